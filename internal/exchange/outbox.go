@@ -1,0 +1,470 @@
+package exchange
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"trojmezi/internal/exchange/ucrmclient"
+	"trojmezi/internal/format/ucri"
+	"trojmezi/internal/kernel/audit"
+	"trojmezi/internal/kernel/seal"
+	"trojmezi/internal/kernel/store"
+)
+
+const (
+	// outboxPage is how many messages a worker reads at once.
+	outboxPage = 64
+	// outboxPoll is how often work is looked for without a wake-up.
+	outboxPoll = 3 * time.Second
+	// leaseTime is how long an instance owns a destination without renewal: the
+	// longest a killed instance's destinations wait for another.
+	leaseTime = 10 * time.Second
+	// perPeer bounds the destinations of one peer that are served side by side.
+	perPeer = 32
+	// sendTimeout bounds one attempt.
+	sendTimeout = 30 * time.Second
+
+	// Retries back off exponentially with jitter, so that a peer that comes back
+	// is found within a second or two after a short break and is not stormed
+	// after a long one.
+	retryFirst = 250 * time.Millisecond
+	retryLast  = 30 * time.Second
+)
+
+// settingHeld marks an outbox that waits for a person after a restore.
+const settingHeld = "exchange.held"
+
+// peer is a neighbour's node with what this instance knows of its line.
+type peer struct {
+	Peer
+	client *ucrmclient.Client
+	slots  chan struct{}
+	rate   *rate.Limiter // of what it sends us
+
+	fetch     sync.Mutex
+	fetchedAt time.Time // guarded by fetch
+
+	mu       sync.Mutex
+	failures int
+	since    time.Time // first of the failures
+}
+
+func newPeers(cfg Config, dial *tls.Config, version string) (map[string]*peer, error) {
+	peers := map[string]*peer{}
+	for _, p := range cfg.Peers {
+		c, err := ucrmclient.New(ucrmclient.Config{
+			BaseURL: p.BaseURL, Username: p.Username, Password: p.Password,
+			TLS: dial, PeerOID: p.OID, UserAgent: "trojmezi/" + version, Timeout: sendTimeout,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("exchange: peer %s: %w", p.ID, err)
+		}
+		peers[p.ID] = &peer{Peer: p, client: c, slots: make(chan struct{}, perPeer), rate: newLimiter(cfg.Limits)}
+	}
+	return peers, nil
+}
+
+// refetch reads the peer's register unless that was done just now.
+func (p *peer) refetch(ctx context.Context, n *Node) error {
+	p.fetch.Lock()
+	fresh := time.Since(p.fetchedAt) < registryFresh
+	p.fetch.Unlock()
+	if fresh {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	return n.fetchRegistry(ctx, p)
+}
+
+// dispatch starts a worker for every destination with something to send of one
+// kind. A worker of one kind never sees a row of another.
+func (n *Node) dispatch(ctx context.Context, kind store.Kind) error {
+	changes := n.db.Watch(topicOut, topicPeers)
+	defer changes.Close()
+	if n.db.Engine() == store.SQLite {
+		// Nobody else works on this database: leases of a killed run are void.
+		if err := n.db.Write(ctx, func(tx *store.Tx) error {
+			_, err := tx.Exec(`UPDATE exchange_outbox SET holder = '', lease_until = 0 WHERE kind = $1`, string(kind))
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	var mu sync.Mutex
+	running := map[string]bool{}
+	// What came while a worker was finding its queue empty waits for this.
+	ended := make(chan struct{}, 1)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		work, err := n.work(ctx, kind)
+		if err != nil && ctx.Err() == nil {
+			n.log.Error("exchange: outbox", "error", err)
+		}
+		for dest, peerID := range work {
+			p := n.peers[peerID]
+			mu.Lock()
+			busy := running[dest]
+			if p != nil && !busy {
+				running[dest] = true
+			}
+			mu.Unlock()
+			if p == nil || busy {
+				continue
+			}
+			wg.Go(func() {
+				defer func() {
+					mu.Lock()
+					delete(running, dest)
+					mu.Unlock()
+					select {
+					case ended <- struct{}{}:
+					default:
+					}
+				}()
+				w := &sender{n: n, p: p, dest: dest, kind: kind}
+				if err := w.run(ctx); err != nil && ctx.Err() == nil {
+					n.log.Warn("exchange: sending", "peer", p.ID, "destination", dest, "error", err)
+					select { // whatever failed would fail again at once
+					case <-ctx.Done():
+					case <-time.After(retryFirst):
+					}
+				}
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changes.C():
+		case <-ended:
+		case <-time.After(outboxPoll):
+		}
+	}
+}
+
+// work lists the destinations with something to send that no other instance
+// holds, with their peers; none while the outbox is held.
+func (n *Node) work(ctx context.Context, kind store.Kind) (map[string]string, error) {
+	work := map[string]string{}
+	err := n.db.Read(ctx, func(tx *store.Tx) error {
+		held, err := Held(tx)
+		if err != nil || held {
+			return err
+		}
+		rows, err := tx.Query(`SELECT o.destination, o.peer FROM exchange_outbox o
+			WHERE o.active = 1 AND o.kind = $1 AND (o.holder = $2 OR o.lease_until < $3)
+			AND NOT EXISTS (SELECT 1 FROM exchange_peer p WHERE p.id = o.peer AND p.quarantined = 1)`,
+			string(kind), n.instance, millis(n.clock.Now()))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var dest, peer string
+			if err := rows.Scan(&dest, &peer); err != nil {
+				return err
+			}
+			work[dest] = peer
+		}
+		return rows.Err()
+	})
+	return work, err
+}
+
+// sender hands one destination's messages to its peer, strictly in order, one
+// at a time.
+type sender struct {
+	n     *Node
+	p     *peer
+	dest  string
+	kind  store.Kind
+	after int64     // the last message the peer has taken
+	lease time.Time // ours until then, on this machine's monotonic clock
+}
+
+func (w *sender) run(ctx context.Context) error {
+	select {
+	case w.p.slots <- struct{}{}:
+		defer func() { <-w.p.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for {
+		if ok, err := w.hold(ctx); err != nil || !ok {
+			return err
+		}
+		var page []*stored
+		stopped := false
+		err := w.n.db.Read(ctx, func(tx *store.Tx) error {
+			var err error
+			if stopped, err = w.stopped(tx); err != nil || stopped {
+				return err
+			}
+			page, err = w.n.outgoing(tx, w.dest, w.kind, w.after, w.n.clock.Now())
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if stopped || len(page) == 0 {
+			idle, err := w.release(ctx, stopped)
+			if err != nil || idle {
+				return err
+			}
+			continue
+		}
+		for _, s := range page {
+			if time.Until(w.lease) < leaseTime/2 {
+				break // renew before going on
+			}
+			done, err := w.send(ctx, s)
+			if err != nil {
+				return err
+			}
+			if !done {
+				break
+			}
+			w.after = s.id
+		}
+	}
+}
+
+// stopped reports whether a person stopped sending to this peer.
+func (w *sender) stopped(tx *store.Tx) (bool, error) {
+	held, err := Held(tx)
+	if err != nil || held {
+		return held, err
+	}
+	var q int
+	err = tx.Row(`SELECT COALESCE(MAX(quarantined), 0) FROM exchange_peer WHERE id = $1`, w.p.ID).Scan(&q)
+	return q == 1, err
+}
+
+// hold takes or renews the lease.
+func (w *sender) hold(ctx context.Context) (ok bool, err error) {
+	if w.n.db.Engine() == store.SQLite {
+		w.lease = time.Now().Add(24 * time.Hour) // alone on this database
+		return true, nil
+	}
+	if time.Until(w.lease) > leaseTime*3/4 {
+		return true, nil
+	}
+	start := time.Now()
+	err = w.n.db.Write(ctx, func(tx *store.Tx) error {
+		now := w.n.clock.Now()
+		rows, err := tx.Exec(`UPDATE exchange_outbox SET holder = $3, lease_until = $4
+			WHERE destination = $1 AND kind = $2 AND (holder = $3 OR lease_until < $5)`,
+			w.dest, string(w.kind), w.n.instance, millis(now.Add(leaseTime)), millis(now))
+		ok = rows == 1
+		return err
+	})
+	w.lease = start.Add(leaseTime)
+	return ok, err
+}
+
+// release gives the destination back; idle is false when something arrived in
+// the meantime. It is queued behind the marks of everything sent before.
+func (w *sender) release(ctx context.Context, stopped bool) (idle bool, err error) {
+	err = w.n.db.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		idle = true
+		query := `UPDATE exchange_outbox SET active = 0, holder = '', lease_until = 0
+			WHERE destination = $1 AND kind = $2 AND NOT EXISTS (SELECT 1 FROM exchange_message
+				WHERE destination = $1 AND kind = $2 AND state = 'outgoing')`
+		if stopped {
+			query = `UPDATE exchange_outbox SET holder = '', lease_until = 0 WHERE destination = $1 AND kind = $2`
+		}
+		rows, err := tx.Exec(query, w.dest, string(w.kind))
+		idle = rows == 1
+		return err
+	})
+	if !idle && err == nil {
+		w.after = 0 // a mark may have failed: look from the start
+		select {
+		case <-ctx.Done():
+			return true, ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return idle, err
+}
+
+// send hands one message over and tries until the peer has answered for good,
+// the message has expired, or sending was stopped. done is true when the next
+// message may follow.
+func (w *sender) send(ctx context.Context, s *stored) (done bool, err error) {
+	e, err := w.n.render(s)
+	if errors.Is(err, seal.ErrDestroyed) {
+		return true, w.refused(ctx, s, &ucri.ErrorBody{Code: ucri.CodeInternal, Reason: w.n.text("exchange.status.deleted", nil)})
+	}
+	if err != nil {
+		return false, err
+	}
+	body := e.AppendJSON(nil)
+	expires := time.UnixMilli(s.expiresAt)
+	for attempt := 0; ; attempt++ {
+		if !w.n.clock.Now().Before(expires) {
+			return true, nil // the sweeper tells the sender
+		}
+		if time.Until(w.lease) < leaseTime/4 {
+			return false, nil
+		}
+		start := time.Now()
+		_, err := w.p.client.SendRaw(ctx, body)
+		if err == nil {
+			w.p.ok()
+			w.n.metrics.sent(w.p.ID, time.Since(start))
+			w.taken(s)
+			return true, nil
+		}
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		refusal, _ := errors.AsType[*ucrmclient.Refusal](err)
+		if refusal != nil && refusal.Final() {
+			w.p.ok()
+			w.n.log.Info("exchange: peer refused", "peer", w.p.ID, "message", s.messageID, "status", refusal.Status, "code", int(refusal.Code))
+			return true, w.refused(ctx, s, &ucri.ErrorBody{Code: knownCode(refusal.Code), Reason: refusal.Reason, Message: refusal.Message})
+		}
+		first := w.p.failed()
+		if first {
+			w.n.log.Warn("exchange: peer does not take messages, retrying", "peer", w.p.ID, "error", err)
+		}
+		w.n.metrics.retried(w.p.ID)
+		pause := backoff(attempt)
+		if refusal != nil && refusal.RetryAfter > 0 {
+			pause = min(refusal.RetryAfter, retryLast)
+		}
+		pause = min(pause, expires.Sub(w.n.clock.Now()))
+		if stop, err := w.pause(ctx, pause); err != nil || stop {
+			return false, err
+		}
+	}
+}
+
+// pause waits between attempts, keeps the lease, and ends early when sending
+// was stopped.
+func (w *sender) pause(ctx context.Context, d time.Duration) (stop bool, err error) {
+	end := time.Now().Add(d)
+	for {
+		left := time.Until(end)
+		if left <= 0 {
+			return false, nil
+		}
+		select {
+		case <-ctx.Done():
+			return true, ctx.Err()
+		case <-time.After(min(left, leaseTime/4)):
+		}
+		if ok, err := w.hold(ctx); err != nil || !ok {
+			return true, err
+		}
+		err := w.n.db.Read(ctx, func(tx *store.Tx) (err error) {
+			stop, err = w.stopped(tx)
+			return err
+		})
+		if err != nil || stop {
+			return stop, err
+		}
+	}
+}
+
+// backoff is the pause after the given attempt, counted from 0, with ± 20 % jitter.
+func backoff(attempt int) time.Duration {
+	d := retryLast
+	if attempt < 7 {
+		d = retryFirst << attempt
+	}
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+}
+
+// taken notes that the peer has the message. It does not wait: after a crash in
+// between the message is sent again, and the peer knows it.
+func (w *sender) taken(s *stored) {
+	now := millis(w.n.clock.Now())
+	w.n.db.WriteLater(func(tx *store.Tx) error {
+		_, err := tx.Exec(`UPDATE exchange_message SET
+			state    = CASE WHEN ack = 'ALL' AND origin = 'client' THEN 'awaiting' ELSE 'forwarded' END,
+			ended_at = CASE WHEN ack = 'ALL' AND origin = 'client' THEN NULL ELSE CAST($2 AS BIGINT) END
+			WHERE id = $1 AND state = 'outgoing'`, s.id, now)
+		return err
+	}, nil)
+}
+
+// refused ends a message the peer refused and tells the sender, unless it wants
+// no receipts. spec: UCRI 2 transport 2.0.0, delivery status 502 with cause.
+func (w *sender) refused(ctx context.Context, s *stored, cause *ucri.ErrorBody) error {
+	return w.n.db.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		now := w.n.clock.Now()
+		rows, err := tx.Query(`UPDATE exchange_message SET state = 'refused', ended_at = $2,
+			status = CASE WHEN origin = 'client' AND ack <> 'NONE' THEN 502 ELSE status END
+			WHERE id = $1 AND state = 'outgoing' RETURNING `+endedColumns, s.id, millis(now))
+		if err != nil {
+			return err
+		}
+		done, err := scanEnded(rows)
+		if err != nil {
+			return err
+		}
+		for _, e := range done {
+			if err := w.n.audit.Append(tx, audit.Event{Action: "exchange.refused", Actor: short(w.p.OID), Object: e.messageID}); err != nil {
+				return err
+			}
+			if e.origin != fromClient || e.ack == ucri.AckNone {
+				continue
+			}
+			st := ucri.DeliveryStatus{StatusCode: ucri.Refused, Cause: cause, StatusMessage: w.n.text("exchange.status.refused", nil)}
+			if err := w.n.putStatus(tx, e, st, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// knownCode keeps codes that the specification does not have out of receipts: a
+// peer, or a proxy before it, may answer with anything.
+func knownCode(c ucri.Code) ucri.Code {
+	if c.Known() {
+		return c
+	}
+	return ucri.CodeInternal
+}
+
+// ok notes that the peer answers; failed that it does not, and reports the first time.
+func (p *peer) ok() {
+	p.mu.Lock()
+	p.failures = 0
+	p.mu.Unlock()
+}
+
+func (p *peer) failed() (first bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failures++
+	if p.failures == 1 {
+		p.since = time.Now()
+	}
+	return p.failures == 1
+}
+
+// failureKey names the reason a peer can't be reached, for the screens.
+func failureKey(err error) string {
+	if r, ok := errors.AsType[*ucrmclient.Refusal](err); ok {
+		if r.Status == 401 || r.Code == ucri.CodeUnauthorized {
+			return "exchange.peer.credentials"
+		}
+		return "exchange.peer.refused"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "exchange.peer.certificate"
+	}
+	return "exchange.peer.unreachable"
+}

@@ -1,0 +1,63 @@
+package exchange
+
+import (
+	"time"
+
+	"trojmezi/internal/format/ucri"
+	"trojmezi/internal/kernel/store"
+)
+
+// statusTimeout is how long a receipt may be on its way. It is the longest the
+// specification allows: a receipt that is lost makes people telephone.
+const statusTimeout = ucri.MaxTimeout
+
+// putStatus writes a delivery status for e to its sender: the one terminal
+// receipt of a message, made in the transaction that ended it.
+// spec: UCRI 2 transport 2.0.0, app transport_layer_messages 1.0.
+func (n *Node) putStatus(tx *store.Tx, e ended, s ucri.DeliveryStatus, now time.Time) error {
+	s.RefMessageID, s.Destination = e.messageID, e.destination
+	return n.putOwn(tx, e.source, s.Payload(), e.keyID, statusTimeout, now)
+}
+
+// putOwn stores a message of the node itself, sealed with keyID, or with a key of
+// its own for 0. If the destination is not in the
+// register any more there is nobody to tell, and the message is dropped.
+func (n *Node) putOwn(tx *store.Tx, destination string, p ucri.Payload, keyID int64, timeout int, now time.Time) error {
+	target := n.registry.Load().lookup(destination)
+	if target == nil {
+		n.log.Warn("exchange: nobody to tell", "destination", destination, "message", p.SchemaID)
+		return nil
+	}
+	env := &ucri.Envelope{
+		MessageID: n.clock.NewID(), SentDate: ucri.FormatTime(now), Timeout: timeout, Ack: ucri.AckNone,
+		Source: n.cfg.OID, Destinations: []string{destination}, Payload: p,
+	}
+	_, err := n.insert(tx, &message{env: env, body: env.AppendJSON(nil), origin: fromNode, kind: target.kind, keyID: keyID},
+		now, now.Add(time.Duration(timeout)*time.Second))
+	return err
+}
+
+// settle takes the delivery status of the peer via for a message one of our
+// clients sent. It reports whether the status is to be passed on: the first one
+// ends the message, later ones are dropped, so that the sender gets exactly one,
+// and so are those of a peer that was not given the message. A status for a
+// message this node doesn't know is passed on as it came.
+func (n *Node) settle(tx *store.Tx, via *peer, source string, s ucri.DeliveryStatus, now time.Time) (pass bool, err error) {
+	st := stateForwarded
+	switch s.StatusCode {
+	case ucri.Refused:
+		st = stateRefused
+	case ucri.TimedOut:
+		st = stateExpired
+	}
+	rows, err := tx.Exec(`UPDATE exchange_message SET state = $4, status = $5, ended_at = $6
+		WHERE message_id = $1 AND source = $2 AND destination = $3 AND ended_at IS NULL AND peer = $7`,
+		s.RefMessageID, source, s.Destination, string(st), s.StatusCode, millis(now), via.ID)
+	if err != nil || rows > 0 {
+		return rows > 0, err
+	}
+	var known int
+	err = tx.Row(`SELECT COUNT(*) FROM exchange_message WHERE message_id = $1 AND source = $2 AND destination = $3`,
+		s.RefMessageID, source, s.Destination).Scan(&known)
+	return known == 0, err
+}
