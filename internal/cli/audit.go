@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"trojmezi/internal/app"
+	"trojmezi/internal/kernel/audit"
+	"trojmezi/internal/kernel/i18n"
+)
+
+type auditCmd struct {
+	Verify verifyCmd `cmd:"" help:"${cli_audit_verify}"`
+	Export exportCmd `cmd:"" help:"${cli_audit_export}"`
+}
+
+type verifyCmd struct {
+	Config string   `type:"path" required:"" xor:"source" placeholder:"node.yaml" help:"${cli_config}"`
+	Head   []string `type:"existingfile" placeholder:"FILE" help:"${cli_audit_head}"`
+	Bundle string   `type:"existingfile" required:"" xor:"source" placeholder:"FILE" help:"${cli_audit_bundle}"`
+}
+
+// Run checks the log, or an exported bundle, and exits with 1 on any fault.
+func (c *verifyCmd) Run(e *env) error {
+	if c.Bundle != "" {
+		return c.bundle(e)
+	}
+	var known []string
+	for _, f := range c.Head {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			return err
+		}
+		known = append(known, string(text))
+	}
+	return e.withDB(c.Config, func(ctx context.Context, cfg *app.Config, o *app.Opened) error {
+		r, err := audit.Verify(ctx, o.DB, o.Audit.VerifierKey(), known...)
+		if err != nil {
+			return err
+		}
+		if err := e.show(r, func() {
+			if len(r.Faults) == 0 {
+				e.say("cli.audit.ok", i18n.Args{"n": r.Leaves})
+				return
+			}
+			e.say("cli.audit.bad", i18n.Args{"n": len(r.Faults)})
+			for _, f := range r.Faults {
+				fmt.Fprintln(e.out, "-", e.t(f.Key(), i18n.Args{"id": f.Numbers()}))
+			}
+		}); err != nil {
+			return err
+		}
+		if len(r.Faults) > 0 {
+			return exit(exitFailed)
+		}
+		return nil
+	})
+}
+
+func (c *verifyCmd) bundle(e *env) error {
+	f, err := os.Open(c.Bundle)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	b, err := audit.VerifyExport(f)
+	if err != nil {
+		return err
+	}
+	return e.show(b, func() {
+		e.say("cli.audit.bundle_ok", i18n.Args{"from": b.From, "to": b.To, "key": b.Key})
+	})
+}
+
+type exportCmd struct {
+	configFlag
+	From int64  `default:"1" help:"${cli_audit_from}"`
+	To   int64  `default:"0" help:"${cli_audit_to}"`
+	Out  string `required:"" type:"path" placeholder:"FILE" help:"${cli_audit_out}"`
+}
+
+func (c *exportCmd) Run(e *env) error {
+	return e.withDB(c.Config, func(ctx context.Context, cfg *app.Config, o *app.Opened) error {
+		var b strings.Builder
+		if err := audit.Export(ctx, o.DB, o.Audit.VerifierKey(), &b, c.From, c.To); err != nil {
+			return err
+		}
+		if err := os.WriteFile(c.Out, []byte(b.String()), 0o600); err != nil {
+			return err
+		}
+		return e.show(map[string]string{"file": c.Out}, func() { e.say("cli.audit.exported", i18n.Args{"file": c.Out}) })
+	})
+}

@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"trojmezi/internal/app"
+	"trojmezi/internal/bench"
+	"trojmezi/internal/demo"
+	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/problem"
+)
+
+//go:embed locales/*.json
+var locales embed.FS
+
+// Exit codes: 0 done, 1 the work failed, 2 the command line or the
+// configuration is wrong.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// commands is the whole command line; help texts are translation keys.
+type commands struct {
+	Lang     string `enum:",cs,de,pl,en" default:"" env:"TROJMEZI_LANG" help:"${cli_lang}"`
+	JSON     bool   `name:"json" help:"${cli_json}"`
+	LogLevel string `enum:"debug,info,warn,error" default:"info" env:"TROJMEZI_LOG" help:"${cli_log}"`
+
+	Serve    serveCmd    `cmd:"" help:"${cli_serve}"`
+	Demo     demoCmd     `cmd:"" help:"${cli_demo}"`
+	Exchange exchangeCmd `cmd:"" help:"${cli_exchange}"`
+	Bench    benchCmd    `cmd:"" help:"${cli_bench}"`
+	Audit    auditCmd    `cmd:"" help:"${cli_audit}"`
+	DB       dbCmd       `cmd:"" name:"db" help:"${cli_db}"`
+	Doctor   doctorCmd   `cmd:"" help:"${cli_doctor}"`
+	Password passwordCmd `cmd:"" help:"${cli_password}"`
+	Version  versionCmd  `cmd:"" help:"${cli_version}"`
+}
+
+// env is what every command works with.
+type env struct {
+	ctx   context.Context
+	in    io.Reader
+	out   io.Writer
+	errw  io.Writer
+	texts *i18n.Bundle
+	lang  i18n.Lang
+	log   *slog.Logger
+	json  bool
+}
+
+// exit ends a command with a code after it has said everything itself.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+// Main runs the command line and returns the exit code.
+func Main(args []string, in io.Reader, out, errw io.Writer) int {
+	texts, err := app.Texts(locales, demo.Locales(), bench.Locales())
+	if err != nil {
+		fmt.Fprintln(errw, err)
+		return exitFailed
+	}
+	lang := languageOf(args)
+	vars := kong.Vars{}
+	for _, k := range texts.Keys() {
+		if strings.HasPrefix(k, "cli.") {
+			vars[strings.ReplaceAll(k, ".", "_")] = texts.Text(lang, k, nil)
+		}
+	}
+	var c commands
+	code := -1
+	parser, err := kong.New(&c, vars, kong.Name("trojmezi"), kong.Description(texts.Text(lang, "cli.about", nil)),
+		kong.Writers(out, errw), kong.Exit(func(n int) { code = n }), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
+	if err != nil {
+		fmt.Fprintln(errw, err)
+		return exitFailed
+	}
+	kctx, err := parser.Parse(args)
+	if code >= 0 { // help was printed
+		return code
+	}
+	if err != nil {
+		fmt.Fprintln(errw, texts.Text(lang, "cli.error.usage", i18n.Args{"detail": err.Error()}))
+		return exitUsage
+	}
+	var level slog.Level
+	level.UnmarshalText([]byte(c.LogLevel))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	e := &env{ctx: ctx, in: in, out: out, errw: errw, texts: texts, lang: lang, json: c.JSON,
+		log: slog.New(slog.NewJSONHandler(errw, &slog.HandlerOptions{Level: level}))}
+	return e.result(kctx.Run(e))
+}
+
+// result prints an error for people and returns the exit code.
+func (e *env) result(err error) int {
+	if err == nil {
+		return 0
+	}
+	if x, ok := errors.AsType[exit](err); ok {
+		return int(x)
+	}
+	text, code := e.explain(err), exitFailed
+	if _, ok := errors.AsType[*app.Faults](err); ok {
+		code = exitUsage
+	}
+	if e.json {
+		json.NewEncoder(e.out).Encode(map[string]string{"error": text})
+	} else {
+		fmt.Fprintln(e.errw, text)
+	}
+	return code
+}
+
+// explain turns an error into words for people; an error without a text of its
+// own is told as it is.
+func (e *env) explain(err error) string {
+	if f, ok := errors.AsType[*app.Faults](err); ok {
+		return f.Text(e.texts, e.lang)
+	}
+	if p, ok := errors.AsType[*problem.Error](err); ok && p.Key != "" {
+		return e.t(p.Key, p.Args)
+	}
+	return err.Error()
+}
+
+// say prints a text.
+func (e *env) say(key string, args i18n.Args) { fmt.Fprintln(e.out, e.t(key, args)) }
+
+func (e *env) t(key string, args i18n.Args) string { return e.texts.Text(e.lang, key, args) }
+
+// show prints v as JSON, or calls people.
+func (e *env) show(v any, people func()) error {
+	if !e.json {
+		people()
+		return nil
+	}
+	enc := json.NewEncoder(e.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// languageOf finds the language before anything is parsed, since the help
+// itself is translated: --lang, TROJMEZI_LANG, then the locale of the terminal.
+func languageOf(args []string) i18n.Lang {
+	for i, a := range args {
+		if v, ok := strings.CutPrefix(a, "--lang="); ok {
+			if l, ok := i18n.Parse(v); ok {
+				return l
+			}
+		}
+		if a == "--lang" && i+1 < len(args) {
+			if l, ok := i18n.Parse(args[i+1]); ok {
+				return l
+			}
+		}
+	}
+	for _, name := range []string{"TROJMEZI_LANG", "LC_ALL", "LC_MESSAGES", "LANG"} {
+		v := os.Getenv(name)
+		if len(v) >= 2 {
+			if l, ok := i18n.Parse(v[:2]); ok {
+				return l
+			}
+		}
+		if v != "" {
+			return i18n.En
+		}
+	}
+	return i18n.En
+}

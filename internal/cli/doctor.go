@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"trojmezi/internal/app"
+	"trojmezi/internal/exchange"
+	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/store"
+)
+
+const (
+	// certificateSoon is how early a certificate's end is a finding: time for
+	// an authority to issue a new one.
+	certificateSoon = 30 * 24 * time.Hour
+	// diskLow is free space, in MiB, below which a busy day may not fit.
+	diskLow = 2_048
+)
+
+type doctorCmd struct{ configFlag }
+
+// finding is one line of the examination.
+type finding struct {
+	OK   bool   `json:"ok"`
+	Text string `json:"text"`
+}
+
+// Run examines everything a technician would look at first. The exit code is 1
+// when something needs attention.
+func (c *doctorCmd) Run(e *env) error {
+	cfg, err := app.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	d := &doctor{env: e, list: []finding{}}
+	d.note(true, "cli.doctor.config", nil)
+	d.files(cfg)
+	d.accounts(cfg)
+	d.database(cfg)
+	for _, p := range cfg.Exchange.Peers {
+		d.note(p.DeskPhone != "", "cli.doctor.desk_phone", i18n.Args{"peer": p.ID})
+	}
+	d.peers(cfg)
+	bad := slices.ContainsFunc(d.list, func(f finding) bool { return !f.OK })
+	if err := e.show(d.list, func() {
+		for _, f := range d.list {
+			sign := "✓"
+			if !f.OK {
+				sign = "✗"
+			}
+			fmt.Fprintln(e.out, sign, f.Text)
+		}
+	}); err != nil {
+		return err
+	}
+	if bad {
+		return exit(exitFailed)
+	}
+	return nil
+}
+
+type doctor struct {
+	*env
+	list []finding
+}
+
+func (d *doctor) note(ok bool, key string, args i18n.Args) {
+	d.list = append(d.list, finding{ok, d.t(key, args)})
+}
+
+func (d *doctor) files(cfg *app.Config) {
+	if info, err := os.Stat(cfg.KeyFile()); err == nil {
+		d.note(info.Mode().Perm()&0o077 == 0, "cli.doctor.key_mode", i18n.Args{"file": cfg.KeyFile()})
+	}
+	var fs unix.Statfs_t
+	if unix.Statfs(cfg.DataDir(), &fs) == nil {
+		free := int64(fs.Bavail) * fs.Bsize >> 20
+		d.note(free >= diskLow, "cli.doctor.disk", i18n.Args{"free": strconv.FormatInt(free, 10)})
+	}
+	if cfg.Exchange.TLS.Cert == "" {
+		return
+	}
+	text, err := os.ReadFile(cfg.Path(cfg.Exchange.TLS.Cert))
+	if err != nil {
+		d.list = append(d.list, finding{false, err.Error()})
+		return
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		d.list = append(d.list, finding{false, err.Error()})
+		return
+	}
+	d.note(time.Until(cert.NotAfter) > certificateSoon, "cli.doctor.certificate", i18n.Args{"until": d.texts.Date(d.lang, cert.NotAfter)})
+	names := slices.ContainsFunc(cert.URIs, func(u *url.URL) bool { return strings.EqualFold(u.String(), "urn:oid:"+cfg.Exchange.OID) })
+	d.note(names || len(cfg.Exchange.Peers) == 0, "cli.doctor.certificate_oid", i18n.Args{"oid": cfg.Exchange.OID})
+}
+
+func (d *doctor) accounts(cfg *app.Config) {
+	for _, a := range cfg.Exchange.Accounts {
+		d.note(a.PasswordHash != "", "cli.doctor.plain_password", i18n.Args{"account": a.Username})
+	}
+}
+
+func (d *doctor) database(cfg *app.Config) {
+	if cfg.Database == "" && !store.Exists(cfg.DataDir()) {
+		d.note(false, "cli.db.none", i18n.Args{"dir": cfg.DataDir()})
+		return
+	}
+	o, err := app.Open(d.ctx, cfg, d.log)
+	if err != nil {
+		d.list = append(d.list, finding{false, d.explain(err)})
+		return
+	}
+	defer o.DB.Close()
+	d.note(true, "cli.doctor.database", i18n.Args{"engine": string(o.DB.Engine())})
+	var held bool
+	if err := o.DB.Read(d.ctx, func(tx *store.Tx) (err error) {
+		held, err = exchange.Held(tx)
+		return err
+	}); err == nil {
+		d.note(!held, "cli.doctor.held", nil)
+	}
+}
+
+// peers asks every neighbour's node the way the running node does.
+func (d *doctor) peers(cfg *app.Config) {
+	probes, err := exchange.Probe(d.ctx, cfg.Exchange, cfg.Dir(), app.Version)
+	if err != nil {
+		d.list = append(d.list, finding{false, err.Error()})
+		return
+	}
+	for _, p := range probes {
+		if p.Failure != "" {
+			d.note(false, "cli.doctor.peer_fails", i18n.Args{"peer": p.ID, "reason": d.t(p.Failure, nil)})
+			continue
+		}
+		d.note(p.Skew.Abs() <= exchange.SkewAlarm, "cli.doctor.peer", i18n.Args{"peer": p.ID, "skew": strconv.FormatInt(p.Skew.Milliseconds(), 10)})
+	}
+}
+
+// withDB opens the node's database beside a running node. It makes none: a
+// wrong path would look like an empty node.
+func (e *env) withDB(config string, f func(context.Context, *app.Config, *app.Opened) error) error {
+	cfg, err := app.Load(config)
+	if err != nil {
+		return err
+	}
+	if cfg.Database == "" && !store.Exists(cfg.DataDir()) {
+		return problem.New("cli.withDB", problem.NotFound, "cli.db.none", i18n.Args{"dir": cfg.DataDir()})
+	}
+	o, err := app.Open(e.ctx, cfg, e.log)
+	if err != nil {
+		return err
+	}
+	defer o.DB.Close()
+	return f(e.ctx, cfg, o)
+}

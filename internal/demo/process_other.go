@@ -1,0 +1,9 @@
+//go:build unix && !linux
+
+package demo
+
+import "syscall"
+
+// procAttr gives the node a process group of its own, so that Ctrl-C reaches the
+// demo only, which stops the nodes in order.
+func procAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
