@@ -1,0 +1,123 @@
+package script
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+const root = "../.."
+
+// binaryEnv names the variable with the path of a binary that is built already.
+const binaryEnv = "TROJMEZI_BIN"
+
+func TestScripts(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("needs curl")
+	}
+	bin := t.TempDir()
+	if built := os.Getenv(binaryEnv); built != "" {
+		path, err := filepath.Abs(built)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(path, filepath.Join(bin, "trojmezi")); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		build := exec.Command("go", "build", "-o", filepath.Join(bin, "trojmezi"), "./cmd/trojmezi")
+		build.Dir = root
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	page, err := os.ReadFile(filepath.Join(root, "docs", "api.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", bin+string(filepath.ListSeparator)+e.Getenv("PATH"))
+			ports := strings.NewReplacer("3001", port(t), "8080", port(t))
+			e.Setenv("EXCHANGE", ports.Replace("http://127.0.0.1:3001"))
+			e.Setenv("WEB", ports.Replace("http://127.0.0.1:8080"))
+			return os.WriteFile(filepath.Join(e.WorkDir, "api.md"), []byte(ports.Replace(string(page))), 0o600)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"block": block, "examples": examples},
+	})
+}
+
+// port returns one that nobody listens at.
+func port(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+}
+
+var fences = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
+
+// block writes the first block of a language to a file: block PAGE LANGUAGE FILE.
+func block(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: block page language file")
+	}
+	for _, m := range fences.FindAllStringSubmatch(ts.ReadFile(args[0]), -1) {
+		if m[1] == args[1] {
+			ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(m[2]), 0o600))
+			return
+		}
+	}
+	ts.Fatalf("%s has no block of %s", args[0], args[1])
+}
+
+// examples runs all sh blocks of a page in one shell and compares the output of
+// each with the json block that follows it: examples PAGE. In that, … stands for
+// anything.
+func examples(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: examples page")
+	}
+	const mark = "=== end of an example"
+	script := "set -eu\n"
+	var want []string
+	for _, m := range fences.FindAllStringSubmatch(ts.ReadFile(args[0]), -1) {
+		switch m[1] {
+		case "sh":
+			script += m[2] + "\necho; echo '" + mark + "'\n"
+			want = append(want, "")
+		case "json":
+			if len(want) == 0 {
+				ts.Fatalf("an answer before the first command")
+			}
+			want[len(want)-1] = strings.TrimSpace(m[2])
+		}
+	}
+	if len(want) < 10 {
+		ts.Fatalf("only %d examples found", len(want))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("examples.sh"), []byte(script), 0o600))
+	ts.Check(ts.Exec("sh", "examples.sh"))
+	got := strings.Split(ts.ReadFile("stdout"), mark)
+	for i, w := range want {
+		var parts []string
+		for _, p := range strings.Split(w, "…") {
+			parts = append(parts, regexp.QuoteMeta(p))
+		}
+		answer := strings.TrimSpace(got[i])
+		if !regexp.MustCompile("^" + strings.Join(parts, ".*") + "$").MatchString(answer) {
+			ts.Fatalf("example %d:\n got %s\nwant %s", i+1, answer, w)
+		}
+	}
+}
