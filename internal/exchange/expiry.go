@@ -57,13 +57,13 @@ func (n *Node) sweep(ctx context.Context) error {
 			}
 		}
 		wait := expiryPoll
-		n.expiry.mu.Lock()
-		n.expiry.next = time.Time{}
-		n.expiry.mu.Unlock()
 		var next *int64
 		if err := n.db.Read(ctx, func(tx *store.Tx) error {
 			return tx.Row(`SELECT MIN(expires_at) FROM exchange_message WHERE ended_at IS NULL`).Scan(&next)
 		}); err == nil && next != nil {
+			n.expiry.mu.Lock()
+			n.expiry.next = time.UnixMilli(*next) // sooner ones wake us
+			n.expiry.mu.Unlock()
 			wait = min(wait, max(time.UnixMilli(*next).Sub(n.clock.Now()), 0)+time.Millisecond)
 		}
 		select {

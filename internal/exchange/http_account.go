@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -24,6 +25,7 @@ import (
 type account struct {
 	Account
 	actor access.Actor
+	owns  sync.Map // action and OID the policy permitted; neither it nor the account changes
 	rate  *rate.Limiter
 }
 
@@ -46,10 +48,15 @@ func newLimiter(limits Limits) *rate.Limiter {
 
 // own asks whether the account may act under an OID.
 func (n *Node) own(ctx context.Context, a *account, action, oid string) error {
+	memo := [2]string{action, oid}
+	if _, ok := a.owns.Load(memo); ok {
+		return nil
+	}
 	err := n.policy.Can(ctx, a.actor, action, access.Resource{Type: "Address", ID: oid, Attributes: map[string]any{"oid": oid}})
 	if err != nil {
 		return refuse(ucri.CodeForbiddenOID, "exchange.refuse.foreign_oid", i18n.Args{"oid": short(oid)})
 	}
+	a.owns.Store(memo, struct{}{})
 	return nil
 }
 

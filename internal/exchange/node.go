@@ -387,15 +387,11 @@ func (n *Node) takeStatus(ctx context.Context, via *peer, e *ucri.Envelope, body
 	}
 	m := &message{env: e, body: body, origin: fromPeer, via: via.ID, kind: kind}
 	return n.db.Write(ctx, func(tx *store.Tx) error {
-		if _, err := n.find(tx, e.Source, e.MessageID, m.destination()); err == nil {
-			return nil // repeated
-		} else if !errors.Is(err, store.ErrNoRows) {
-			return err
-		}
-		pass, err := n.settle(tx, via, m.destination(), s, now)
+		pass, keyID, err := n.settle(tx, via, m.destination(), s, now)
 		if err != nil || !pass {
-			return err
+			return err // a repeated one ended the message the first time
 		}
+		m.keyID = keyID
 		// The receipt's own life starts here: a wrong clock there must not lose it.
 		_, err = n.insert(tx, m, now, now.Add(time.Duration(e.Timeout)*time.Second))
 		return err

@@ -28,6 +28,9 @@ const (
 	leaseTime = 10 * time.Second
 	// perPeer bounds the destinations of one peer that are served side by side.
 	perPeer = 32
+	// linger is how long a worker with nothing to do waits for the next message
+	// before it gives its destination back, which costs a commit.
+	linger = 250 * time.Millisecond
 	// sendTimeout bounds one attempt.
 	sendTimeout = 30 * time.Second
 
@@ -87,7 +90,7 @@ func (p *peer) refetch(ctx context.Context, n *Node) error {
 // dispatch starts a worker for every destination with something to send of one
 // kind. A worker of one kind never sees a row of another.
 func (n *Node) dispatch(ctx context.Context, kind store.Kind) error {
-	changes := n.db.Watch(topicOut, topicPeers)
+	changes := n.db.Watch(topicOut(kind), topicPeers)
 	defer changes.Close()
 	if n.db.Engine() == store.SQLite {
 		// Nobody else works on this database: leases of a killed run are void.
@@ -197,6 +200,9 @@ func (w *sender) run(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	more := w.n.db.Watch(topicOutTo(w.dest))
+	defer more.Close()
+	rested := false
 	for {
 		if ok, err := w.hold(ctx); err != nil || !ok {
 			return err
@@ -214,6 +220,17 @@ func (w *sender) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if !stopped && len(page) == 0 && !rested {
+			rested = true
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-more.C():
+				rested = false
+			case <-time.After(linger):
+			}
+			continue
+		}
 		if stopped || len(page) == 0 {
 			idle, err := w.release(ctx, stopped)
 			if err != nil || idle {
@@ -221,6 +238,7 @@ func (w *sender) run(ctx context.Context) error {
 			}
 			continue
 		}
+		rested = false
 		for _, s := range page {
 			if time.Until(w.lease) < leaseTime/2 {
 				break // renew before going on

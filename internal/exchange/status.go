@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"errors"
 	"time"
 
 	"trojmezi/internal/format/ucri"
@@ -41,8 +42,9 @@ func (n *Node) putOwn(tx *store.Tx, destination string, p ucri.Payload, keyID in
 // clients sent. It reports whether the status is to be passed on: the first one
 // ends the message, later ones are dropped, so that the sender gets exactly one,
 // and so are those of a peer that was not given the message. A status for a
-// message this node doesn't know is passed on as it came.
-func (n *Node) settle(tx *store.Tx, via *peer, source string, s ucri.DeliveryStatus, now time.Time) (pass bool, err error) {
+// message this node doesn't know is passed on as it came. keyID is the key of the
+// message, 0 when it isn't known.
+func (n *Node) settle(tx *store.Tx, via *peer, source string, s ucri.DeliveryStatus, now time.Time) (pass bool, keyID int64, err error) {
 	st := stateForwarded
 	switch s.StatusCode {
 	case ucri.Refused:
@@ -50,14 +52,14 @@ func (n *Node) settle(tx *store.Tx, via *peer, source string, s ucri.DeliverySta
 	case ucri.TimedOut:
 		st = stateExpired
 	}
-	rows, err := tx.Exec(`UPDATE exchange_message SET state = $4, status = $5, ended_at = $6
-		WHERE message_id = $1 AND source = $2 AND destination = $3 AND ended_at IS NULL AND peer = $7`,
-		s.RefMessageID, source, s.Destination, string(st), s.StatusCode, millis(now), via.ID)
-	if err != nil || rows > 0 {
-		return rows > 0, err
+	err = tx.Row(`UPDATE exchange_message SET state = $4, status = $5, ended_at = $6
+		WHERE message_id = $1 AND source = $2 AND destination = $3 AND ended_at IS NULL AND peer = $7 RETURNING key_id`,
+		s.RefMessageID, source, s.Destination, string(st), s.StatusCode, millis(now), via.ID).Scan(&keyID)
+	if !errors.Is(err, store.ErrNoRows) {
+		return err == nil, keyID, err
 	}
 	var known int
 	err = tx.Row(`SELECT COUNT(*) FROM exchange_message WHERE message_id = $1 AND source = $2 AND destination = $3`,
 		s.RefMessageID, source, s.Destination).Scan(&known)
-	return known == 0, err
+	return known == 0, 0, err
 }

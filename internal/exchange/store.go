@@ -16,12 +16,16 @@ import (
 
 // Topics of the notifier.
 const (
-	topicOut      = "exchange.out"
 	topicRegistry = "exchange.registry"
 	topicPeers    = "exchange.peers"
 )
 
 func topicIn(oid string) string { return "exchange.in." + oid }
+
+// topicOut is for a destination that was idle until now, topicOutTo for more
+// messages to one that is being served.
+func topicOut(k store.Kind) string { return "exchange.out." + string(k) }
+func topicOutTo(oid string) string { return "exchange.out.to." + oid }
 
 // errOtherContent is the answer to a known (source, messageId, destination) with
 // another payload.
@@ -105,10 +109,14 @@ func (n *Node) insert(tx *store.Tx, m *message, now, expires time.Time) (bool, e
 			ON CONFLICT (destination) DO UPDATE SET last_seq = exchange_queue.last_seq + 1`, dest)
 		tx.Notify(topicIn(dest))
 	} else {
-		_, err = tx.Exec(`INSERT INTO exchange_outbox (destination, kind, peer, active, holder, lease_until) VALUES ($1, $2, $3, 1, '', 0)
+		var woken int64
+		woken, err = tx.Exec(`INSERT INTO exchange_outbox (destination, kind, peer, active, holder, lease_until) VALUES ($1, $2, $3, 1, '', 0)
 			ON CONFLICT (destination, kind) DO UPDATE SET active = 1, peer = excluded.peer
 			WHERE exchange_outbox.active = 0 OR exchange_outbox.peer <> excluded.peer`, dest, string(m.kind), peer)
-		tx.Notify(topicOut)
+		if woken > 0 {
+			tx.Notify(topicOut(m.kind))
+		}
+		tx.Notify(topicOutTo(dest))
 	}
 	if err != nil {
 		return false, err

@@ -21,6 +21,9 @@ const (
 	// gatherMax bounds the wait for callers who shared the last commit and are
 	// about to come again.
 	gatherMax = time.Millisecond
+	// gatherFrom is how many callers make it worth while: a few come at their
+	// own pace, and each would pay for the others' wait.
+	gatherFrom = 4
 )
 
 // op is one caller's write waiting for its batch.
@@ -128,7 +131,7 @@ func (d *DB) writeLoop() {
 // it. Without this, callers that work in lockstep split into groups that wait
 // for each other's fsync; a lone caller never waits.
 func (d *DB) await(batch []*op, w *writer) []*op {
-	if len(batch) >= w.size {
+	if w.size < gatherFrom || len(batch) >= w.size {
 		return batch
 	}
 	t := time.NewTimer(min(w.took/4, gatherMax))
