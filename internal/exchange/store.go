@@ -265,13 +265,15 @@ func scanEnded(rows *store.Rows) ([]ended, error) {
 }
 
 // commit ends every queued message of destination up to seq and writes the
-// receipts that are owed, in one transaction.
+// receipts that are owed, in one transaction. What has expired by now is left to
+// the sweeper: the receiver may never have seen it, and to call it delivered
+// would be the worse mistake.
 func (n *Node) commit(ctx context.Context, destination string, seq int64) error {
 	return n.db.Write(ctx, func(tx *store.Tx) error {
 		now := n.clock.Now()
 		rows, err := tx.Query(`UPDATE exchange_message SET state = 'committed', ended_at = $3,
 			status = CASE WHEN ack = 'ALL' THEN 200 ELSE status END
-			WHERE destination = $1 AND seq <= $2 AND state = 'queued' RETURNING `+endedColumns,
+			WHERE destination = $1 AND seq <= $2 AND state = 'queued' AND expires_at > $3 RETURNING `+endedColumns,
 			destination, seq, millis(now))
 		if err != nil {
 			return err
