@@ -28,6 +28,12 @@ const (
 	leaseTime = 10 * time.Second
 	// perPeer bounds the destinations of one peer that are served side by side.
 	perPeer = 32
+	// markPage and markAge bound how many messages, and for how long, the peer
+	// has while their rows do not say so yet. A commit for each would cost as
+	// much as the message itself; after a crash these few are sent again, and
+	// the peer knows them.
+	markPage = 32
+	markAge  = 100 * time.Millisecond
 	// linger is how long a worker with nothing to do waits for the next message
 	// before it gives its destination back, which costs a commit.
 	linger = 250 * time.Millisecond
@@ -191,6 +197,9 @@ type sender struct {
 	kind  store.Kind
 	after int64     // the last message the peer has taken
 	lease time.Time // ours until then, on this machine's monotonic clock
+
+	marks  []int64   // taken by the peer, not written down yet
+	marked time.Time // when the first of them was taken
 }
 
 func (w *sender) run(ctx context.Context) error {
@@ -202,6 +211,7 @@ func (w *sender) run(ctx context.Context) error {
 	}
 	more := w.n.db.Watch(topicOutTo(w.dest))
 	defer more.Close()
+	defer w.flush()
 	rested := false
 	for {
 		if ok, err := w.hold(ctx); err != nil || !ok {
@@ -219,6 +229,9 @@ func (w *sender) run(ctx context.Context) error {
 		})
 		if err != nil {
 			return err
+		}
+		if len(page) == 0 {
+			w.flush()
 		}
 		if !stopped && len(page) == 0 && !rested {
 			rested = true
@@ -351,6 +364,7 @@ func (w *sender) send(ctx context.Context, s *stored) (done bool, err error) {
 			w.n.log.Info("exchange: peer refused", "peer", w.p.ID, "message", s.messageID, "status", refusal.Status, "code", int(refusal.Code))
 			return true, w.refused(ctx, s, &ucri.ErrorBody{Code: knownCode(refusal.Code), Reason: refusal.Reason, Message: refusal.Message})
 		}
+		w.flush() // the pause may be long
 		first := w.p.failed()
 		if first {
 			w.n.log.Warn("exchange: peer does not take messages, retrying", "peer", w.p.ID, "error", err)
@@ -403,16 +417,34 @@ func backoff(attempt int) time.Duration {
 	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
 }
 
-// taken notes that the peer has the message. It does not wait: after a crash in
-// between the message is sent again, and the peer knows it.
+// taken notes that the peer has the message.
 func (w *sender) taken(s *stored) {
-	now := millis(w.n.clock.Now())
+	if len(w.marks) == 0 {
+		w.marked = time.Now()
+	}
+	w.marks = append(w.marks, s.id)
+	if len(w.marks) >= markPage || time.Since(w.marked) >= markAge {
+		w.flush()
+	}
+}
+
+// flush writes down what the peer has taken, without waiting for the commit.
+func (w *sender) flush() {
+	if len(w.marks) == 0 {
+		return
+	}
+	ids, now := w.marks, millis(w.n.clock.Now())
+	w.marks = nil
 	w.n.db.WriteLater(func(tx *store.Tx) error {
-		_, err := tx.Exec(`UPDATE exchange_message SET
-			state    = CASE WHEN ack = 'ALL' AND origin = 'client' THEN 'awaiting' ELSE 'forwarded' END,
-			ended_at = CASE WHEN ack = 'ALL' AND origin = 'client' THEN NULL ELSE CAST($2 AS BIGINT) END
-			WHERE id = $1 AND state = 'outgoing'`, s.id, now)
-		return err
+		for _, id := range ids {
+			if _, err := tx.Exec(`UPDATE exchange_message SET
+				state    = CASE WHEN ack = 'ALL' AND origin = 'client' THEN 'awaiting' ELSE 'forwarded' END,
+				ended_at = CASE WHEN ack = 'ALL' AND origin = 'client' THEN NULL ELSE CAST($2 AS BIGINT) END
+				WHERE id = $1 AND state = 'outgoing'`, id, now); err != nil {
+				return err
+			}
+		}
+		return nil
 	}, nil)
 }
 
