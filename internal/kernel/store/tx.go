@@ -89,6 +89,14 @@ func (d *DB) Read(ctx context.Context, f func(*Tx) error) error {
 	if d.engine == Postgres {
 		opts.Isolation = sql.LevelRepeatableRead
 	}
+	if d.engine == SQLite {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		// A context that can end costs a goroutine for every statement, and
+		// reads here are short.
+		ctx = context.WithoutCancel(ctx)
+	}
 	t, err := d.read.BeginTx(ctx, opts)
 	if err != nil {
 		return fmt.Errorf("store: begin read: %w", err)

@@ -190,8 +190,12 @@ func (w *writer) run(batch []*op) {
 
 // commit runs ops in one transaction and reports the index of the one that failed.
 func (w *writer) commit(ops []*op) (failed int, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
-	defer cancel()
+	ctx := context.Background()
+	if w.db.engine == Postgres {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, commitTimeout)
+		defer cancel()
+	} // on SQLite a context that can end costs a goroutine for every statement
 	if err := w.connect(ctx); err != nil {
 		return 0, err
 	}
