@@ -93,7 +93,7 @@ func (n *Node) expire(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return err
 		}
-		done, err := scanEnded(rows)
+		done, err := n.scanEnded(rows)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"trojmezi/internal/format/ucri"
+	"trojmezi/internal/kernel/seal"
 	"trojmezi/internal/kernel/store"
 )
 
@@ -36,8 +37,8 @@ type message struct {
 	env    *ucri.Envelope // complete: id, date, timeout, ack, one destination
 	body   []byte         // as it came, or as we made it
 	origin origin
-	via    string // peer it came from
-	keyID  int64  // of the incident it belongs to; 0: by its own content
+	via    string    // peer it came from
+	key    *seal.Key // of the incident it belongs to; nil: found by its own content
 	kind   store.Kind
 }
 

@@ -387,11 +387,11 @@ func (n *Node) takeStatus(ctx context.Context, via *peer, e *ucri.Envelope, body
 	}
 	m := &message{env: e, body: body, origin: fromPeer, via: via.ID, kind: kind}
 	return n.db.Write(ctx, func(tx *store.Tx) error {
-		pass, keyID, err := n.settle(tx, via, m.destination(), s, now)
+		pass, key, err := n.settle(tx, via, m.destination(), s, now)
 		if err != nil || !pass {
 			return err // a repeated one ended the message the first time
 		}
-		m.keyID = keyID
+		m.key = key
 		// The receipt's own life starts here: a wrong clock there must not lose it.
 		_, err = n.insert(tx, m, now, now.Add(time.Duration(e.Timeout)*time.Second))
 		return err

@@ -459,7 +459,7 @@ func (w *sender) refused(ctx context.Context, s *stored, cause *ucri.ErrorBody) 
 		if err != nil {
 			return err
 		}
-		done, err := scanEnded(rows)
+		done, err := w.n.scanEnded(rows)
 		if err != nil {
 			return err
 		}

@@ -83,7 +83,7 @@ func (n *Node) setPresence(tx *store.Tx, oid string, online bool, now time.Time)
 	}
 	update := ucri.AvailabilityUpdate{ID: oid, Status: status}.Payload()
 	for _, p := range n.cfg.Peers {
-		if err := n.putOwn(tx, p.OID, update, 0, availabilityTimeout, now); err != nil {
+		if err := n.putOwn(tx, p.OID, update, nil, availabilityTimeout, now); err != nil {
 			return err
 		}
 	}

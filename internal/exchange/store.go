@@ -122,17 +122,18 @@ func (n *Node) insert(tx *store.Tx, m *message, now, expires time.Time) (bool, e
 		return false, err
 	}
 	n.expiry.schedule(tx, expires)
+	if m.origin == fromNode {
+		// A receipt or an availability follows from an event that has a leaf.
+		return true, nil
+	}
 	return true, n.audit.Append(tx, audit.Event{Action: "exchange.accept", Actor: short(e.Source), Object: e.MessageID, Detail: m.body, Key: key})
 }
 
-// keyFor finds the key to seal m with. A receipt is sealed with the key of the
-// message it is about, as long as that has not been deleted.
+// keyFor finds the key to seal m with: a receipt's is that of the message it is
+// about, unless that has been deleted.
 func (n *Node) keyFor(tx *store.Tx, m *message) (*seal.Key, error) {
-	if m.keyID != 0 {
-		key, err := n.ring.Lookup(tx, m.keyID)
-		if !errors.Is(err, seal.ErrDestroyed) {
-			return key, err
-		}
+	if m.key != nil {
+		return m.key, nil
 	}
 	return n.ring.Key(tx, m.subject())
 }
@@ -164,11 +165,8 @@ func (n *Node) scan(row interface{ Scan(...any) error }) (*stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.key, err = n.ring.Unwrap(keyID, wrapped)
-	if err != nil && !errors.Is(err, seal.ErrDestroyed) {
-		return nil, err
-	}
-	return &s, nil
+	s.key, err = n.unwrap(keyID, wrapped)
+	return &s, err
 }
 
 func (n *Node) find(tx *store.Tx, source, messageID, destination string) (*stored, error) {
@@ -246,17 +244,36 @@ type ended struct {
 	ack                            ucri.Ack
 	app                            string
 	origin                         origin
-	keyID                          int64
+	key                            *seal.Key // nil: destroyed
 }
 
-const endedColumns = `id, kind, source, message_id, destination, ack, app, origin, key_id`
+const endedColumns = `id, kind, source, message_id, destination, ack, app, origin, ` + keyColumns
 
-func scanEnded(rows *store.Rows) ([]ended, error) {
+// keyColumns bring a row's key along with it, for unwrap; a query of its own for
+// each would cost more.
+const keyColumns = `key_id, (SELECT k.wrapped FROM seal_key k WHERE k.id = key_id)`
+
+// unwrap returns nil for a key that was destroyed.
+func (n *Node) unwrap(id int64, wrapped []byte) (*seal.Key, error) {
+	key, err := n.ring.Unwrap(id, wrapped)
+	if errors.Is(err, seal.ErrDestroyed) {
+		return nil, nil
+	}
+	return key, err
+}
+
+func (n *Node) scanEnded(rows *store.Rows) ([]ended, error) {
 	defer rows.Close()
 	var out []ended
 	for rows.Next() {
 		var e ended
-		if err := rows.Scan(&e.id, &e.kind, &e.source, &e.messageID, &e.destination, &e.ack, &e.app, &e.origin, &e.keyID); err != nil {
+		var keyID int64
+		var wrapped []byte
+		if err := rows.Scan(&e.id, &e.kind, &e.source, &e.messageID, &e.destination, &e.ack, &e.app, &e.origin, &keyID, &wrapped); err != nil {
+			return nil, err
+		}
+		var err error
+		if e.key, err = n.unwrap(keyID, wrapped); err != nil {
 			return nil, err
 		}
 		out = append(out, e)
@@ -278,7 +295,7 @@ func (n *Node) commit(ctx context.Context, destination string, seq int64) error 
 		if err != nil {
 			return err
 		}
-		done, err := scanEnded(rows)
+		done, err := n.scanEnded(rows)
 		if err != nil {
 			return err
 		}
