@@ -220,6 +220,7 @@ func TestTwoInstances(t *testing.T) {
 			time.Sleep(moment)
 			victim := both[(i+rng.IntN(2))%2]
 			_, before := seen.repeated()
+			victim.wantAlive(t)
 			victim.kill()
 			a1, d1, u1 := f.counts()
 			// The other one works alone for a while, now and then for longer than a

@@ -43,6 +43,7 @@ func TestKill(t *testing.T) {
 		victims := [][]*node{{a}, {b}, {a, b}}[rng.IntN(3)]
 		died := make(chan struct{})
 		for _, v := range victims {
+			v.wantAlive(t)
 			go func() { v.kill(); died <- struct{}{} }()
 		}
 		for range victims {

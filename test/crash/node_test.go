@@ -234,6 +234,16 @@ func (n *node) kill() {
 	}
 }
 
+// wantAlive fails the test if the process has ended by itself.
+func (n *node) wantAlive(t testing.TB) {
+	t.Helper()
+	select {
+	case <-n.exited:
+		t.Errorf("node %s on port %d ended by itself: %v", n.oid, n.port, n.cmd.ProcessState)
+	default:
+	}
+}
+
 // start runs nodes side by side until the end of the test, and waits until each
 // has read the registers of its peers.
 func start(t testing.TB, nodes ...*node) {
@@ -242,6 +252,7 @@ func start(t testing.TB, nodes ...*node) {
 	for _, n := range nodes {
 		go func() { failed <- n.run() }()
 		t.Cleanup(func() {
+			n.wantAlive(t)
 			n.kill()
 			if t.Failed() {
 				t.Logf("last log lines of node %s on port %d:\n%s", n.oid, n.port, n.stderr.last(3<<10))
