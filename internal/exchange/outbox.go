@@ -62,7 +62,7 @@ type peer struct {
 
 	mu       sync.Mutex
 	failures int
-	since    time.Time // first of the failures
+	back     chan struct{} // closed when the peer answers after failures
 }
 
 func newPeers(cfg Config, dial *tls.Config, version string) (map[string]*peer, error) {
@@ -75,7 +75,7 @@ func newPeers(cfg Config, dial *tls.Config, version string) (map[string]*peer, e
 		if err != nil {
 			return nil, fmt.Errorf("exchange: peer %s: %w", p.ID, err)
 		}
-		peers[p.ID] = &peer{Peer: p, client: c, slots: make(chan struct{}, perPeer), rate: newLimiter(cfg.Limits)}
+		peers[p.ID] = &peer{Peer: p, client: c, slots: make(chan struct{}, perPeer), rate: newLimiter(cfg.Limits), back: make(chan struct{})}
 	}
 	return peers, nil
 }
@@ -365,25 +365,30 @@ func (w *sender) send(ctx context.Context, s *stored) (done bool, err error) {
 			return true, w.refused(ctx, s, &ucri.ErrorBody{Code: knownCode(refusal.Code), Reason: refusal.Reason, Message: refusal.Message})
 		}
 		w.flush() // the pause may be long
-		first := w.p.failed()
+		first, back := w.p.failed()
 		if first {
 			w.n.log.Warn("exchange: peer does not take messages, retrying", "peer", w.p.ID, "error", err)
 		}
 		w.n.metrics.retried(w.p.ID)
 		pause := backoff(attempt)
+		if refusal != nil {
+			back = nil // it answers; what ails this message another's success doesn't cure
+		}
 		if refusal != nil && refusal.RetryAfter > 0 {
 			pause = min(refusal.RetryAfter, retryLast)
 		}
 		pause = min(pause, expires.Sub(w.n.clock.Now()))
-		if stop, err := w.pause(ctx, pause); err != nil || stop {
+		if stop, err := w.pause(ctx, pause, back); err != nil || stop {
 			return false, err
 		}
 	}
 }
 
-// pause waits between attempts, keeps the lease, and ends early when sending
-// was stopped.
-func (w *sender) pause(ctx context.Context, d time.Duration) (stop bool, err error) {
+// pause waits between attempts and keeps the lease. It ends early when sending
+// was stopped, and when back says that another destination's message got through
+// to the peer: after a long break the pauses are long, and the line is known to
+// be up again.
+func (w *sender) pause(ctx context.Context, d time.Duration, back <-chan struct{}) (stop bool, err error) {
 	end := time.Now().Add(d)
 	for {
 		left := time.Until(end)
@@ -393,6 +398,8 @@ func (w *sender) pause(ctx context.Context, d time.Duration) (stop bool, err err
 		select {
 		case <-ctx.Done():
 			return true, ctx.Err()
+		case <-back:
+			return false, nil
 		case <-time.After(min(left, leaseTime/4)):
 		}
 		if ok, err := w.hold(ctx); err != nil || !ok {
@@ -491,18 +498,20 @@ func knownCode(c ucri.Code) ucri.Code {
 // ok notes that the peer answers; failed that it does not, and reports the first time.
 func (p *peer) ok() {
 	p.mu.Lock()
-	p.failures = 0
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	if p.failures > 0 {
+		p.failures = 0
+		close(p.back)
+		p.back = make(chan struct{})
+	}
 }
 
-func (p *peer) failed() (first bool) {
+// back is closed when the peer answers again.
+func (p *peer) failed() (first bool, back <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.failures++
-	if p.failures == 1 {
-		p.since = time.Now()
-	}
-	return p.failures == 1
+	return p.failures == 1, p.back
 }
 
 // failureKey names the reason a peer can't be reached, for the screens.

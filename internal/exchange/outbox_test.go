@@ -409,3 +409,51 @@ func TestFailureKey(t *testing.T) {
 		}
 	}
 }
+
+// A long pause ends when another destination's message got through to the peer,
+// and only then: a success without a failure before it wakes nobody.
+func TestPauseEndsWhenThePeerIsBack(t *testing.T) {
+	r := newRig(t)
+	p := r.peers["far"]
+	w := &sender{n: r.Node, p: p, dest: "1.2.3.4.9.1", kind: store.Live}
+	if first, _ := p.failed(); !first {
+		t.Error("the first failure is not told as such")
+	}
+	first, back := p.failed()
+	if first {
+		t.Error("the second failure is told as the first")
+	}
+	ended := make(chan bool, 1)
+	go func() {
+		stop, err := w.pause(t.Context(), time.Hour, back)
+		ended <- !stop && err == nil
+	}()
+	select {
+	case <-ended:
+		t.Fatal("the pause ended before the peer answered")
+	case <-time.After(20 * time.Millisecond):
+	}
+	p.ok()
+	select {
+	case goOn := <-ended:
+		if !goOn {
+			t.Error("the pause ended as if sending was stopped")
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("the pause went on although the peer answered")
+	}
+	_, back = p.failed()
+	p.ok()
+	p.ok()
+	_, next := p.failed()
+	select {
+	case <-back:
+	default:
+		t.Error("not told that the peer was back")
+	}
+	select {
+	case <-next:
+		t.Error("told to be back after a new failure")
+	default:
+	}
+}
