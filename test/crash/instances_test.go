@@ -121,6 +121,9 @@ func TestTwoInstances(t *testing.T) {
 		// each of the few destinations is served one message at a time, and the
 		// notes are written in groups.
 		inFlight = 200
+		// lease is how long a destination may stay with a dead instance; the senders
+		// stop at their backlog when it has all of them.
+		lease = 10 * time.Second
 	)
 	address := database(t)
 	rng := random(t)
@@ -227,7 +230,7 @@ func TestTwoInstances(t *testing.T) {
 			// destination may stay with the dead one.
 			alone := time.Duration(500+rng.IntN(1500)) * time.Millisecond
 			if rng.IntN(3) == 0 {
-				alone += 10 * time.Second
+				alone += lease
 			}
 			time.Sleep(alone)
 			a2, d2, _ := f.counts()
@@ -240,8 +243,8 @@ func TestTwoInstances(t *testing.T) {
 			if after-before > inFlight {
 				t.Errorf("%d messages were handed to the peer again after one kill", after-before)
 			}
-			if a2 == a1 {
-				t.Error("the other instance accepted nothing while it was alone")
+			if a2 == a1 && alone > lease {
+				t.Error("the other instance accepted nothing, alone for longer than the dead one's lease")
 			}
 		}
 		f.drain(drainIdle)
