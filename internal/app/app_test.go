@@ -189,16 +189,21 @@ func configuration(t testing.TB, change func(map[string]any)) map[string]any {
 		"data": "data", "listen": "127.0.0.1:0",
 		"exchange": map[string]any{
 			"oid": "1.2.3.0", "listen": "127.0.0.1:0", "insecure_loopback": true, "retention": "48h",
-			"accounts": []any{map[string]any{"username": "desk", "password": "p", "type": "client", "oids": []any{desk}}},
-			"participants": []any{map[string]any{"id": desk, "systemName": "d", "operatorName": "d", "operatorShortName": "d",
-				"supportedApps": []any{map[string]any{"appId": "notification_text", "appVersion": "1.0"}},
-				"techSupport":   map[string]any{"phone": "+420 1", "e-mail": "a@b.example"}}},
+			"accounts":     []any{map[string]any{"username": "desk", "password": "p", "type": "client", "oids": []any{desk}}},
+			"participants": []any{deskRecord(desk)},
 		},
 	}
 	if change != nil {
 		change(c)
 	}
 	return c
+}
+
+// deskRecord is a desk's entry in a register.
+func deskRecord(oid string) map[string]any {
+	return map[string]any{"id": oid, "systemName": "d", "operatorName": "d", "operatorShortName": "d",
+		"supportedApps": []any{map[string]any{"appId": "notification_text", "appVersion": "1.0"}},
+		"techSupport":   map[string]any{"phone": "+420 1", "e-mail": "a@b.example"}}
 }
 
 // newConfig loads such a file from a folder of its own.
@@ -290,12 +295,21 @@ func (r *running) call(method, path, body string, into any) {
 
 func messageID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 
+func notification(n int) string {
+	return fmt.Sprintf(`{"sharedIncidentId":%q,"notifications":[{"timestamp":"2026-03-14T07:31:05Z","message":"číslo %d"}]}`, messageID(n), n)
+}
+
 // send sends message n from the desk to itself.
 func (r *running) send(n int) {
 	r.t.Helper()
-	data, _ := json.Marshal(fmt.Sprintf(`{"sharedIncidentId":%q,"notifications":[{"timestamp":"2026-03-14T07:31:05Z","message":"číslo %d"}]}`, messageID(n), n))
+	r.sendTo(n, desk)
+}
+
+func (r *running) sendTo(n int, destination string) {
+	r.t.Helper()
+	data, _ := json.Marshal(notification(n))
 	r.call("POST", "/messaging/send", fmt.Sprintf(`{"messageId":%q,"source":%q,"destinations":[%q],"payload":{"appId":"notification_text",
-		"appVersion":"1.0","schemaId":"notification","contentType":"application/json","data":%s}}`, messageID(n), desk, desk, data), nil)
+		"appVersion":"1.0","schemaId":"notification","contentType":"application/json","data":%s}}`, messageID(n), desk, destination, data), nil)
 }
 
 type received struct {

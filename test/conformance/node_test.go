@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"trojmezi/internal/kernel/store/storetest"
 )
 
 const (
@@ -30,7 +32,7 @@ const (
 
 var (
 	scratch string // folder of the whole run, removed at its end
-	alive   struct {
+	made    struct {
 		sync.Mutex
 		nodes []*node
 	}
@@ -55,8 +57,11 @@ func TestMain(m *testing.M) {
 		}
 	}
 	code := m.Run()
-	for _, n := range alive.nodes {
-		n.kill()
+	for _, n := range made.nodes {
+		if err := n.discard(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
 	}
 	os.RemoveAll(scratch)
 	os.Exit(code)
@@ -114,7 +119,8 @@ type spec struct {
 type node struct {
 	spec
 	dir    string
-	base   string // http://127.0.0.1:port
+	base   string       // http://127.0.0.1:port
+	drop   func() error // drops its database on PostgreSQL
 	cmd    *exec.Cmd
 	exited chan struct{}
 	stdout tail
@@ -125,7 +131,8 @@ type node struct {
 	tokens map[string]string
 }
 
-// newNode writes the configuration; run starts the process.
+// newNode writes the configuration and makes the database, which both stay over
+// restarts; run starts the process.
 func newNode(s spec) (*node, error) {
 	dir, err := os.MkdirTemp(scratch, "node")
 	if err != nil {
@@ -152,9 +159,17 @@ func newNode(s spec) (*node, error) {
 		"participants":      participants,
 		"peers":             s.peers,
 	}
+	database, drop, err := storetest.Create()
+	if err != nil {
+		return nil, err
+	}
+	n.drop = sync.OnceValue(drop)
+	made.Lock()
+	made.nodes = append(made.nodes, n)
+	made.Unlock()
 	root := record{
 		"data":     filepath.Join(dir, "data"),
-		"database": "",
+		"database": database,
 		"listen":   fmt.Sprintf("127.0.0.1:%d", freePort()),
 		"exchange": exchange,
 	}
@@ -207,11 +222,6 @@ func (n *node) launch() (ready chan struct{}, err error) {
 		}
 		cmd.Wait()
 	}()
-	alive.Lock()
-	if !slices.Contains(alive.nodes, n) {
-		alive.nodes = append(alive.nodes, n)
-	}
-	alive.Unlock()
 	return ready, nil
 }
 
@@ -241,7 +251,22 @@ func (n *node) kill() {
 	<-n.exited
 }
 
-// restart kills and starts again on the same folder.
+// discard ends the process and drops its database; the folder stays for the run.
+func (n *node) discard() error {
+	n.kill()
+	return n.drop()
+}
+
+// endsWith discards the node at the end of a case.
+func (n *node) endsWith(t testing.TB) {
+	t.Cleanup(func() {
+		if err := n.discard(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// restart kills and starts again on the same folder and database.
 func (n *node) restart(t testing.TB) {
 	t.Helper()
 	n.kill()
@@ -262,10 +287,10 @@ func start(t testing.TB, s spec) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
+	n.endsWith(t)
 	if err := n.run(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(n.kill)
 	n.explain(t)
 	return n
 }

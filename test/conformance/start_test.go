@@ -231,11 +231,10 @@ func TestConfiguration(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = n.launch()
-			if err != nil {
+			n.endsWith(t)
+			if _, err := n.launch(); err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(n.kill)
 			select {
 			case <-n.exited:
 			case <-time.After(10 * time.Second):

@@ -58,6 +58,13 @@ func copyTable(ctx context.Context, src *Tx, to *DB, table string, progress func
 			if err := rows.Scan(ptrs...); err != nil {
 				return err
 			}
+			for i, v := range row {
+				// SQLite's driver gives an empty BLOB as a nil slice, which it would
+				// write back as NULL; NULL itself comes as a plain nil.
+				if b, ok := v.([]byte); ok && b == nil {
+					row[i] = []byte{}
+				}
+			}
 			batch = append(batch, row)
 		}
 		if err := rows.Err(); err != nil {

@@ -298,6 +298,38 @@ func TestCopyToSQLite(t *testing.T) {
 	}
 }
 
+// An empty value and none are two things, on the way too.
+func TestCopyEmptyBytes(t *testing.T) {
+	files := fstest.MapFS{"00001_e.sql": {Data: []byte(`-- +goose Up
+CREATE TABLE e (id BIGINT NOT NULL PRIMARY KEY, body BYTEA NOT NULL, more BYTEA) /*strict*/;
+-- +goose Down
+DROP TABLE e;
+`)}}
+	from, to := storetest.Open(t), storetest.Open(t)
+	for _, db := range []*store.DB{from, to} {
+		if err := db.Migrate(t.Context(), "e", files); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := from.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec(`INSERT INTO e (id, body, more) VALUES (1, $1, NULL)`, []byte{})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := from.Copy(t.Context(), to, func(name string) bool { return name == "e" }, nil); err != nil {
+		t.Fatal(err)
+	}
+	var same int
+	err = to.Read(t.Context(), func(tx *store.Tx) error {
+		return tx.Row(`SELECT COUNT(*) FROM e WHERE length(body) = 0 AND more IS NULL`).Scan(&same)
+	})
+	if err != nil || same != 1 {
+		t.Fatalf("%d rows are as they were (%v), want 1", same, err)
+	}
+}
+
 func BenchmarkWrite(b *testing.B) {
 	for _, writers := range []int{1, 8, 32} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
+	"fmt"
 	"net/url"
 	"os"
 	"testing"
@@ -25,11 +26,16 @@ const PostgresEnv = "TROJMEZI_TEST_POSTGRES"
 // with the test.
 func Config(t testing.TB) store.Config {
 	t.Helper()
-	cfg := store.Config{Dir: t.TempDir()}
-	if server := os.Getenv(PostgresEnv); server != "" {
-		cfg.URL = createDatabase(t, server)
+	url, drop, err := Create()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return cfg
+	t.Cleanup(func() {
+		if err := drop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store.Config{Dir: t.TempDir(), URL: url}
 }
 
 // Open opens a fresh database that is closed and dropped with the test.
@@ -47,29 +53,42 @@ func Open(t testing.TB) *store.DB {
 	return db
 }
 
-func createDatabase(t testing.TB, server string) string {
-	t.Helper()
+// Create makes a fresh, empty database on the server PostgresEnv names, for
+// processes that outlive a test, and returns its address and what drops it, open
+// connections or not. Without a server the address is "", which stands for
+// SQLite, and drop does nothing.
+func Create() (address string, drop func() error, err error) {
+	server := os.Getenv(PostgresEnv)
+	if server == "" {
+		return "", func() error { return nil }, nil
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		return "", nil, fmt.Errorf("%s: %w", PostgresEnv, err)
+	}
 	var b [8]byte
 	rand.Read(b[:])
 	name := "t_" + hex.EncodeToString(b[:])
-	admin, err := sql.Open("pgx", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := admin.Exec(`CREATE DATABASE ` + name); err != nil {
-		admin.Close()
-		t.Fatalf("%s: create database: %v", PostgresEnv, err)
-	}
-	t.Cleanup(func() {
-		if _, err := admin.Exec(`DROP DATABASE ` + name + ` WITH (FORCE)`); err != nil {
-			t.Errorf("drop database: %v", err)
-		}
-		admin.Close()
-	})
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
+	if err := do(server, `CREATE DATABASE `+name); err != nil {
+		return "", nil, fmt.Errorf("%s: create database: %w", PostgresEnv, err)
 	}
 	u.Path = "/" + name
-	return u.String()
+	return u.String(), func() error {
+		if err := do(server, `DROP DATABASE `+name+` WITH (FORCE)`); err != nil {
+			return fmt.Errorf("%s: drop database: %w", PostgresEnv, err)
+		}
+		return nil
+	}, nil
+}
+
+// do holds no connection between two statements: the server has few, and a test
+// may have many databases.
+func do(server, statement string) error {
+	admin, err := sql.Open("pgx", server)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	_, err = admin.Exec(statement)
+	return err
 }
