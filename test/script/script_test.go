@@ -1,6 +1,8 @@
 package script
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -48,10 +50,14 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", bin+string(filepath.ListSeparator)+e.Getenv("PATH"))
 			ports := strings.NewReplacer("3001", port(t), "8080", port(t))
 			e.Setenv("EXCHANGE", ports.Replace("http://127.0.0.1:3001"))
+			e.Setenv("DOLLAR", "$")
 			e.Setenv("WEB", ports.Replace("http://127.0.0.1:8080"))
+			for _, name := range []string{"PORT_A", "PORT_B", "WEB_A", "WEB_B"} {
+				e.Setenv(name, port(t))
+			}
 			return os.WriteFile(filepath.Join(e.WorkDir, "api.md"), []byte(ports.Replace(string(page))), 0o600)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"block": block, "examples": examples},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"block": block, "examples": examples, "fill": fill, "json": jsonValue, "helps": helps, "tamper": tamper},
 	})
 }
 
@@ -120,4 +126,90 @@ func examples(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("example %d:\n got %s\nwant %s", i+1, answer, w)
 		}
 	}
+}
+
+// fill replaces $NAME in a file by the script's environment: fill FILE...
+func fill(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: fill file...")
+	}
+	for _, name := range args {
+		text := os.Expand(ts.ReadFile(name), ts.Getenv)
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+	}
+}
+
+// jsonValue reads the last JSON value of standard output and compares what is at
+// a path of names and indexes with a text, or only demands that it is there; with
+// "." the whole value: json PATH [VALUE].
+func jsonValue(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 && len(args) != 2 || neg && len(args) != 2 {
+		ts.Fatalf("usage: [!] json path [value]")
+	}
+	var v any
+	dec := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout")))
+	dec.UseNumber()
+	ts.Check(dec.Decode(&v))
+	for step := range strings.SplitSeq(strings.Trim(args[0], "."), ".") {
+		switch at := v.(type) {
+		case map[string]any:
+			if step == "" {
+				continue
+			}
+			next, ok := at[step]
+			if !ok {
+				ts.Fatalf("no %q in %v", step, at)
+			}
+			v = next
+		case []any:
+			if step == "" {
+				continue
+			}
+			var i int
+			if _, err := fmt.Sscan(step, &i); err != nil || i >= len(at) {
+				ts.Fatalf("no item %s among %d", step, len(at))
+			}
+			v = at[i]
+		default:
+			ts.Fatalf("nothing below %v", v)
+		}
+	}
+	if len(args) == 2 && (fmt.Sprint(v) == args[1]) == neg {
+		ts.Fatalf("%s is %v, want %s (negated: %v)", args[0], v, args[1], neg)
+	}
+}
+
+var subcommand = regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)*)  `)
+
+// helps asks every command for its help in a language; each must name the
+// command and have more than its flags: helps LANG.
+func helps(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: helps lang")
+	}
+	ts.Check(ts.Exec("trojmezi", "--lang", args[0], "--help"))
+	found := subcommand.FindAllStringSubmatch(ts.ReadFile("stdout"), -1)
+	if len(found) < 15 {
+		ts.Fatalf("only %d commands in the help", len(found))
+	}
+	for _, m := range found {
+		words := strings.Fields(m[1])
+		ts.Check(ts.Exec("trojmezi", append(words, "--lang", args[0], "--help")...))
+		text := ts.ReadFile("stdout")
+		if !strings.Contains(text, "trojmezi "+m[1]) || strings.Contains(text, "⟦") || strings.Contains(text, "${") {
+			ts.Fatalf("help of %s in %s:\n%s", m[1], args[0], text)
+		}
+	}
+}
+
+// tamper replaces the first occurrence of a text in a file: tamper FILE OLD NEW.
+func tamper(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: tamper file old new")
+	}
+	text := []byte(ts.ReadFile(args[0]))
+	if !bytes.Contains(text, []byte(args[1])) {
+		ts.Fatalf("%s has no %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), bytes.Replace(text, []byte(args[1]), []byte(args[2]), 1), 0o600))
 }
