@@ -201,11 +201,10 @@ var edgeRules = []edgeRule{
 		reason: "pragmas, durability and group commit are set in one place; a second connection would go round them",
 		broken: func(e edge) bool {
 			return (in(e.to, "modernc.org/sqlite", "github.com/jackc/pgx") || strings.HasPrefix(e.to, "github.com/jackc/pgx/")) &&
-				!in(e.file, "internal/kernel/store") &&
-				!in(e.file, "test/crash") // makes a database for the processes it starts
+				!in(e.file, "internal/kernel/store")
 		},
-		bad:  []edge{{"internal/exchange/store.go", "modernc.org/sqlite"}, {"internal/app/app.go", "github.com/jackc/pgx/v5/stdlib"}},
-		good: []edge{{"internal/kernel/store/sqlite.go", "modernc.org/sqlite"}, {"internal/kernel/store/storetest/open.go", "github.com/jackc/pgx/v5"}, {"test/crash/instances_test.go", "github.com/jackc/pgx/v5/stdlib"}},
+		bad:  []edge{{"internal/exchange/store.go", "modernc.org/sqlite"}, {"internal/app/app.go", "github.com/jackc/pgx/v5/stdlib"}, {"test/crash/instances_test.go", "github.com/jackc/pgx/v5/stdlib"}},
+		good: []edge{{"internal/kernel/store/sqlite.go", "modernc.org/sqlite"}, {"internal/kernel/store/storetest/open.go", "github.com/jackc/pgx/v5"}},
 	},
 	{
 		name:   "no mattn SQLite",

@@ -2,7 +2,6 @@ package crash
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -18,37 +16,26 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
+	"trojmezi/internal/kernel/store/storetest"
 )
 
 // database makes an empty database on the server of the environment and drops
 // it at the end.
 func database(t testing.TB) string {
 	t.Helper()
-	server := os.Getenv("TROJMEZI_TEST_POSTGRES")
-	if server == "" {
-		t.Skip("TROJMEZI_TEST_POSTGRES names no PostgreSQL server")
-	}
-	db, err := sql.Open("pgx", server)
+	address, drop, err := storetest.Create()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { db.Close() })
-	name := "crash_" + strings.ReplaceAll(newUUID(), "-", "")
-	if _, err := db.Exec("CREATE DATABASE " + name); err != nil {
-		t.Fatal(err)
+	if address == "" {
+		t.Skip(storetest.PostgresEnv + " names no PostgreSQL server")
 	}
 	t.Cleanup(func() {
-		if _, err := db.Exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+		if err := drop(); err != nil {
 			t.Error(err)
 		}
 	})
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Path = "/" + name
-	return u.String()
+	return address
 }
 
 // balancer hands each connection to the next instance that takes it.

@@ -57,7 +57,7 @@ func TestScripts(t *testing.T) {
 			}
 			return os.WriteFile(filepath.Join(e.WorkDir, "api.md"), []byte(ports.Replace(string(page))), 0o600)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"block": block, "examples": examples, "fill": fill, "json": jsonValue, "helps": helps, "tamper": tamper},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"block": block, "examples": examples, "fill": fill, "json": jsonValue, "helps": helps, "hold": hold, "tamper": tamper},
 	})
 }
 
@@ -139,7 +139,7 @@ func fill(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// jsonValue reads the last JSON value of standard output and compares what is at
+// jsonValue reads the JSON value on standard output and compares what is at
 // a path of names and indexes with a text, or only demands that it is there; with
 // "." the whole value: json PATH [VALUE].
 func jsonValue(ts *testscript.TestScript, neg bool, args []string) {
@@ -181,8 +181,8 @@ func jsonValue(ts *testscript.TestScript, neg bool, args []string) {
 
 var subcommand = regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)*)  `)
 
-// helps asks every command for its help in a language; each must name the
-// command and have more than its flags: helps LANG.
+// helps asks every command for its help in a language; each must show a call of
+// the command in its text, and be another one than the English: helps LANG.
 func helps(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: helps lang")
@@ -196,9 +196,29 @@ func helps(ts *testscript.TestScript, neg bool, args []string) {
 		words := strings.Fields(m[1])
 		ts.Check(ts.Exec("trojmezi", append(words, "--lang", args[0], "--help")...))
 		text := ts.ReadFile("stdout")
-		if !strings.Contains(text, "trojmezi "+m[1]) || strings.Contains(text, "⟦") || strings.Contains(text, "${") {
+		_, about, _ := strings.Cut(text, "\n\n") // below the usage
+		about, _, _ = strings.Cut(about, "\n\n")
+		if !strings.Contains(strings.Join(strings.Fields(about), " "), "trojmezi "+m[1]) || strings.Contains(text, "⟦") || strings.Contains(text, "${") {
 			ts.Fatalf("help of %s in %s:\n%s", m[1], args[0], text)
 		}
+		if args[0] == "en" {
+			continue
+		}
+		ts.Check(ts.Exec("trojmezi", append(words, "--lang", "en", "--help")...))
+		if strings.Contains(ts.ReadFile("stdout"), about) {
+			ts.Fatalf("help of %s in %s is the English one", m[1], args[0])
+		}
+	}
+}
+
+// hold listens on a port of this machine until the script ends, unless somebody
+// else has it already: hold PORT.
+func hold(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hold port")
+	}
+	if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", args[0])); err == nil {
+		ts.Defer(func() { l.Close() })
 	}
 }
 
