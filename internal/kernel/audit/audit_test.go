@@ -483,11 +483,17 @@ func TestTreeModel(t *testing.T) {
 		f.log = New(f.db, f.node, f.clk, f.log.log)
 		var leaves int
 		heads := map[string]bool{}
+		var latest []string // the head of the last verification, the root of whose tree vouches for all heads before it
+		touched := true     // the database, since the last verification
+		var slow *growth    // what a sequencer has read and not written yet
 		t.Repeat(map[string]func(*rapid.T){
 			"append": func(t *rapid.T) {
-				n := rapid.IntRange(1, 300).Draw(t, "n")
+				// A page of hashes takes 128 leaves; most of what happens needs fewer.
+				few, many := rapid.IntRange(1, 9), rapid.IntRange(1, 300)
+				n := rapid.OneOf(few, few, many).Draw(t, "n")
 				f.append(n)
 				leaves += n
+				touched = true
 			},
 			"rolled back": func(t *rapid.T) {
 				err := f.db.Write(context.Background(), func(tx *store.Tx) error {
@@ -496,18 +502,22 @@ func TestTreeModel(t *testing.T) {
 				if !errors.Is(err, context.Canceled) {
 					t.Fatal(err)
 				}
+				touched = true
 			},
-			"sequence": func(t *rapid.T) { f.sequence() },
+			"sequence": func(t *rapid.T) {
+				f.sequence()
+				touched = true
+			},
 			// Two instances sequence while leaves come in: what one read is
 			// old when the other has written.
 			"race": func(t *rapid.T) {
-				n := rapid.IntRange(0, 20).Draw(t, "n")
+				n := rapid.IntRange(0, 5).Draw(t, "n")
 				leaves += n
 				var wg sync.WaitGroup
 				errs := make([]error, 2)
 				for i := range errs {
 					wg.Go(func() {
-						for range 5 {
+						for range 2 {
 							errs[i] = errors.Join(errs[i], f.log.Sequence(context.Background()))
 						}
 					})
@@ -519,38 +529,80 @@ func TestTreeModel(t *testing.T) {
 				if err := errors.Join(errs...); err != nil {
 					t.Fatal(err)
 				}
+				touched = true
 			},
-			// The sequencer dies between reading and writing.
+			// The sequencer dies, or hangs, between reading and writing…
 			"crash": func(t *rapid.T) {
+				g, err := f.log.grow(context.Background())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if g != nil {
+					slow = g
+				}
+			},
+			// …and in the second case goes on when it is too late, or just in time.
+			"late": func(t *rapid.T) {
+				if slow == nil {
+					t.Skip("nobody hangs")
+				}
+				var last headRow
+				f.write(func(tx *store.Tx) (err error) { last, err = lastHead(tx); return err })
+				var want error
+				if last != slow.from {
+					want = errRaced
+				}
+				if err := f.db.Write(context.Background(), slow.write); !errors.Is(err, want) {
+					t.Fatalf("%v; want %v", err, want)
+				}
+				slow = nil
+				touched = true
+			},
+			// The node stops in the middle of it.
+			"stop": func(t *rapid.T) {
 				ctx, cancel := context.WithCancel(context.Background())
 				time.AfterFunc(time.Duration(rapid.IntRange(0, 300).Draw(t, "µs"))*time.Microsecond, cancel)
 				f.log.Sequence(ctx)
 				cancel()
+				touched = true
 			},
 			"restart": func(t *rapid.T) { f.log = New(f.db, f.node, f.clk, f.log.log) },
 			"time":    func(t *rapid.T) { f.clk.Advance(time.Duration(rapid.IntRange(1, 100).Draw(t, "min")) * time.Minute) },
 			"": func(t *rapid.T) {
-				r, err := Verify(context.Background(), f.db, f.log.VerifierKey(), slices.Collect(keys(heads))...)
-				if err != nil {
-					t.Fatal(err)
+				if !touched {
+					return
 				}
+				touched = false
+				r := f.checkReport(t, leaves, latest)
 				if r.Latest != "" {
+					latest = []string{r.Latest}
 					heads[r.Latest] = true
-				}
-				var want []Fault
-				if r.Tree < int64(leaves) {
-					if want = []Fault{{LeafOutside, r.Tree + 1, int64(leaves)}}; r.Heads == 0 {
-						want = append(want, Fault{HeadMissing, 1, 1})
-					}
-				}
-				if r.Leaves != int64(leaves) || len(r.Faults) != len(want) || len(want) > 0 && !slices.Equal(r.Faults, want) {
-					t.Fatalf("%d appended: %+v; want the faults %v", leaves, r, want)
 				}
 			},
 		})
 		f.sequence()
+		f.checkReport(t, leaves, slices.Collect(keys(heads)))
 		f.checkModel(t, leaves)
 	})
+}
+
+// checkReport verifies a log to which so many leaves were appended, and which
+// nobody has damaged.
+func (f *fixture) checkReport(t *rapid.T, leaves int, known []string) Report {
+	r, err := Verify(context.Background(), f.db, f.log.VerifierKey(), known...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []Fault
+	if r.Tree < int64(leaves) {
+		if want = []Fault{{LeafOutside, r.Tree + 1, int64(leaves)}}; r.Heads == 0 {
+			want = append(want, Fault{HeadMissing, 1, 1})
+		}
+	}
+	if r.Leaves != int64(leaves) || len(r.Faults) != len(want) || len(want) > 0 && !slices.Equal(r.Faults, want) {
+		t.Fatalf("%d appended: %+v; want the faults %v", leaves, r, want)
+	}
+	return r
 }
 
 // checkModel compares the head with the root computed from the rows by the
