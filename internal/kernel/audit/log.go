@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
@@ -181,4 +182,23 @@ func leavesAfter(tx *store.Tx, id int64, limit int) ([]leaf, error) {
 		out = append(out, f)
 	}
 	return out, rows.Err()
+}
+
+// Outside counts the leaves that are not in the tree yet, and says when the
+// first of them was written: zero when there is none.
+func (l *Log) Outside(tx *store.Tx) (n int64, oldest time.Time, err error) {
+	last, err := lastHead(tx)
+	var head Head
+	if err == nil && last.serial != 0 {
+		head, err = OpenHead(last.note, l.key)
+	}
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("audit: outside: %w", err)
+	}
+	var at int64
+	err = tx.Row(`SELECT COUNT(*), COALESCE(MIN(at), 0) FROM audit_leaf WHERE id > $1`, head.Size).Scan(&n, &at)
+	if err != nil || n == 0 {
+		return 0, time.Time{}, err
+	}
+	return n, time.UnixMilli(at).UTC(), nil
 }

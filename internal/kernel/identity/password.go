@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Cost of a new hash: the first of the equal choices of the OWASP Password
@@ -78,7 +79,9 @@ func CheckHash(hash string) error {
 func (h phc) derive(pw string) []byte {
 	checks <- struct{}{}
 	defer func() { <-checks }()
-	return argon2.IDKey([]byte(pw), h.salt, h.time, h.memory, h.threads, uint32(len(h.key)))
+	// One keyboard sends ř as one sign, another as two (spec: NIST SP 800-63B-4,
+	// 3.1.1.2).
+	return argon2.IDKey([]byte(norm.NFKC.String(pw)), h.salt, h.time, h.memory, h.threads, uint32(len(h.key)))
 }
 
 // parsePHC accepts exactly the form HashPassword writes. Parameters outside

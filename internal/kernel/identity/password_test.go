@@ -132,3 +132,13 @@ func BenchmarkCheckPassword(b *testing.B) {
 		}
 	}
 }
+
+func TestPasswordInAnySpelling(t *testing.T) {
+	hash, err := HashPassword("tři koně")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := CheckPassword(hash, "tr\u030ci kone\u030c"); err != nil || !ok {
+		t.Errorf("with the accents as signs of their own: %v, %v", ok, err)
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/i18n"
 )
 
@@ -27,6 +28,12 @@ type scope struct {
 	lang   i18n.Lang
 	id     string
 	url    *url.URL
+	person *Person // nil: a stranger
+	policy *access.Policy
+	nav    []NavItem
+	now    time.Time
+	built  map[string]asset
+	banner templ.Component
 }
 
 type scopeKey struct{}

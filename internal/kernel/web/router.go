@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strings"
 	"time"
 
+	"github.com/a-h/templ"
+
+	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/clock"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
@@ -18,16 +22,27 @@ import (
 // csp allows our own files and nothing else: no inline script or style, no
 // other host, no frame around us (spec: CSP Level 3).
 const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; " +
-	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	"connect-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // hsts is a year, the value browsers' preload lists ask for (spec: RFC 6797).
 const hsts = "max-age=31536000"
 
-// Config is what a Router needs. All fields are required.
+// Config is what a Router needs.
 type Config struct {
 	Bundle *i18n.Bundle // loaded with Locales of this package
 	Log    *slog.Logger
 	Clock  *clock.Clock
+	// Policy decides on guarded pages; without it nobody passes.
+	Policy *access.Policy
+	// Authenticate tells who asks; nil without error for a stranger.
+	Authenticate func(*http.Request) (*Person, error)
+	// Nav are the entries of the navigation, in their order.
+	Nav []NavItem
+	// Banner stands above every page for people who are signed in; nil: none.
+	Banner templ.Component
+	// Built holds what the browser build made of third-party files (fonts, map);
+	// nil or empty: pages work without.
+	Built fs.FS
 }
 
 // Handler answers a request, or returns an error before it has written
@@ -36,15 +51,22 @@ type Handler func(http.ResponseWriter, *http.Request) error
 
 // Router is an http.Handler. Register everything before it serves.
 type Router struct {
-	cfg   Config
-	mux   *http.ServeMux
-	cross *http.CrossOriginProtection
+	cfg    Config
+	mux    *http.ServeMux
+	cross  *http.CrossOriginProtection
+	routes []Route
+	built  map[string]asset
 }
 
-// NewRouter returns a Router that serves the style sheets and nothing else.
+// NewRouter returns a Router that serves its own and the built files and nothing
+// else.
 func NewRouter(cfg Config) *Router {
 	rt := &Router{cfg: cfg, mux: http.NewServeMux(), cross: http.NewCrossOriginProtection()}
-	rt.Handle("GET "+staticPath+"{name}", serveStatic)
+	if cfg.Built != nil {
+		rt.built = load(cfg.Built)
+	}
+	rt.Handle("GET "+staticPath+"{name}", serveFiles(assets))
+	rt.Handle("GET "+builtPath+"{name}", serveFiles(rt.built))
 	return rt
 }
 
@@ -61,7 +83,12 @@ func (rt *Router) Handle(pattern string, h Handler) {
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	lang, chosen := language(r)
-	s := &scope{bundle: rt.cfg.Bundle, lang: lang, id: rt.cfg.Clock.NewID(), url: r.URL}
+	s := &scope{bundle: rt.cfg.Bundle, lang: lang, id: rt.cfg.Clock.NewID(), url: r.URL, policy: rt.cfg.Policy, nav: rt.cfg.Nav,
+		now: rt.cfg.Clock.Now(), built: rt.built, banner: rt.cfg.Banner}
+	rt.authenticate(r, s)
+	if s.person != nil && s.person.Lang != "" && !chosen {
+		s.lang = s.person.Lang
+	}
 	r = r.WithContext(context.WithValue(r.Context(), scopeKey{}, s))
 	out := &response{ResponseWriter: w}
 	secure(out.Header(), r, s)

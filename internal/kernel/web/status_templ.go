@@ -81,7 +81,7 @@ func StatusPage(s Status) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = sign(s.State).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = stateSign(s.State).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -225,7 +225,7 @@ func StatusPage(s Status) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if row.State != StateNone {
-					templ_7745c5c3_Err = sign(row.State).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = stateSign(row.State).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -279,8 +279,8 @@ func StatusPage(s Status) templ.Component {
 	})
 }
 
-// sign draws the shape of a state; the word always stands beside it.
-func sign(s State) templ.Component {
+// stateSign draws the shape of a state; the word always stands beside it.
+func stateSign(s State) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

@@ -99,14 +99,42 @@ func TestContrast(t *testing.T) {
 }
 
 func TestOnlyTokensHoldRawValues(t *testing.T) {
-	css := regexp.MustCompile(`(?s)/\*.*?\*/`).ReplaceAllString(string(assets["base.css"].body), "")
-	if bad := regexp.MustCompile(`#[0-9a-fA-F]{3,8}\b|\b[0-9.]+(?:px|ms|s)\b|rgb\(|hsl\(`).FindAllString(css, -1); bad != nil {
-		t.Errorf("base.css holds %q", bad)
+	raw := regexp.MustCompile(`#[0-9a-fA-F]{3,8}\b|\b[0-9.]+(?:px|ms|s)\b|rgba?\(|hsla?\(|oklch\(`)
+	for css, found := range map[string]bool{"color: #fff": true, "width: 3px": true, "transition: 1s": true, "margin: 0.5rem": false, "z-index: 3": false} {
+		if raw.MatchString(css) != found {
+			t.Errorf("the rule judges %q wrongly", css)
+		}
 	}
 	light, _, _ := themes(t)
-	for _, m := range regexp.MustCompile(`var\((--[a-z0-9-]+)`).FindAllStringSubmatch(css, -1) {
-		if light[m[1]] == "" && !strings.Contains(css, m[1]+":") {
-			t.Errorf("base.css uses %s, which does not exist", m[1])
+	var all strings.Builder
+	sheets := map[string]string{}
+	for name, a := range assets {
+		if strings.HasSuffix(name, ".css") && name != "tokens.css" {
+			sheets[name] = regexp.MustCompile(`(?s)/\*.*?\*/`).ReplaceAllString(string(a.body), "")
+			all.WriteString(sheets[name])
 		}
+	}
+	for name, css := range sheets {
+		if bad := raw.FindAllString(css, -1); bad != nil {
+			t.Errorf("%s holds %q", name, bad)
+		}
+		for _, m := range regexp.MustCompile(`var\((--[a-z0-9-]+)`).FindAllStringSubmatch(css, -1) {
+			if light[m[1]] == "" && !strings.Contains(all.String(), m[1]+":") {
+				t.Errorf("%s uses %s, which does not exist", name, m[1])
+			}
+		}
+	}
+}
+
+func TestWeightOfStyleSheets(t *testing.T) {
+	const limit = 25_000 // bytes, gzip: a phone on a slow network must not wait for them
+	sum := 0
+	for name, a := range assets {
+		if strings.HasSuffix(name, ".css") {
+			sum += len(a.gzipped())
+		}
+	}
+	if sum > limit {
+		t.Errorf("all style sheets together weigh %d bytes, at most %d are allowed", sum, limit)
 	}
 }

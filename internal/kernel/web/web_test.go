@@ -386,7 +386,7 @@ func TestStatic(t *testing.T) {
 	rt, _ := router(t)
 	page := body(t, serve(rt, request("GET", "/", "Accept", browser)))
 	links := regexp.MustCompile(`(?:href|src)="(/static/[^"]+)"`).FindAllStringSubmatch(page, -1)
-	if len(links) != 3 {
+	if len(links) != 4 {
 		t.Fatalf("files of the page: %v", links)
 	}
 	for _, link := range links {

@@ -24,6 +24,7 @@ import (
 type Store interface {
 	Put(ctx context.Context, r io.Reader) (blob.Ref, error)
 	Open(ref blob.Ref) (io.ReadCloser, error)
+	OpenSeek(ref blob.Ref) (io.ReadSeekCloser, error)
 	Stat(ref blob.Ref) (blob.Info, error)
 	Delete(ref blob.Ref, grace time.Duration) (bool, error)
 	Walk(ctx context.Context, grace time.Duration, f func(blob.Ref, blob.Info) error) error
@@ -34,7 +35,7 @@ type Store interface {
 func Run(t *testing.T, open func(t *testing.T, clk *clock.Clock) Store) {
 	start := time.Date(2026, 8, 15, 12, 0, 0, 0, time.UTC)
 	for name, f := range map[string]func(*testing.T, Store, *clock.Clock){
-		"RoundTrip": roundTrip, "Absent": absent, "FailedReader": failedReader, "Cancelled": cancelled,
+		"RoundTrip": roundTrip, "Pieces": pieces, "Absent": absent, "FailedReader": failedReader, "Cancelled": cancelled,
 		"PutTwice": putTwice, "Delete": deletes, "Walk": walk, "SweepMeetsPut": sweepMeetsPut, "Concurrent": concurrent,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,10 +93,41 @@ func roundTrip(t *testing.T, s Store, clk *clock.Clock) {
 	}
 }
 
+func pieces(t *testing.T, s Store, _ *clock.Clock) {
+	f, err := s.OpenSeek(put(t, s, []byte("0123456789")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := f.Seek(0, io.SeekEnd); err != nil || n != 10 {
+		t.Errorf("end at %d, %v", n, err)
+	}
+	got := make([]byte, 4)
+	for at, want := range map[int64]string{3: "3456", 0: "0123", 6: "6789"} {
+		if _, err := f.Seek(at, io.SeekStart); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(f, got); err != nil || string(got) != want {
+			t.Errorf("at %d: %q, %v", at, got, err)
+		}
+	}
+	if _, err := f.Seek(0, io.SeekEnd); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Read(got); err != io.EOF {
+		t.Errorf("behind the end: %v", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func absent(t *testing.T, s Store, _ *clock.Clock) {
 	ref := blob.Ref{1, 2, 3}
 	if _, err := s.Open(ref); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Open: %v", err)
+	}
+	if _, err := s.OpenSeek(ref); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("OpenSeek: %v", err)
 	}
 	if _, err := s.Stat(ref); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Stat: %v", err)
