@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"time"
 
@@ -66,24 +65,23 @@ type Probed struct {
 
 // Probe asks every configured peer for its register, the way the node does.
 func Probe(ctx context.Context, cfg Config, dir, version string) ([]Probed, error) {
-	var dial *tls.Config
+	var sec *security
 	var err error
 	if !cfg.InsecureLoopback {
-		if _, dial, err = loadTLS(cfg.TLS, dir); err != nil {
+		if sec, err = loadTLS(cfg.TLS, dir); err != nil {
 			return nil, err
 		}
 	}
-	peers, err := newPeers(cfg, dial, version)
+	peers, err := newPeers(cfg, sec, version)
 	if err != nil {
 		return nil, err
 	}
 	var out []Probed
-	for _, p := range cfg.Peers {
-		peer := peers[p.ID]
+	for _, peer := range peers {
 		ctx, cancel := context.WithTimeout(ctx, registryTimeout)
 		_, err := peer.client.Registry(ctx)
 		cancel()
-		r := Probed{ID: p.ID, Skew: peer.client.ClockSkew()}
+		r := Probed{ID: peer.ID, Skew: peer.client.ClockSkew()}
 		if err != nil {
 			r.Failure = failureKey(err)
 		}
@@ -125,13 +123,15 @@ type PeerState struct {
 	OldestWaiting int64  `json:"oldestWaitingAt"`
 }
 
-// PeerStates lists the peers by id.
+// PeerStates lists the peers by id, without connected ones that are not live yet:
+// nobody relies on those.
 func PeerStates(tx *store.Tx) ([]PeerState, error) {
 	rows, err := tx.Query(`SELECT p.id, p.fetched, p.fetched_at, p.failed_at, p.failure, p.skew, p.quarantined,
 		(SELECT COUNT(*) FROM exchange_participant x WHERE x.peer = p.id),
 		(SELECT COUNT(*) FROM exchange_message m WHERE m.state = 'outgoing' AND m.peer = p.id),
 		(SELECT COALESCE(MIN(m.accepted_at), 0) FROM exchange_message m WHERE m.state = 'outgoing' AND m.peer = p.id)
-		FROM exchange_peer p ORDER BY p.id`)
+		FROM exchange_peer p
+		WHERE NOT EXISTS (SELECT 1 FROM exchange_link l WHERE l.id = p.id AND l.stage IN ('proposed', 'tested')) ORDER BY p.id`)
 	if err != nil {
 		return nil, err
 	}

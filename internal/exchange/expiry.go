@@ -99,6 +99,7 @@ func (n *Node) expire(ctx context.Context) (more bool, err error) {
 		}
 		more = len(done) == expiryPage
 		for _, e := range done {
+			n.wakeDesk(tx, TopicReceipt, e.source)
 			if e.origin != fromClient || e.ack == ucri.AckNone {
 				continue
 			}

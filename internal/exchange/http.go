@@ -141,6 +141,7 @@ func (n *Node) authed(side string, h func(http.ResponseWriter, *http.Request, *a
 	return func(w http.ResponseWriter, r *http.Request) {
 		a, err := n.authenticate(r, side)
 		if err == nil {
+			n.noteRequest(a, r)
 			err = h(w, r, a)
 		}
 		if err != nil {
@@ -183,9 +184,11 @@ func (n *Node) Info() ucri.Info {
 }
 
 func (n *Node) handleRegistry(side string) func(http.ResponseWriter, *http.Request, *account) error {
-	return func(w http.ResponseWriter, r *http.Request, _ *account) error {
+	return func(w http.ResponseWriter, r *http.Request, a *account) error {
 		d := n.registry.Load()
 		list := d.all
+		caller := n.peers().byID[a.peer]
+		left := caller != nil && caller.state == LinkLeaving
 		if side == accountP2P {
 			// Never what other nodes told us: the register would go round in circles.
 			list = d.local
@@ -195,7 +198,13 @@ func (n *Node) handleRegistry(side string) func(http.ResponseWriter, *http.Reque
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = n.record(p).AppendJSON(b)
+			rec := n.record(p)
+			if left && !p.self {
+				away := *rec
+				away.Status = ucri.StatusOffline
+				rec = &away
+			}
+			b = rec.AppendJSON(b)
 		}
 		write(w, http.StatusOK, append(b, `]}`...))
 		return nil
@@ -373,11 +382,12 @@ func (n *Node) Serve(ctx context.Context, listening func(port int)) error {
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 	}
+	serving := n.servingTLS()
 	g, gctx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
 		l = netutil.LimitListener(l, maxConnections)
-		if n.serving != nil {
-			l = tls.NewListener(l, n.serving)
+		if serving != nil {
+			l = tls.NewListener(l, serving)
 		}
 		g.Go(func() error {
 			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -27,6 +27,7 @@ type account struct {
 	actor access.Actor
 	owns  sync.Map // action and OID the policy permitted; neither it nor the account changes
 	rate  *rate.Limiter
+	peer  string // id of the connected peer whose account it is, "" for one of the configuration
 }
 
 func newAccounts(list []Account, limits Limits) map[string]*account {
@@ -62,7 +63,7 @@ func (n *Node) own(ctx context.Context, a *account, action, oid string) error {
 
 // checkPassword compares without telling by its time whether the user exists.
 func (n *Node) checkPassword(username, password string) *account {
-	a := n.accounts[username]
+	a := n.account(username)
 	switch {
 	case a != nil && a.PasswordHash != "":
 		ok, err := identity.CheckPassword(a.PasswordHash, password)
@@ -93,7 +94,7 @@ func equal(a, b string) bool {
 // issueToken answers the token endpoints: HTTP Basic by GET as the specification
 // has it, and the form of RFC 6749 §4.4 by POST as an extension.
 func (n *Node) issueToken(r *http.Request, wanted string) (string, error) {
-	if err := demandCertificate(r, wanted); err != nil {
+	if err := n.demandCertificate(r, wanted); err != nil {
 		return "", err // before a stranger makes us compute a password hash
 	}
 	denied := refuse(ucri.CodeUnauthorized, "exchange.refuse.credentials", nil)
@@ -125,6 +126,7 @@ func (n *Node) issueToken(r *http.Request, wanted string) (string, error) {
 			return "", err
 		}
 		c.CertThumbprint = thumbprint(r)
+		n.noteCall(a, noteSignIn, shown(r))
 	}
 	return n.tokens.Issue(c)
 }
@@ -132,7 +134,7 @@ func (n *Node) issueToken(r *http.Request, wanted string) (string, error) {
 // authenticate finds the account of a bearer token and checks that it may use
 // the interface ("client" or "p2p").
 func (n *Node) authenticate(r *http.Request, wanted string) (*account, error) {
-	if err := demandCertificate(r, wanted); err != nil {
+	if err := n.demandCertificate(r, wanted); err != nil {
 		return nil, err
 	}
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -143,7 +145,7 @@ func (n *Node) authenticate(r *http.Request, wanted string) (*account, error) {
 	if err != nil {
 		return nil, refuse(ucri.CodeUnauthorized, "exchange.refuse.token", nil)
 	}
-	a := n.accounts[c.Subject]
+	a := n.account(c.Subject)
 	if a == nil {
 		return nil, refuse(ucri.CodeUnauthorized, "exchange.refuse.token", nil)
 	}
@@ -159,11 +161,43 @@ func (n *Node) authenticate(r *http.Request, wanted string) (*account, error) {
 
 // demandCertificate refuses a stranger at the interface between nodes. On
 // loopback without TLS there are no certificates.
-func demandCertificate(r *http.Request, side string) error {
-	if side == accountP2P && r.TLS != nil && len(r.TLS.PeerCertificates) == 0 {
-		return refuse(ucri.CodeUnauthorized, "exchange.refuse.no_certificate", nil)
+// What was trusted when the connection was opened is asked for again: it may have
+// been revoked since.
+func (n *Node) demandCertificate(r *http.Request, side string) error {
+	if r.TLS == nil {
+		return nil
+	}
+	if len(r.TLS.PeerCertificates) == 0 {
+		if side == accountP2P {
+			return refuse(ucri.CodeUnauthorized, "exchange.refuse.no_certificate", nil)
+		}
+		return nil
+	}
+	if err := n.verifyCaller(r.TLS.PeerCertificates); err != nil {
+		x := refuse(ucri.CodeUnauthorized, "exchange.refuse.certificate", nil)
+		x.err = err
+		return x
 	}
 	return nil
+}
+
+// shown is the certificate chain of the caller, if it has one.
+func shown(r *http.Request) []*x509.Certificate {
+	if r.TLS == nil {
+		return nil
+	}
+	return r.TLS.PeerCertificates
+}
+
+// noteRequest keeps what a connected peer did last.
+func (n *Node) noteRequest(a *account, r *http.Request) {
+	switch {
+	case a.peer == "":
+	case strings.HasSuffix(r.URL.Path, "/registry"):
+		n.noteCall(a, noteRegister, shown(r))
+	case strings.HasSuffix(r.URL.Path, "/messaging/send"):
+		n.noteCall(a, noteMessage, shown(r))
+	}
 }
 
 // peersOf tells which neighbours a p2p account may speak for. Over TLS the
@@ -171,10 +205,15 @@ func demandCertificate(r *http.Request, side string) error {
 func (n *Node) peersOf(r *http.Request, a *account) ([]*peer, error) {
 	var from []*peer
 	if r.TLS == nil {
-		for _, p := range n.peers {
+		for _, p := range n.peers().list {
 			if len(a.OIDs) == 0 || slices.Contains(a.OIDs, p.OID) {
 				from = append(from, p)
 			}
+		}
+	} else if p := n.peers().pinned[Fingerprint(r.TLS.PeerCertificates[0])]; p != nil {
+		// Whatever it says of itself: people accepted it for this neighbour.
+		if len(a.OIDs) == 0 || slices.Contains(a.OIDs, p.OID) {
+			from = append(from, p)
 		}
 	} else {
 		for _, oid := range certificateOIDs(r.TLS.PeerCertificates[0]) {

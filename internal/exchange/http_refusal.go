@@ -86,6 +86,10 @@ func (n *Node) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="UCRI", charset="UTF-8"`)
+		if r.TLS != nil {
+			// With the connection goes the certificate shown on it, which may be why.
+			w.Header().Set("Connection", "close")
+		}
 	}
 	w.Header().Set("Content-Language", string(lang))
 	answer(w, status, body)

@@ -66,7 +66,7 @@ func TestRateLimitOfAPeer(t *testing.T) {
 	send("far", far1, 2).ok()
 	send("far", far1, 3).want(429, ucri.CodeInternal, "2")
 	send("other", farther, 4).ok()
-	if r.peers["far"].rate == r.peers["other"].rate {
+	if r.peers().byID["far"].rate == r.peers().byID["other"].rate {
 		t.Error("two peers share one allowance")
 	}
 }
@@ -295,7 +295,7 @@ func TestOrderOfChecks(t *testing.T) {
 // its node sends what is between nodes.
 func TestWhatAPeerMaySend(t *testing.T) {
 	r := newRig(t)
-	for _, p := range r.peers {
+	for _, p := range r.peers().list {
 		p.fetchedAt = time.Now() // the register was just read: nothing to ask
 	}
 	for name, c := range map[string]struct {

@@ -3,7 +3,12 @@ package exchange
 import (
 	"context"
 	"embed"
+	"fmt"
 	"io/fs"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"trojmezi/internal/kernel/job"
@@ -34,11 +39,108 @@ const (
 	erasePage  = 500
 )
 
+// MinRetention is the shortest time envelopes can be kept: less would take them
+// from a shift that still works with them.
+const MinRetention = 24 * time.Hour
+
+func settingRetention(k store.Kind) string { return "exchange.retention." + string(k) }
+
+// Retention is how long envelopes of a kind stay readable after their end: what
+// was set, else the configuration's.
+func (n *Node) Retention(tx *store.Tx, k store.Kind) (time.Duration, error) {
+	v, err := tx.Setting(settingRetention(k))
+	if err != nil || v == "" {
+		return n.cfg.Retention, err
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil {
+		return 0, fmt.Errorf("exchange: retention: %w", err)
+	}
+	return max(d, MinRetention), nil
+}
+
+// SetRetention changes it for the whole node; 0 is back to the configuration's.
+func (n *Node) SetRetention(tx *store.Tx, k store.Kind, d time.Duration) error {
+	if !k.Valid() || d != 0 && d < MinRetention {
+		return fmt.Errorf("exchange: retention of %q: %v", k, d)
+	}
+	if d == 0 {
+		return tx.SetSetting(settingRetention(k), "")
+	}
+	return tx.SetSetting(settingRetention(k), d.String())
+}
+
+// datesPage is how many messages DeleteAt looks up at once: queries are prepared
+// once for each text, so there is one length of them.
+const datesPage = 64
+
+// DeleteAt tells from when on nothing keeps the content of messages, by their ids:
+// the daily job after the latest of them deletes what they share a key with,
+// unless more has come by then. For a message that has not ended its expiry counts.
+func (n *Node) DeleteAt(tx *store.Tx, ids []int64) (map[int64]time.Time, error) {
+	out := make(map[int64]time.Time, len(ids))
+	keep := map[store.Kind]time.Duration{}
+	for _, k := range store.Kinds {
+		d, err := n.Retention(tx, k)
+		if err != nil {
+			return nil, err
+		}
+		keep[k] = d
+	}
+	places := make([]string, datesPage)
+	for i := range places {
+		places[i] = "$" + strconv.Itoa(i+1)
+	}
+	query := `SELECT id, kind, COALESCE(ended_at, expires_at) FROM exchange_message WHERE id IN (` + strings.Join(places, ", ") + `)`
+	for page := range slices.Chunk(ids, datesPage) {
+		args := make([]any, datesPage)
+		for i := range args {
+			args[i] = page[min(i, len(page)-1)]
+		}
+		if err := n.dates(tx, keep, out, query, args); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (n *Node) dates(tx *store.Tx, keep map[store.Kind]time.Duration, out map[int64]time.Time, query string, args []any) error {
+	rows, err := tx.Query(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, at int64
+		var k store.Kind
+		if err := rows.Scan(&id, &k, &at); err != nil {
+			return err
+		}
+		out[id] = moment(at).Add(keep[k])
+	}
+	return rows.Err()
+}
+
 // Erase destroys the keys of subjects whose last message ended longer ago than
-// the retention; the rows stay as a record without content. It is the deletion
-// date of every personal field in a message.
+// the retention of its kind; the rows stay as a record without content. It is
+// the deletion date of every personal field in a message.
 func (n *Node) Erase(ctx context.Context, _ job.Job) error {
-	before := millis(n.clock.Now().Add(-n.cfg.Retention))
+	before := map[store.Kind]int64{}
+	latest := int64(math.MinInt64)
+	err := n.db.Read(ctx, func(tx *store.Tx) error {
+		for _, k := range store.Kinds {
+			d, err := n.Retention(tx, k)
+			if err != nil {
+				return err
+			}
+			before[k] = millis(n.clock.Now().Add(-d))
+			latest = max(latest, before[k])
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	for {
 		var ids []int64
 		err := n.db.Write(ctx, func(tx *store.Tx) error {
@@ -47,8 +149,9 @@ func (n *Node) Erase(ctx context.Context, _ job.Job) error {
 			rows, err := tx.Query(`SELECT m.key_id FROM exchange_message m JOIN seal_key k ON k.id = m.key_id
 				WHERE k.wrapped IS NOT NULL AND k.created_at < $1
 				GROUP BY m.key_id
-				HAVING SUM(CASE WHEN m.ended_at IS NULL OR m.ended_at >= $1 THEN 1 ELSE 0 END) = 0
-				ORDER BY m.key_id LIMIT $2`, before, erasePage)
+				HAVING SUM(CASE WHEN m.ended_at IS NULL OR m.ended_at >= CASE m.kind WHEN 'live' THEN CAST($3 AS BIGINT)
+					WHEN 'exercise' THEN CAST($4 AS BIGINT) ELSE CAST($5 AS BIGINT) END THEN 1 ELSE 0 END) = 0
+				ORDER BY m.key_id LIMIT $2`, latest, erasePage, before[store.Live], before[store.Exercise], before[store.Test])
 			if err != nil {
 				return err
 			}

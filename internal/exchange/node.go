@@ -10,7 +10,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -78,9 +80,13 @@ type Node struct {
 	log      *slog.Logger
 	signer   *rsa.PrivateKey // nil: the node transmits unsigned messages
 	tokens   *identity.Tokens
-	serving  *tls.Config // nil: plain HTTP on loopback
-	accounts map[string]*account
-	peers    map[string]*peer
+	security *security           // nil: plain HTTP on loopback
+	accounts map[string]*account // of the configuration
+
+	configured  []*peer   // of the configuration
+	filesBefore filesSeen // of followFiles
+	neighbours  atomic.Pointer[neighbours]
+	loading     sync.Mutex // of loadPeers
 
 	registry atomic.Pointer[directory]
 	ready    atomic.Bool // every peer's register was read since the start
@@ -89,6 +95,15 @@ type Node struct {
 	expiry   expiries
 	metrics  *metrics
 	signIns  signIns
+
+	desks       atomic.Pointer[map[string]bool] // addresses with a console on this node
+	withdrawals withdrawals
+}
+
+// filesSeen is what followFiles looked at last.
+type filesSeen struct {
+	pair  *tls.Certificate
+	roots *roots
 }
 
 // New builds a node from a configuration that Validate found without fault.
@@ -96,9 +111,10 @@ func New(ctx context.Context, cfg Config, d Deps) (*Node, error) {
 	n := &Node{
 		cfg: cfg, version: d.Version, instance: d.ID, db: d.DB, ring: d.Ring, audit: d.Audit,
 		policy: d.Policy, clock: d.Clock, texts: d.Texts, lang: d.Lang, log: d.Log,
-		presence: presence{seen: map[string]time.Time{}, online: map[string]bool{}},
-		expiry:   expiries{wake: make(chan struct{}, 1)},
-		metrics:  newMetrics(),
+		presence:    presence{seen: map[string]time.Time{}, online: map[string]bool{}},
+		expiry:      expiries{wake: make(chan struct{}, 1)},
+		metrics:     newMetrics(),
+		withdrawals: withdrawals{sending: map[int64]bool{}, asked: map[int64]int64{}},
 	}
 	var err error
 	if n.signer, err = loadSigner(cfg.SigningKey, d.Dir); err != nil {
@@ -110,13 +126,16 @@ func New(ctx context.Context, cfg Config, d Deps) (*Node, error) {
 		n.tokens = identity.NewTokens(d.Key.Derive("exchange-token", 32), cfg.OID, tokenLife, d.Clock)
 	}
 	n.accounts = newAccounts(cfg.Accounts, cfg.Limits)
-	var dial *tls.Config
 	if !cfg.InsecureLoopback {
-		if n.serving, dial, err = loadTLS(cfg.TLS, d.Dir); err != nil {
+		if n.security, err = loadTLS(cfg.TLS, d.Dir); err != nil {
 			return nil, err
 		}
 	}
-	if n.peers, err = newPeers(cfg, dial, d.Version); err != nil {
+	if n.configured, err = newPeers(cfg, n.security, d.Version); err != nil {
+		return nil, err
+	}
+	n.neighbours.Store(newNeighbours(slices.Clone(n.configured)))
+	if err := n.loadPeers(ctx); err != nil {
 		return nil, err
 	}
 	if n.db.Engine() == store.SQLite {
@@ -205,6 +224,20 @@ func (n *Node) sendClient(ctx context.Context, a *account, body []byte) (*ucri.E
 	if err := n.own(ctx, a, "exchange.send", e.Source); err != nil {
 		return nil, err
 	}
+	m, err := n.admit(e, body)
+	if err != nil {
+		return nil, err
+	}
+	first, err := n.accept(ctx, m)
+	if err != nil || first == nil {
+		return e, err
+	}
+	return first, nil
+}
+
+// admit checks what a desk or a dispatch system sends to a known destination and
+// fills in what it left out.
+func (n *Node) admit(e *ucri.Envelope, body []byte) (*message, error) {
 	if ucri.TransportLayer(e.Payload) {
 		return nil, refuse(ucri.CodeForbiddenApp, "exchange.refuse.transport_app", nil)
 	}
@@ -215,6 +248,9 @@ func (n *Node) sendClient(ctx context.Context, a *account, body []byte) (*ucri.E
 	// By its address, since a desk need not be in the register to send.
 	if kindOf(e.Source, n.cfg.OID) != target.kind {
 		return nil, refuse(ucri.CodeForbiddenOID, "exchange.refuse.kind", i18n.Args{"destination": target.rec.ID})
+	}
+	if target.leaving {
+		return nil, refuse(ucri.CodeUnknownOID, "exchange.refuse.leaving", i18n.Args{"oid": short(e.Destinations[0])})
 	}
 	now := n.clock.Now()
 	if e.MessageID == "" {
@@ -229,11 +265,7 @@ func (n *Node) sendClient(ctx context.Context, a *account, body []byte) (*ucri.E
 	if e.Ack == "" {
 		e.Ack = ucri.DefaultAck
 	}
-	first, err := n.accept(ctx, &message{env: e, body: body, origin: fromClient, kind: target.kind})
-	if err != nil || first == nil {
-		return e, err
-	}
-	return first, nil
+	return &message{env: e, body: body, origin: fromClient, kind: target.kind}, nil
 }
 
 // check tells whether the destination exists and takes this payload.
@@ -265,6 +297,12 @@ func (n *Node) sendPeer(ctx context.Context, from []*peer, body []byte) (*ucri.E
 	if bad != nil {
 		return nil, bad
 	}
+	if notLive(from, e) {
+		// Its own queue keeps the message until people here say go.
+		wait := unavailable("exchange.refuse.not_live", nil)
+		wait.retry = notLiveRetry
+		return nil, wait
+	}
 	via, err := n.senderOf(ctx, from, e.Source)
 	if err != nil {
 		return nil, err
@@ -286,6 +324,7 @@ func (n *Node) sendPeer(ctx context.Context, from []*peer, body []byte) (*ucri.E
 		return nil, refuse(ucri.CodeForbiddenOID, "exchange.refuse.kind", i18n.Args{"destination": dest})
 	}
 	now := n.clock.Now()
+	via.heard.Store(millis(now))
 	if ucri.TransportLayer(e.Payload) {
 		if e.Source != via.OID {
 			return nil, refuse(ucri.CodeForbiddenApp, "exchange.refuse.transport_app", nil)
@@ -320,6 +359,23 @@ func (n *Node) sendPeer(ctx context.Context, from []*peer, body []byte) (*ucri.E
 	return first, nil
 }
 
+// notLiveRetry is how long a connected peer that is not live yet is asked to keep
+// its messages.
+const notLiveRetry = 10 * time.Second
+
+// notLive reports whether a message has to wait for the go-live of its peer.
+func notLive(from []*peer, e *ucri.Envelope) bool {
+	if len(from) == 0 || ucri.TransportLayer(e.Payload) {
+		return false
+	}
+	for _, p := range from {
+		if !p.state.Trial() || kindOf(e.Source, p.OID) == store.Test {
+			return false
+		}
+	}
+	return true
+}
+
 // senderOf finds the peer that source belongs to. A participant that is new
 // there since its register was read last is looked up at once.
 func (n *Node) senderOf(ctx context.Context, from []*peer, source string) (*peer, error) {
@@ -351,13 +407,24 @@ func (n *Node) senderOf(ctx context.Context, from []*peer, source string) (*peer
 	return nil, refuse(ucri.CodeForbiddenOID, "exchange.refuse.foreign_source", i18n.Args{"oid": short(source)})
 }
 
+// keyOf is the key by which a peer's node signs, nil without one.
+func (n *Node) keyOf(p *peer) json.RawMessage {
+	if node := n.registry.Load().lookup(p.OID); node != nil {
+		return node.rec.Key
+	}
+	return nil
+}
+
 // takeTransport handles what one node tells another; it reaches no client.
 // Only such messages have their signature checked (code 479).
 func (n *Node) takeTransport(ctx context.Context, via *peer, e *ucri.Envelope) error {
 	if e.Signature != "" {
-		var key json.RawMessage
-		if p := n.registry.Load().lookup(via.OID); p != nil {
-			key = p.rec.Key
+		key := n.keyOf(via)
+		if len(key) == 0 {
+			// Of a new neighbour the register may not have been read yet.
+			if err := via.refetch(ctx, n); err == nil {
+				key = n.keyOf(via)
+			}
 		}
 		form, bad := ucri.Verify(e, key)
 		if bad != nil {

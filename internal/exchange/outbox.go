@@ -4,9 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -29,9 +30,10 @@ const (
 	// perPeer bounds the destinations of one peer that are served side by side.
 	perPeer = 32
 	// markPage and markAge bound how many messages, and for how long, the peer
-	// has while their rows do not say so yet. A commit for each would cost as
-	// much as the message itself; after a crash these few are sent again, and
-	// the peer knows them.
+	// has before their rows are told so. A commit for each would cost as much as
+	// the message itself; after a crash these few are sent again, and the peer
+	// knows them. While one page waits for its commit the next is collected, so
+	// that there are never more than two.
 	markPage = 32
 	markAge  = 100 * time.Millisecond
 	// linger is how long a worker with nothing to do waits for the next message
@@ -53,6 +55,13 @@ const settingHeld = "exchange.held"
 // peer is a neighbour's node with what this instance knows of its line.
 type peer struct {
 	Peer
+	link     linkKey   // the zero value: it is of the configuration
+	state    LinkState // LinkLive for those of the configuration
+	accepted map[string]bool
+	revoked  map[string]bool // fingerprints, like accepted
+	account  *account        // its own at this node; nil for those of the configuration
+	noted    *notes
+
 	client *ucrmclient.Client
 	slots  chan struct{}
 	rate   *rate.Limiter // of what it sends us
@@ -60,22 +69,23 @@ type peer struct {
 	fetch     sync.Mutex
 	fetchedAt time.Time // guarded by fetch
 
+	heard atomic.Int64 // unix milliseconds: when it last answered or sent something
+
 	mu       sync.Mutex
 	failures int
+	nextTry  time.Time     // of the destination that tries next; zero while it answers
 	back     chan struct{} // closed when the peer answers after failures
 }
 
-func newPeers(cfg Config, dial *tls.Config, version string) (map[string]*peer, error) {
-	peers := map[string]*peer{}
-	for _, p := range cfg.Peers {
-		c, err := ucrmclient.New(ucrmclient.Config{
-			BaseURL: p.BaseURL, Username: p.Username, Password: p.Password,
-			TLS: dial, PeerOID: p.OID, UserAgent: "trojmezi/" + version, Timeout: sendTimeout,
-		})
+// newPeers makes the peers of the configuration, in its order.
+func newPeers(cfg Config, sec *security, version string) ([]*peer, error) {
+	var peers []*peer
+	for _, c := range cfg.Peers {
+		p, err := newPeer(cfg, c, sec, version, nil)
 		if err != nil {
-			return nil, fmt.Errorf("exchange: peer %s: %w", p.ID, err)
+			return nil, err
 		}
-		peers[p.ID] = &peer{Peer: p, client: c, slots: make(chan struct{}, perPeer), rate: newLimiter(cfg.Limits), back: make(chan struct{})}
+		peers = append(peers, p)
 	}
 	return peers, nil
 }
@@ -114,12 +124,13 @@ func (n *Node) dispatch(ctx context.Context, kind store.Kind) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for {
+		peers := n.peers()
 		work, err := n.work(ctx, kind)
 		if err != nil && ctx.Err() == nil {
 			n.log.Error("exchange: outbox", "error", err)
 		}
 		for dest, peerID := range work {
-			p := n.peers[peerID]
+			p := peers.byID[peerID]
 			mu.Lock()
 			busy := running[dest]
 			if p != nil && !busy {
@@ -153,6 +164,7 @@ func (n *Node) dispatch(ctx context.Context, kind store.Kind) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-changes.C():
+		case <-peers.replaced:
 		case <-ended:
 		case <-time.After(outboxPoll):
 		}
@@ -198,8 +210,17 @@ type sender struct {
 	after int64     // the last message the peer has taken
 	lease time.Time // ours until then, on this machine's monotonic clock
 
-	marks  []int64   // taken by the peer, not written down yet
-	marked time.Time // when the first of them was taken
+	marks   []mark        // taken by the peer, not written down yet
+	marked  time.Time     // when the first of them was taken
+	written chan struct{} // closed when the marks before these are on disk, or lost; nil: there were none
+	paused  bool          // the last message took more than one attempt
+}
+
+// mark is a message the peer has taken.
+type mark struct {
+	id   int64
+	at   int64 // unix milliseconds
+	desk string
 }
 
 func (w *sender) run(ctx context.Context) error {
@@ -244,6 +265,11 @@ func (w *sender) run(ctx context.Context) error {
 			}
 			continue
 		}
+		if stopped && !w.n.current(w.p) {
+			w.flush()
+			_, err := w.release(ctx, true) // its row may be gone too
+			return err
+		}
 		if stopped || len(page) == 0 {
 			idle, err := w.release(ctx, stopped)
 			if err != nil || idle {
@@ -253,8 +279,8 @@ func (w *sender) run(ctx context.Context) error {
 		}
 		rested = false
 		for _, s := range page {
-			if time.Until(w.lease) < leaseTime/2 {
-				break // renew before going on
+			if time.Until(w.lease) < leaseTime/2 || !w.n.current(w.p) {
+				break // renew, or notice the change, before going on
 			}
 			done, err := w.send(ctx, s)
 			if err != nil {
@@ -264,12 +290,20 @@ func (w *sender) run(ctx context.Context) error {
 				break
 			}
 			w.after = s.id
+			if w.paused {
+				w.paused = false
+				break // the page is old by now: people may have withdrawn some of it
+			}
 		}
 	}
 }
 
-// stopped reports whether a person stopped sending to this peer.
+// stopped reports whether a person stopped sending to this peer, or changed it:
+// then another worker goes on with what it is now.
 func (w *sender) stopped(tx *store.Tx) (bool, error) {
+	if !w.n.current(w.p) {
+		return true, nil
+	}
 	held, err := Held(tx)
 	if err != nil || held {
 		return held, err
@@ -347,10 +381,23 @@ func (w *sender) send(ctx context.Context, s *stored) (done bool, err error) {
 		if time.Until(w.lease) < leaseTime/4 {
 			return false, nil
 		}
+		if !w.n.withdrawals.start(s.id) {
+			// A person is taking it back. The writer is serial: this finds out how
+			// that ended.
+			gone, err := w.withdrawn(ctx, s)
+			w.n.withdrawals.forget(s.id)
+			if err != nil || gone {
+				return gone, err
+			}
+			continue
+		}
 		start := time.Now()
 		_, err := w.p.client.SendRaw(ctx, body)
+		if err != nil {
+			w.n.withdrawals.finish(s.id)
+		}
 		if err == nil {
-			w.p.ok()
+			w.n.linkUp(w.p)
 			w.n.metrics.sent(w.p.ID, time.Since(start))
 			w.taken(s)
 			return true, nil
@@ -360,7 +407,7 @@ func (w *sender) send(ctx context.Context, s *stored) (done bool, err error) {
 		}
 		refusal, _ := errors.AsType[*ucrmclient.Refusal](err)
 		if refusal != nil && refusal.Final() {
-			w.p.ok()
+			w.n.linkUp(w.p)
 			w.n.log.Info("exchange: peer refused", "peer", w.p.ID, "message", s.messageID, "status", refusal.Status, "code", int(refusal.Code))
 			return true, w.refused(ctx, s, &ucri.ErrorBody{Code: knownCode(refusal.Code), Reason: refusal.Reason, Message: refusal.Message})
 		}
@@ -368,7 +415,9 @@ func (w *sender) send(ctx context.Context, s *stored) (done bool, err error) {
 		first, back := w.p.failed()
 		if first {
 			w.n.log.Warn("exchange: peer does not take messages, retrying", "peer", w.p.ID, "error", err)
+			w.n.linkDown(w.p, err)
 		}
+		w.paused = true
 		w.n.metrics.retried(w.p.ID)
 		pause := backoff(attempt)
 		if refusal != nil {
@@ -378,8 +427,10 @@ func (w *sender) send(ctx context.Context, s *stored) (done bool, err error) {
 			pause = min(refusal.RetryAfter, retryLast)
 		}
 		pause = min(pause, expires.Sub(w.n.clock.Now()))
-		if stop, err := w.pause(ctx, pause, back); err != nil || stop {
-			return false, err
+		w.p.tries(w.n.clock.Now().Add(pause))
+		stop, gone, err := w.pause(ctx, s, pause, back)
+		if err != nil || stop || gone {
+			return gone, err
 		}
 	}
 }
@@ -388,31 +439,46 @@ func (w *sender) send(ctx context.Context, s *stored) (done bool, err error) {
 // was stopped, and when back says that another destination's message got through
 // to the peer: after a long break the pauses are long, and the line is known to
 // be up again.
-func (w *sender) pause(ctx context.Context, d time.Duration, back <-chan struct{}) (stop bool, err error) {
+// gone is true when s was taken back meanwhile.
+func (w *sender) pause(ctx context.Context, s *stored, d time.Duration, back <-chan struct{}) (stop, gone bool, err error) {
 	end := time.Now().Add(d)
 	for {
 		left := time.Until(end)
 		if left <= 0 {
-			return false, nil
+			return false, false, nil
 		}
 		select {
 		case <-ctx.Done():
-			return true, ctx.Err()
+			return true, false, ctx.Err()
 		case <-back:
-			return false, nil
+			return false, false, nil
+		case <-w.n.peers().replaced:
 		case <-time.After(min(left, leaseTime/4)):
 		}
 		if ok, err := w.hold(ctx); err != nil || !ok {
-			return true, err
+			return true, false, err
 		}
 		err := w.n.db.Read(ctx, func(tx *store.Tx) (err error) {
-			stop, err = w.stopped(tx)
+			if stop, err = w.stopped(tx); err != nil || stop {
+				return err
+			}
+			gone, err = isWithdrawn(tx, s.id)
 			return err
 		})
-		if err != nil || stop {
-			return stop, err
+		if err != nil || stop || gone {
+			return stop, gone, err
 		}
 	}
+}
+
+// withdrawn asks behind everything the writer has taken so far whether s was
+// taken back.
+func (w *sender) withdrawn(ctx context.Context, s *stored) (gone bool, err error) {
+	err = w.n.db.Write(ctx, func(tx *store.Tx) (err error) {
+		gone, err = isWithdrawn(tx, s.id)
+		return err
+	})
+	return gone, err
 }
 
 // backoff is the pause after the given attempt, counted from 0, with ± 20 % jitter.
@@ -429,30 +495,40 @@ func (w *sender) taken(s *stored) {
 	if len(w.marks) == 0 {
 		w.marked = time.Now()
 	}
-	w.marks = append(w.marks, s.id)
+	w.marks = append(w.marks, mark{s.id, millis(w.n.clock.Now()), s.source})
 	if len(w.marks) >= markPage || time.Since(w.marked) >= markAge {
 		w.flush()
 	}
 }
 
-// flush writes down what the peer has taken, without waiting for the commit.
+// flush writes down what the peer has taken. It does not wait for that commit
+// but for the one before: a slow disk slows the sending down, or there would be
+// no bound to what a crash repeats.
 func (w *sender) flush() {
 	if len(w.marks) == 0 {
 		return
 	}
-	ids, now := w.marks, millis(w.n.clock.Now())
-	w.marks = nil
+	if w.written != nil {
+		<-w.written
+	}
+	marks, written := w.marks, make(chan struct{})
+	w.marks, w.written = nil, written
 	w.n.db.WriteLater(func(tx *store.Tx) error {
-		for _, id := range ids {
+		for _, m := range marks {
+			// Another instance may have taken it back while this one sent it: that
+			// the peer has it is the truth.
 			if _, err := tx.Exec(`UPDATE exchange_message SET
 				state    = CASE WHEN ack = 'ALL' AND origin = 'client' THEN 'awaiting' ELSE 'forwarded' END,
-				ended_at = CASE WHEN ack = 'ALL' AND origin = 'client' THEN NULL ELSE CAST($2 AS BIGINT) END
-				WHERE id = $1 AND state = 'outgoing'`, id, now); err != nil {
+				ended_at = CASE WHEN ack = 'ALL' AND origin = 'client' THEN NULL ELSE CAST($2 AS BIGINT) END,
+				taken_at = $2, cause = NULL
+				WHERE id = $1 AND (state = 'outgoing' OR cause = 'withdrawn' AND status IS NULL)`, m.id, m.at); err != nil {
 				return err
 			}
+			w.n.withdrawals.finish(m.id)
+			w.n.wakeDesk(tx, TopicReceipt, m.desk)
 		}
 		return nil
-	}, nil)
+	}, func(error) { close(written) })
 }
 
 // refused ends a message the peer refused and tells the sender, unless it wants
@@ -460,9 +536,9 @@ func (w *sender) flush() {
 func (w *sender) refused(ctx context.Context, s *stored, cause *ucri.ErrorBody) error {
 	return w.n.db.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error {
 		now := w.n.clock.Now()
-		rows, err := tx.Query(`UPDATE exchange_message SET state = 'refused', ended_at = $2,
+		rows, err := tx.Query(`UPDATE exchange_message SET state = 'refused', ended_at = $2, cause = $3,
 			status = CASE WHEN origin = 'client' AND ack <> 'NONE' THEN 502 ELSE status END
-			WHERE id = $1 AND state = 'outgoing' RETURNING `+endedColumns, s.id, millis(now))
+			WHERE id = $1 AND state = 'outgoing' RETURNING `+endedColumns, s.id, millis(now), strconv.Itoa(int(cause.Code)))
 		if err != nil {
 			return err
 		}
@@ -471,6 +547,7 @@ func (w *sender) refused(ctx context.Context, s *stored, cause *ucri.ErrorBody) 
 			return err
 		}
 		for _, e := range done {
+			w.n.wakeDesk(tx, TopicReceipt, e.source)
 			if err := w.n.audit.Append(tx, audit.Event{Action: "exchange.refused", Actor: short(w.p.OID), Object: e.messageID}); err != nil {
 				return err
 			}
@@ -495,15 +572,25 @@ func knownCode(c ucri.Code) ucri.Code {
 	return ucri.CodeInternal
 }
 
-// ok notes that the peer answers; failed that it does not, and reports the first time.
-func (p *peer) ok() {
+// ok notes that the peer answers, and reports whether it did not before; failed
+// that it does not, and reports the first time.
+func (p *peer) ok() (again bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.failures > 0 {
+	if again = p.failures > 0; again {
 		p.failures = 0
 		close(p.back)
 		p.back = make(chan struct{})
 	}
+	p.nextTry = time.Time{}
+	return again
+}
+
+// tries notes when the next attempt is due.
+func (p *peer) tries(at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.nextTry = at
 }
 
 // back is closed when the peer answers again.

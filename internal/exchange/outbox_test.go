@@ -232,7 +232,7 @@ func TestQuarantineStopsRetries(t *testing.T) {
 	until(t, "a second attempt", func() bool { return tries() >= 2 })
 	r.write(func(tx *store.Tx) error { _, err := Quarantine(tx, r.audit, "far", true); return err })
 	until(t, "the worker gave the destination up", func() bool {
-		return ask[int](r, `SELECT active FROM exchange_outbox WHERE destination = $1`, far1) == 1 && !r.peers["far"].busy()
+		return ask[int](r, `SELECT active FROM exchange_outbox WHERE destination = $1`, far1) == 1 && !r.peers().byID["far"].busy()
 	})
 	before := tries()
 	time.Sleep(2 * retryFirst) // nothing to wait for: nothing must happen
@@ -376,8 +376,8 @@ func TestLease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &sender{n: r.Node, p: r.peers["far"], dest: far1, kind: store.Live}
-	b := &sender{n: second, p: second.peers["far"], dest: far1, kind: store.Live}
+	a := &sender{n: r.Node, p: r.peers().byID["far"], dest: far1, kind: store.Live}
+	b := &sender{n: second, p: second.peers().byID["far"], dest: far1, kind: store.Live}
 	hold := func(w *sender, want bool) {
 		t.Helper()
 		w.lease = time.Time{} // ask again
@@ -410,11 +410,53 @@ func TestFailureKey(t *testing.T) {
 	}
 }
 
+// While the disk does not answer, a worker hands over two pages of marks and no
+// more: that is what a crash in this moment would repeat.
+func TestSlowDiskBoundsWhatACrashRepeats(t *testing.T) {
+	f := newFar(t)
+	r := newRig(t, f.at)
+	const all = 4 * markPage
+	for i := 1; i <= all; i++ {
+		r.send("desk1", letter(desk1, far1, with("messageId", id(i))))
+	}
+	runFor(t, func(ctx context.Context) error { return r.dispatch(ctx, store.Live) })
+	until(t, "the first message", func() bool { return len(f.received()) > 0 })
+	marked := func(tx *store.Tx) (n int, err error) {
+		return n, tx.Row(`SELECT COUNT(*) FROM exchange_message WHERE destination = $1 AND state <> 'outgoing'`, far1).Scan(&n)
+	}
+	var before, after int
+	r.write(func(tx *store.Tx) (err error) {
+		if before, err = marked(tx); err != nil {
+			return err
+		}
+		// No other write gets through while this one runs.
+		for still := 0; still < 10; {
+			n := len(f.received())
+			time.Sleep(50 * time.Millisecond)
+			if still++; len(f.received()) != n {
+				still = 0
+			}
+		}
+		after = len(f.received())
+		return nil
+	})
+	if n := after - before; n < 1 || n > 2*markPage || after == all {
+		t.Errorf("%d of %d messages handed over, %d of them not written down; want at most %d", after, all, n, 2*markPage)
+	}
+	until(t, "the rest", func() bool { return len(f.received()) >= all })
+	until(t, "their marks", func() bool {
+		return ask[int](r, `SELECT COUNT(*) FROM exchange_message WHERE destination = $1 AND state = 'outgoing'`, far1) == 0
+	})
+	if n := len(f.received()); n != all {
+		t.Errorf("%d messages handed over, want %d", n, all)
+	}
+}
+
 // A long pause ends when another destination's message got through to the peer,
 // and only then: a success without a failure before it wakes nobody.
 func TestPauseEndsWhenThePeerIsBack(t *testing.T) {
 	r := newRig(t)
-	p := r.peers["far"]
+	p := r.peers().byID["far"]
 	w := &sender{n: r.Node, p: p, dest: "1.2.3.4.9.1", kind: store.Live}
 	if first, _ := p.failed(); !first {
 		t.Error("the first failure is not told as such")
@@ -425,7 +467,7 @@ func TestPauseEndsWhenThePeerIsBack(t *testing.T) {
 	}
 	ended := make(chan bool, 1)
 	go func() {
-		stop, err := w.pause(t.Context(), time.Hour, back)
+		stop, _, err := w.pause(t.Context(), &stored{}, time.Hour, back)
 		ended <- !stop && err == nil
 	}()
 	select {

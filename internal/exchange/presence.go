@@ -82,7 +82,10 @@ func (n *Node) setPresence(tx *store.Tx, oid string, online bool, now time.Time)
 		return nil
 	}
 	update := ucri.AvailabilityUpdate{ID: oid, Status: status}.Payload()
-	for _, p := range n.cfg.Peers {
+	for _, p := range n.peers().list {
+		if p.state == LinkLeaving {
+			continue // it was told that nobody can be reached
+		}
 		if err := n.putOwn(tx, p.OID, update, nil, availabilityTimeout, now); err != nil {
 			return err
 		}

@@ -130,7 +130,7 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	for oid, peer := range map[string]string{far1: "far", far2: "far", farther: "other"} {
-		if _, known := r.peers[peer]; known {
+		if r.peers().byID[peer] != nil {
 			r.learn(oid, peer)
 		}
 	}
@@ -255,7 +255,7 @@ func (r *rig) fromPeer(name string, body []byte) error {
 		}
 	}
 	body, _ = json.Marshal(m)
-	_, err := r.sendPeer(r.t.Context(), []*peer{r.peers[name]}, body)
+	_, err := r.sendPeer(r.t.Context(), []*peer{r.peers().byID[name]}, body)
 	return err
 }
 

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"trojmezi/internal/format/ucri"
@@ -55,13 +56,18 @@ func (n *Node) settle(tx *store.Tx, via *peer, source string, s ucri.DeliverySta
 	}
 	var keyID int64
 	var wrapped []byte
-	err = tx.Row(`UPDATE exchange_message SET state = $4, status = $5, ended_at = $6
-		WHERE message_id = $1 AND source = $2 AND destination = $3 AND ended_at IS NULL AND peer = $7 RETURNING `+keyColumns,
-		s.RefMessageID, source, s.Destination, string(st), s.StatusCode, millis(now), via.ID).Scan(&keyID, &wrapped)
+	cause := ""
+	if s.Cause != nil {
+		cause = strconv.Itoa(int(s.Cause.Code))
+	}
+	err = tx.Row(`UPDATE exchange_message SET state = $4, status = $5, ended_at = $6, taken_at = COALESCE(taken_at, $6), cause = $8
+		WHERE message_id = $1 AND source = $2 AND destination = $3 AND (ended_at IS NULL OR cause = 'withdrawn' AND status IS NULL) AND peer = $7 RETURNING `+keyColumns,
+		s.RefMessageID, source, s.Destination, string(st), s.StatusCode, millis(now), via.ID, cause).Scan(&keyID, &wrapped)
 	if !errors.Is(err, store.ErrNoRows) {
 		if err != nil {
 			return false, nil, err
 		}
+		n.wakeDesk(tx, TopicReceipt, source)
 		key, err = n.unwrap(keyID, wrapped)
 		return err == nil, key, err
 	}

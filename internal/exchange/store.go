@@ -122,6 +122,7 @@ func (n *Node) insert(tx *store.Tx, m *message, now, expires time.Time) (bool, e
 		return false, err
 	}
 	n.expiry.schedule(tx, expires)
+	n.wakeDesk(tx, TopicFeed, e.Source, dest)
 	if m.origin == fromNode {
 		// A receipt or an availability follows from an event that has a leaf.
 		return true, nil
@@ -144,7 +145,7 @@ type stored struct {
 	kind                                           store.Kind
 	source, messageID, destination, ack, sent, via string
 	timeout                                        int
-	seq, expiresAt                                 int64
+	seq, expiresAt, keyID                          int64
 	origin                                         origin
 	state                                          state
 	mac                                            []byte
@@ -153,24 +154,25 @@ type stored struct {
 }
 
 const storedColumns = `m.id, m.kind, m.source, m.message_id, m.destination, m.ack, m.sent_date, m.timeout,
-	m.peer, COALESCE(m.seq, 0), m.expires_at, m.origin, m.state, m.mac, m.envelope, m.key_id, k.wrapped
-	FROM exchange_message m JOIN seal_key k ON k.id = m.key_id`
+	m.peer, COALESCE(m.seq, 0), m.expires_at, m.origin, m.state, m.mac, m.envelope, m.key_id, k.wrapped`
 
-func (n *Node) scan(row interface{ Scan(...any) error }) (*stored, error) {
+const storedFrom = ` FROM exchange_message m JOIN seal_key k ON k.id = m.key_id `
+
+// scan reads storedColumns and whatever columns follow them.
+func (n *Node) scan(row interface{ Scan(...any) error }, more ...any) (*stored, error) {
 	var s stored
-	var keyID int64
 	var wrapped []byte
-	err := row.Scan(&s.id, &s.kind, &s.source, &s.messageID, &s.destination, &s.ack, &s.sent, &s.timeout,
-		&s.via, &s.seq, &s.expiresAt, &s.origin, &s.state, &s.mac, &s.sealed, &keyID, &wrapped)
+	err := row.Scan(append([]any{&s.id, &s.kind, &s.source, &s.messageID, &s.destination, &s.ack, &s.sent, &s.timeout,
+		&s.via, &s.seq, &s.expiresAt, &s.origin, &s.state, &s.mac, &s.sealed, &s.keyID, &wrapped}, more...)...)
 	if err != nil {
 		return nil, err
 	}
-	s.key, err = n.unwrap(keyID, wrapped)
+	s.key, err = n.unwrap(s.keyID, wrapped)
 	return &s, err
 }
 
 func (n *Node) find(tx *store.Tx, source, messageID, destination string) (*stored, error) {
-	return n.scan(tx.Row(`SELECT `+storedColumns+` WHERE m.message_id = $1 AND m.source = $2 AND m.destination = $3`,
+	return n.scan(tx.Row(`SELECT `+storedColumns+storedFrom+`WHERE m.message_id = $1 AND m.source = $2 AND m.destination = $3`,
 		messageID, source, destination))
 }
 
@@ -200,7 +202,7 @@ func (s *stored) envelope() (*ucri.Envelope, error) {
 // queued returns up to max of the oldest uncommitted messages of one local
 // destination that have not expired at now.
 func (n *Node) queued(tx *store.Tx, destination string, max int, now time.Time) ([]*stored, error) {
-	rows, err := tx.Query(`SELECT `+storedColumns+`
+	rows, err := tx.Query(`SELECT `+storedColumns+storedFrom+`
 		WHERE m.destination = $1 AND m.state = 'queued' AND m.expires_at > $2 ORDER BY m.seq LIMIT $3`,
 		destination, millis(now), max)
 	if err != nil {
@@ -212,7 +214,7 @@ func (n *Node) queued(tx *store.Tx, destination string, max int, now time.Time) 
 // outgoing returns the oldest messages for one remote destination after id, one
 // page of them.
 func (n *Node) outgoing(tx *store.Tx, destination string, kind store.Kind, after int64, now time.Time) ([]*stored, error) {
-	rows, err := tx.Query(`SELECT `+storedColumns+`
+	rows, err := tx.Query(`SELECT `+storedColumns+storedFrom+`
 		WHERE m.destination = $1 AND m.kind = $2 AND m.state = 'outgoing' AND m.id > $3 AND m.expires_at > $4
 		ORDER BY m.id LIMIT $5`, destination, string(kind), after, millis(now), outboxPage)
 	if err != nil {
@@ -286,32 +288,35 @@ func (n *Node) scanEnded(rows *store.Rows) ([]ended, error) {
 // the sweeper: the receiver may never have seen it, and to call it delivered
 // would be the worse mistake.
 func (n *Node) commit(ctx context.Context, destination string, seq int64) error {
-	return n.db.Write(ctx, func(tx *store.Tx) error {
-		now := n.clock.Now()
-		rows, err := tx.Query(`UPDATE exchange_message SET state = 'committed', ended_at = $3,
-			status = CASE WHEN ack = 'ALL' THEN 200 ELSE status END
-			WHERE destination = $1 AND seq <= $2 AND state = 'queued' AND expires_at > $3 RETURNING `+endedColumns,
-			destination, seq, millis(now))
-		if err != nil {
+	return n.db.Write(ctx, func(tx *store.Tx) error { return n.commitIn(tx, destination, seq) })
+}
+
+func (n *Node) commitIn(tx *store.Tx, destination string, seq int64) error {
+	now := n.clock.Now()
+	rows, err := tx.Query(`UPDATE exchange_message SET state = 'committed', ended_at = $3,
+		status = CASE WHEN ack = 'ALL' THEN 200 ELSE status END
+		WHERE destination = $1 AND seq <= $2 AND state = 'queued' AND expires_at > $3 RETURNING `+endedColumns,
+		destination, seq, millis(now))
+	if err != nil {
+		return err
+	}
+	done, err := n.scanEnded(rows)
+	if err != nil {
+		return err
+	}
+	for _, e := range done {
+		n.wakeDesk(tx, TopicReceipt, e.source)
+		if e.ack != ucri.AckAll || e.origin == fromNode {
+			continue
+		}
+		if err := n.putStatus(tx, e, ucri.DeliveryStatus{StatusCode: ucri.Delivered}, now); err != nil {
 			return err
 		}
-		done, err := n.scanEnded(rows)
-		if err != nil {
-			return err
-		}
-		for _, e := range done {
-			if e.ack != ucri.AckAll || e.origin == fromNode {
-				continue
-			}
-			if err := n.putStatus(tx, e, ucri.DeliveryStatus{StatusCode: ucri.Delivered}, now); err != nil {
-				return err
-			}
-		}
-		if len(done) == 0 {
-			return nil
-		}
-		return n.audit.Append(tx, audit.Event{Action: "exchange.commit", Actor: short(destination), Object: strconv.FormatInt(seq, 10)})
-	})
+	}
+	if len(done) == 0 {
+		return nil
+	}
+	return n.audit.Append(tx, audit.Event{Action: "exchange.commit", Actor: short(destination), Object: strconv.FormatInt(seq, 10)})
 }
 
 // auditAlone records something that has no other row.

@@ -304,14 +304,14 @@ func TestTwoNodesOverTLS(t *testing.T) {
 	// a was there first; it learns the address of b as a restart would.
 	cfg := a.cfg
 	cfg.Peers = []Peer{{ID: "far", OID: peerOID, BaseURL: "https://" + addrB + p2pPath, Username: "neighbours", Password: "pn"}}
-	_, dial, err := loadTLS(cfg.TLS, "")
+	sec, err := loadTLS(cfg.TLS, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.peers, err = newPeers(cfg, dial, "test"); err != nil {
+	if a.configured, err = newPeers(cfg, sec, "test"); err != nil {
 		t.Fatal(err)
 	}
-	a.cfg.Peers = cfg.Peers
+	a.neighbours.Store(newNeighbours(a.configured))
 	runFor(t, a.Run)
 	runFor(t, b.Run)
 	until(t, "both have read the other's register", func() bool {
@@ -430,12 +430,12 @@ func TestLoadTLSRefuses(t *testing.T) {
 		"cert is no cert":  {Cert: empty, Key: key},
 		"key of the other": {Cert: cert, Key: cert},
 	} {
-		if _, _, err := loadTLS(c, dir); err == nil {
+		if _, err := loadTLS(c, dir); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
 	// Paths are relative to the configuration's folder.
-	if _, _, err := loadTLS(TLSConfig{Cert: "n.crt", Key: "n.key"}, dir); err != nil {
+	if _, err := loadTLS(TLSConfig{Cert: "n.crt", Key: "n.key"}, dir); err != nil {
 		t.Error(err)
 	}
 }

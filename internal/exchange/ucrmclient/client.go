@@ -58,6 +58,9 @@ type Config struct {
 	// none. TLS 1.3 is the least that is spoken; skipping the verification is
 	// refused.
 	TLS *tls.Config
+	// Verify, if set, decides in place of the root CAs and the host name whether the
+	// node's certificate is taken. PeerOID is asked for all the same.
+	Verify func(tls.ConnectionState) error
 	// PeerOID is the OID the node must have if its certificate names any, in a
 	// SAN URI urn:oid:… (RFC 3061). "" or a certificate without one: only the
 	// host name counts.
@@ -100,7 +103,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = DefaultTimeout
 	}
-	conf, err := tlsConfig(cfg.TLS, cfg.PeerOID)
+	conf, err := tlsConfig(cfg.TLS, cfg.Verify, cfg.PeerOID)
 	if err != nil {
 		return nil, err
 	}
@@ -339,6 +342,10 @@ func (c *Client) attempt(ctx context.Context, q request, h http.Header) ([]byte,
 		if err != nil {
 			reply = nil
 		}
+		if res.StatusCode == http.StatusUnauthorized {
+			// Kept connections show the certificate of when they were opened.
+			c.transport.CloseIdleConnections()
+		}
 		return nil, res.StatusCode, refusal(res, reply)
 	}
 	reply, err := read(res, q.limit)
@@ -394,7 +401,7 @@ func (c *Client) observe(h http.Header) {
 }
 
 // tlsConfig completes the caller's configuration.
-func tlsConfig(given *tls.Config, peerOID string) (*tls.Config, error) {
+func tlsConfig(given *tls.Config, verify func(tls.ConnectionState) error, peerOID string) (*tls.Config, error) {
 	conf := &tls.Config{}
 	if given != nil {
 		conf = given.Clone()
@@ -404,6 +411,10 @@ func tlsConfig(given *tls.Config, peerOID string) (*tls.Config, error) {
 	}
 	conf.MinVersion = max(conf.MinVersion, tls.VersionTLS13)
 	conf.NextProtos = []string{"http/1.1"}
+	if verify != nil {
+		// Not skipped but done by the caller, on resumed connections too.
+		conf.InsecureSkipVerify, conf.VerifyConnection = true, verify
+	}
 	if peerOID == "" {
 		return conf, nil
 	}
