@@ -1,0 +1,539 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"trojmezi/internal/kernel/geo"
+	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/register"
+	"trojmezi/internal/kernel/web"
+	"trojmezi/internal/kernel/web/ui"
+)
+
+// fields of the form of a hand-over, as they are kept in a draft.
+var fields = []string{"app", "where", "lat", "lon", "place", "street", "house", "postal", "object", "country", "what", "issue", "injured", "danger",
+	"caller", "phone", "number", "patients", "remarks", "pickup", "pickup_at", "destination", "arrival_at"}
+
+// apps a hand-over can be written for here.
+var apps = []string{appIncident, appPatients, appPolice, appPatient, appTransport}
+
+// handing is the form of a hand-over.
+type handing struct {
+	F        map[string]string
+	To       []string
+	Draft    string // its number, given before it is first kept
+	Incident string // handed on
+	Once     string
+	Found    []found
+	Country  string // where the point lies, in words
+	Kept     bool   // restored from a draft
+	Drafts   []Draft
+	Errors   ui.Errors
+}
+
+// found is one reading of what was written into "where".
+type found struct {
+	Value string // fields it fills, in the form of a query
+	Text  string
+	Hint  string
+}
+
+// writing reads the form as it was sent.
+func (p *Pages) writing(r *http.Request) handing {
+	h := handing{F: map[string]string{}, Draft: field(r, "draft"), Incident: field(r, "incident"), Once: field(r, "once")}
+	for _, f := range fields {
+		if s := field(r, f); s != "" {
+			h.F[f] = s
+		}
+	}
+	for _, to := range r.PostForm["to"] {
+		if to = strings.TrimSpace(to); to != "" {
+			h.To = append(h.To, to)
+		}
+	}
+	h.choose(field(r, "choice"))
+	if h.Draft == "" {
+		h.Draft = p.Clock.NewID()
+	}
+	if h.Once == "" {
+		h.Once = p.Clock.NewID()
+	}
+	return h
+}
+
+// choose fills in what the person picked among the readings.
+func (h *handing) choose(choice string) {
+	q, err := url.ParseQuery(choice)
+	if err != nil || choice == "" {
+		return
+	}
+	for _, f := range []string{"lat", "lon", "place", "street", "country"} {
+		if s := strings.TrimSpace(q.Get(f)); s != "" {
+			h.F[f] = s
+		}
+	}
+	delete(h.F, "where") // what was looked for is found
+}
+
+// point reads latitude and longitude in decimal degrees, with comma or point.
+func (h handing) point() (at geo.Point, ok bool) {
+	read := func(name string) (float64, error) {
+		return strconv.ParseFloat(strings.Replace(h.F[name], ",", ".", 1), 64)
+	}
+	lat, errLat := read("lat")
+	lon, errLon := read("lon")
+	at = geo.Point{Lat: lat, Lon: lon}
+	return at, errLat == nil && errLon == nil && at.Valid()
+}
+
+// degrees writes one of the two fields: six decimals are a tenth of a metre.
+func degrees(v float64) string {
+	return strconv.FormatFloat(math.Round(v*1e6)/1e6, 'f', -1, 64)
+}
+
+// draft is the form as the domain knows it.
+func (h handing) draft() Draft {
+	d := Draft{
+		ID: h.Draft, Incident: h.Incident, To: h.To, App: h.F["app"], Type: h.F["what"], Issue: h.F["issue"], Place: h.F["place"], Street: h.F["street"],
+		House: h.F["house"], Postal: h.F["postal"], Country: h.F["country"], Object: h.F["object"], Danger: h.F["danger"] != "",
+		Caller: Person{Name: h.F["caller"], Phone: h.F["phone"]}, InternalID: h.F["number"], Remarks: lineList(h.F["remarks"]), Raw: h.F, Once: h.Once,
+	}
+	if at, ok := h.point(); ok {
+		d.Lat, d.Lon, d.HasPoint = at.Lat, at.Lon, true
+	}
+	if n, ok := injured(h.F["injured"]); ok {
+		d.Injured = n
+	}
+	if d.App == appTransport {
+		d.Pickup, d.Destination = Location{Street: h.F["pickup"]}, Location{Street: h.F["destination"]}
+		d.PickupAt, _ = localTime(h.F["pickup_at"])
+		d.ArrivalAt, _ = localTime(h.F["arrival_at"])
+	}
+	if d.App == appPatients || d.App == appPatient || d.App == appTransport {
+		for _, l := range lineList(h.F["patients"]) {
+			part := strings.SplitN(l, ";", 3)
+			who := Person{Name: strings.TrimSpace(part[0])}
+			if len(part) > 1 {
+				who.Phone = strings.TrimSpace(part[1])
+			}
+			if len(part) > 2 {
+				who.Note = strings.TrimSpace(part[2])
+			}
+			d.Patients = append(d.Patients, who)
+		}
+	}
+	return d
+}
+
+// localTime reads what a field for day and time holds, by the clocks of the three
+// countries; true for an empty one.
+func localTime(s string) (time.Time, bool) {
+	if s == "" {
+		return time.Time{}, true
+	}
+	zone, err := time.LoadLocation(i18n.DefaultZone)
+	if err != nil {
+		return time.Time{}, false
+	}
+	t, err := time.ParseInLocation("2006-01-02T15:04", s, zone)
+	return t.UTC(), err == nil
+}
+
+// form restores the form of a draft.
+func (d Draft) form() handing {
+	h := handing{F: map[string]string{}, To: d.To, Draft: d.ID, Incident: d.Incident, Kept: true}
+	for k, v := range d.Raw {
+		h.F[k] = v
+	}
+	return h
+}
+
+// handOn fills in the form for an incident that another neighbour is to have too.
+func (h *handing) handOn(i *Incident) {
+	h.Incident = i.ID
+	f := i.Facts
+	if f == nil {
+		return
+	}
+	set := func(name, value string) {
+		if value != "" {
+			h.F[name] = value
+		}
+	}
+	set("what", f.Type)
+	set("issue", f.Issue)
+	set("place", f.Place)
+	set("object", f.Object)
+	set("number", f.InternalID)
+	if f.Address != f.Place {
+		set("street", f.Address)
+	}
+	if f.HasPoint {
+		set("lat", degrees(f.Lat))
+		set("lon", degrees(f.Lon))
+	}
+	if f.Injured != nil {
+		set("injured", strconv.Itoa(*f.Injured))
+	}
+	if f.Danger {
+		set("danger", "on")
+	}
+	if len(f.Callers) > 0 {
+		set("caller", f.Callers[0].Name)
+		set("phone", f.Callers[0].Phone)
+	}
+	var said []string
+	for _, r := range f.Remarks {
+		said = append(said, r.Text)
+	}
+	set("remarks", strings.Join(said, "\n"))
+}
+
+// foundMax bounds the readings shown: more are not read in a hurry.
+const foundMax = 7
+
+// readings are the places that what somebody wrote may mean.
+func (p *Pages) readings(ctx context.Context, where string) ([]found, error) {
+	all, err := geo.Parse(where)
+	if e, ok := errors.AsType[*problem.Error](err); ok {
+		if e.Key != "geo.error.unknown" || p.places == nil {
+			return nil, err
+		}
+		return p.named(ctx, where)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []found
+	for _, c := range all {
+		if len(out) == foundMax {
+			break
+		}
+		if !c.IsPoint() {
+			out = append(out, found{Value: url.Values{"street": {c.Text}}.Encode(), Text: c.Text, Hint: web.T(ctx, "console.p.where.road", nil)})
+			continue
+		}
+		fill := url.Values{"lat": {degrees(c.Point.Lat)}, "lon": {degrees(c.Point.Lon)}}
+		hint := []string{web.T(ctx, c.Notation.Key(), nil), web.T(ctx, "console.p.where.accuracy", i18n.Args{"m": max(1, int(c.Accuracy+0.5))})}
+		if p.places != nil {
+			w := p.places.Where(ctx, c.Point)
+			if w.Confidence == register.Sure {
+				fill.Set("country", string(w.Country))
+			}
+			if near, ok := p.places.Nearest(c.Point); ok {
+				fill.Set("place", near.Name)
+			}
+			hint = append(hint, w.Near, w.Text)
+		}
+		if c.Note != "" {
+			hint = append(hint, web.T(ctx, c.Note, nil))
+		}
+		out = append(out, found{Value: fill.Encode(), Text: coordinates(ctx, c.Point), Hint: strings.Join(compact(hint), " · ")})
+	}
+	return out, nil
+}
+
+// named are the places of a name, in whichever language.
+func (p *Pages) named(ctx context.Context, name string) ([]found, error) {
+	var out []found
+	for _, h := range p.places.Search(name, foundMax) {
+		own, local := h.In(web.Lang(ctx))
+		text := own
+		if local != "" {
+			text = local + " / " + own
+		}
+		hint := []string{string(h.Country), h.District}
+		if !same(h.Matched, own) && !same(h.Matched, local) {
+			hint = append(hint, h.Matched)
+		}
+		out = append(out, found{Value: url.Values{"place": {h.Name}, "country": {string(h.Country)}}.Encode(), Text: text, Hint: strings.Join(compact(hint), " · ")})
+	}
+	return out, nil
+}
+
+// settle reads "where" before a hand-over is shown or sent: one reading is taken,
+// several are asked about, a name nobody knows is taken as it was written.
+func (p *Pages) settle(ctx context.Context, h *handing) {
+	where := h.F["where"]
+	if where == "" {
+		return
+	}
+	all, err := p.readings(ctx, where)
+	e, ok := errors.AsType[*problem.Error](err)
+	switch {
+	case len(all) == 1:
+		h.choose(all[0].Value)
+	case len(all) > 1:
+		h.Found = all
+		h.Errors.Add("where", web.T(ctx, "console.p.where.choose", nil))
+	case ok && e.Key != "geo.error.unknown":
+		h.Errors.Add("where", web.T(ctx, e.Key, e.Args))
+	case h.F["place"] == "":
+		h.F["place"] = where
+		delete(h.F, "where")
+	}
+}
+
+// check adds what is wrong to the form, in the order of its fields.
+func (h *handing) check(ctx context.Context) {
+	if h.F["lat"]+h.F["lon"] != "" {
+		if _, ok := h.point(); !ok {
+			h.Errors.Add("lat", web.T(ctx, "console.p.where.no_point", nil))
+		}
+	}
+	for _, f := range []string{"pickup_at", "arrival_at"} {
+		if _, ok := localTime(h.F[f]); !ok {
+			h.Errors.Add(f, web.T(ctx, "console.p.field.no_time", nil))
+		}
+	}
+	if _, ok := injured(h.F["injured"]); !ok {
+		h.Errors.Add("injured", web.T(ctx, "console.d.refuse.injured", nil))
+	}
+}
+
+// fieldOf is where a refusal of the domain belongs.
+var fieldOf = map[string]string{
+	"console.d.refuse.no_receiver": "to", "console.d.refuse.place": "where", "console.d.refuse.what": "what", "console.d.refuse.injured": "injured",
+	"console.d.refuse.patients": "patients", "console.d.refuse.patient_phone": "patients", "console.d.refuse.transport": "pickup",
+}
+
+// said is the country of the form's point, in words.
+func (p *Pages) said(ctx context.Context, h *handing) {
+	if at, ok := h.point(); ok && p.places != nil {
+		w := p.places.Where(ctx, at)
+		h.Country = strings.Join(compact([]string{w.Near, w.Text}), " · ")
+	}
+}
+
+func (p *Pages) renderCompose(w http.ResponseWriter, r *http.Request, status int, h handing) error {
+	ctx := r.Context()
+	v, err := p.screenOf(r)
+	if err != nil {
+		return err
+	}
+	if h.Drafts, err = p.Drafts(ctx, actor(r)); err != nil {
+		return err
+	}
+	h.Drafts = slices.DeleteFunc(h.Drafts, func(d Draft) bool { return d.ID == h.Draft })
+	h.F["app"] = cmp.Or(h.F["app"], appIncident)
+	p.said(ctx, &h)
+	s := p.formShell(r, v, "console.p.handover.title")
+	s.Section, s.Kind = "handover", ""
+	return web.Render(w, r, status, composePage(s, v, h))
+}
+
+// composeForm is the form: empty, of a draft, or for an incident to hand on.
+func (p *Pages) composeForm(w http.ResponseWriter, r *http.Request) error {
+	ctx, q := r.Context(), r.URL.Query()
+	h := handing{F: map[string]string{}, Draft: p.Clock.NewID()}
+	switch {
+	case q.Get("draft") != "":
+		d, err := p.Draft(ctx, actor(r), q.Get("draft"))
+		if err != nil {
+			return err
+		}
+		h = d.form()
+		if where := h.F["where"]; q.Get("find") != "" && where != "" {
+			h.Found, err = p.readings(ctx, where)
+			if e, fault := refusal(ctx, err); e != nil {
+				if e.Key == "geo.error.unknown" {
+					fault = web.T(ctx, "console.p.where.none", nil)
+				}
+				h.Errors.Add("where", fault)
+			} else if err != nil {
+				return err
+			} else if len(h.Found) == 0 {
+				h.Errors.Add("where", web.T(ctx, "console.p.where.none", nil))
+			}
+		}
+	case q.Get("incident") != "":
+		i, err := p.Incident(ctx, web.Who(ctx).Organisation, q.Get("incident"))
+		if err != nil {
+			return err
+		}
+		h.handOn(i)
+	default:
+		h.reenter(q)
+	}
+	if to := q.Get("to"); to != "" && len(h.To) == 0 {
+		h.To = []string{to}
+	}
+	h.Once = p.Clock.NewID()
+	return p.renderCompose(w, r, http.StatusOK, h)
+}
+
+// compose sends: the form as it was written, or the draft that was looked at.
+func (p *Pages) compose(w http.ResponseWriter, r *http.Request) error {
+	if err := form(w, r); err != nil {
+		return err
+	}
+	ctx := r.Context()
+	h := p.writing(r)
+	if field(r, "looked") != "" {
+		d, err := p.Draft(ctx, actor(r), h.Draft)
+		if err != nil {
+			return err
+		}
+		once := h.Once
+		h = d.form()
+		h.Once = once
+	}
+	p.settle(ctx, &h)
+	h.check(ctx)
+	if len(h.Errors) == 0 {
+		id, err := p.HandOver(ctx, actor(r), h.draft())
+		e, fault := refusal(ctx, err)
+		if e == nil {
+			if err != nil {
+				return err
+			}
+			return back(w, r, incidentURL(id))
+		}
+		h.Errors.Add(fieldOf[e.Key], fault)
+	}
+	return p.renderCompose(w, r, http.StatusUnprocessableEntity, h)
+}
+
+// saveDraft keeps what is written, by itself while somebody types. Buttons of the
+// form that look something up come here too: so nothing is lost on the way.
+func (p *Pages) saveDraft(w http.ResponseWriter, r *http.Request) error {
+	if err := form(w, r); err != nil {
+		return err
+	}
+	ctx, do := r.Context(), field(r, "do")
+	h := p.writing(r)
+	if do == "preview" {
+		p.settle(ctx, &h)
+		if h.check(ctx); len(h.Errors) > 0 {
+			return p.renderCompose(w, r, http.StatusUnprocessableEntity, h)
+		}
+	}
+	id, err := p.SaveDraft(ctx, actor(r), h.draft())
+	if err != nil {
+		return err
+	}
+	q := url.Values{"draft": {id}}
+	switch do {
+	case "preview":
+		return back(w, r, "/console/handover/preview?"+q.Encode())
+	case "find":
+		q.Set("find", "yes")
+	}
+	return back(w, r, "/console/handover?"+q.Encode())
+}
+
+func (p *Pages) dropDraftOf(w http.ResponseWriter, r *http.Request) error {
+	return p.done(w, r, p.DropDraft(r.Context(), actor(r), r.PathValue("id")), "/console/handover")
+}
+
+// find answers console.js: the readings of "where", or the country of a point.
+func (p *Pages) find(w http.ResponseWriter, r *http.Request) error {
+	ctx, q := r.Context(), r.URL.Query()
+	h := handing{F: map[string]string{"lat": q.Get("lat"), "lon": q.Get("lon")}}
+	if where := strings.TrimSpace(q.Get("where")); where != "" {
+		var err error
+		h.Found, err = p.readings(ctx, where)
+		if e, fault := refusal(ctx, err); e != nil {
+			if e.Key == "geo.error.unknown" {
+				fault = web.T(ctx, "console.p.where.none", nil)
+			}
+			return web.Render(w, r, http.StatusOK, foundPart(nil, fault))
+		} else if err != nil {
+			return err
+		}
+		none := ""
+		if len(h.Found) == 0 {
+			none = web.T(ctx, "console.p.where.none", nil)
+		}
+		return web.Render(w, r, http.StatusOK, foundPart(h.Found, none))
+	}
+	p.said(ctx, &h)
+	return web.Render(w, r, http.StatusOK, saidPart(h.Country))
+}
+
+// preview shows a draft as its receivers will see it, in their languages.
+func (p *Pages) preview(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	d, err := p.Draft(ctx, actor(r), r.URL.Query().Get("draft"))
+	if err != nil {
+		return err
+	}
+	v, err := p.screenOf(r)
+	if err != nil {
+		return err
+	}
+	h := d.form()
+	h.Once = p.Clock.NewID()
+	d = h.draft()
+	p.said(ctx, &h)
+	app, msg, data := build(d, p.Clock.NewID(), v.org.Lang, p.Clock.Now(), p.say(v.org.Lang, wordUnknown, nil))
+	f := facts(letter(p.from(v.org, ""), "", app, msg, data))
+	seen := &Incident{Row: Row{App: app, Headline: headline(f), Place: f.Place, Injured: f.Injured, Danger: f.Danger, Type: f.Type}, Facts: f}
+	if key := d.lacks(); key != "" {
+		h.Errors.Add("", web.T(ctx, key, nil))
+	}
+	if len(d.To) == 0 {
+		h.Errors.Add("", web.T(ctx, "console.d.refuse.no_receiver", nil))
+	}
+	var views []seenIn
+	for _, room := range v.rooms {
+		if !slices.Contains(d.To, room.OID) {
+			continue
+		}
+		l := cmp.Or(room.Lang, i18n.En)
+		if n := slices.IndexFunc(views, func(s seenIn) bool { return s.Lang == l }); n >= 0 {
+			views[n].To = append(views[n].To, neighbour(room.Neighbour))
+		} else {
+			views = append(views, seenIn{Lang: l, To: []string{neighbour(room.Neighbour)}})
+		}
+	}
+	s := p.formShell(r, v, "console.p.preview.title")
+	s.Section = "handover"
+	return web.Render(w, r, http.StatusOK, previewPage(s, v, h, seen, views))
+}
+
+// seenIn is a language in which receivers see a hand-over.
+type seenIn struct {
+	Lang i18n.Lang
+	To   []string
+}
+
+// appOptions are the kinds of hand-over.
+func appOptions(ctx context.Context, chosen string) []ui.Option {
+	var out []ui.Option
+	for _, a := range apps {
+		out = append(out, ui.Option{Value: a, Text: web.T(ctx, "console.d.app."+a, nil), Selected: a == chosen})
+	}
+	return out
+}
+
+// draftName is how a draft is called in the list.
+func draftName(ctx context.Context, d Draft) string {
+	return orUnknown(ctx, strings.Join(compact([]string{cmp.Or(d.Type, d.Issue), cmp.Or(d.Place, d.Raw["where"])}), ", "))
+}
+
+// pick is the map on which the point of the form can be set; nil without a register.
+func (p *Pages) pick(ctx context.Context, h handing) templ.Component {
+	if p.places == nil {
+		return nil
+	}
+	v := register.View{Title: web.T(ctx, "console.p.map.title", nil)}
+	var marks []register.Mark
+	if at, ok := h.point(); ok {
+		v.Centre, v.Metres = at, mapMetres
+		marks = append(marks, register.Mark{Point: at, Label: web.T(ctx, "console.p.incident", nil)})
+	}
+	return p.places.Map(v, register.Options{Pick: true, LatField: "lat", LonField: "lon", Tiles: true}, marks...)
+}
