@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -19,7 +20,10 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/kernel/health"
 	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/identity"
+	"trojmezi/internal/kernel/notify"
 )
 
 //go:embed locales/*.json
@@ -36,6 +40,12 @@ type Config struct {
 	ListenTLS   ListenTLS       `yaml:"listen_tls"`
 	BehindProxy bool            `yaml:"behind_proxy"`
 	Language    string          `yaml:"language"`
+	SignIn      identity.Config `yaml:"sign_in"`
+	Notify      notify.Config   `yaml:"notify"`
+	Health      health.Config   `yaml:"health"`
+	Backup      BackupConfig    `yaml:"backup"`
+	Bucket      BucketConfig    `yaml:"bucket"`
+	Dev         bool            `yaml:"dev"` // also serves the gallery of page parts
 	Exchange    exchange.Config `yaml:"exchange"`
 
 	dir string // of the file: paths in it are relative to it
@@ -45,6 +55,18 @@ type Config struct {
 type ListenTLS struct {
 	Cert string `yaml:"cert"`
 	Key  string `yaml:"key"`
+}
+
+// BucketConfig names the S3-compatible storage for files, which several instances
+// of a node share. Without an endpoint they lie in the data folder.
+type BucketConfig struct {
+	Endpoint      string `yaml:"endpoint"` // host[:port]
+	Name          string `yaml:"name"`
+	Prefix        string `yaml:"prefix"`
+	Region        string `yaml:"region"`
+	AccessKey     string `yaml:"access_key"`
+	SecretKeyFile string `yaml:"secret_key_file"`
+	Plain         bool   `yaml:"plain"` // HTTP, on this machine only
 }
 
 // DefaultListen is where browsers find the node when the file does not say.
@@ -125,8 +147,27 @@ func parse(path string, text []byte) (*Config, error) {
 	for _, f := range c.validate() {
 		faults.List = append(faults.List, f.at(root))
 	}
+	part := func(name string, path []any, key string, args i18n.Args) {
+		faults.List = append(faults.List, (&pathFault{append([]any{name}, path...), key, args}).at(root))
+	}
+	c.SignIn.Proxied = c.BehindProxy
+	for _, f := range c.SignIn.Validate() {
+		part("sign_in", f.Path, f.Key, f.Args)
+	}
+	if c.Notify.BaseURL == "" {
+		c.Notify.BaseURL = c.SignIn.URL
+	}
+	for _, f := range c.Notify.Validate() {
+		part("notify", f.Path, f.Key, f.Args)
+	}
+	for _, f := range c.Health.Validate() {
+		part("health", f.Path, f.Key, f.Args)
+	}
+	for _, f := range c.Backup.faults(c) {
+		faults.List = append(faults.List, f.at(root))
+	}
 	for _, f := range c.Exchange.Validate() {
-		faults.List = append(faults.List, (&pathFault{append([]any{"exchange"}, f.Path...), f.Key, f.Args}).at(root))
+		part("exchange", f.Path, f.Key, f.Args)
 	}
 	if len(faults.List) > 0 {
 		faults.sort()
@@ -244,10 +285,10 @@ func (c *Config) validate() []*pathFault {
 		add("app.config.database", nil, "database")
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
-	switch ip := net.ParseIP(host); {
+	switch {
 	case err != nil:
 		add("app.config.listen", i18n.Args{"value": c.Listen}, "listen")
-	case host == "localhost" || ip != nil && ip.IsLoopback():
+	case loopback(host):
 	case c.BehindProxy || c.ListenTLS.Cert != "" && c.ListenTLS.Key != "":
 	default:
 		add("app.config.listen_plain", i18n.Args{"value": c.Listen}, "listen")
@@ -255,10 +296,29 @@ func (c *Config) validate() []*pathFault {
 	if (c.ListenTLS.Cert == "") != (c.ListenTLS.Key == "") {
 		add("app.config.listen_tls", nil, "listen_tls")
 	}
+	if b := c.Bucket; b.Endpoint != "" {
+		for key, v := range map[string]string{"name": b.Name, "access_key": b.AccessKey, "secret_key_file": b.SecretKeyFile} {
+			if v == "" {
+				add("app.config.bucket", i18n.Args{"key": key}, "bucket", key)
+			}
+		}
+		host, _, err := net.SplitHostPort(b.Endpoint)
+		if err != nil {
+			host = b.Endpoint
+		}
+		if b.Plain && !loopback(host) {
+			add("app.config.bucket_plain", i18n.Args{"value": b.Endpoint}, "bucket", "plain")
+		}
+	}
 	if _, ok := i18n.Parse(c.Language); !ok && c.Language != "" {
 		add("app.config.language", i18n.Args{"value": c.Language}, "language")
 	}
 	return faults
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // lang is the configured language, English if none is.
@@ -282,6 +342,33 @@ func (c *Config) Path(p string) string {
 
 // DataDir is the node's folder.
 func (c *Config) DataDir() string { return c.Path(c.Data) }
+
+// BrowserURL is the address of the pages, without a slash at its end.
+func (c *Config) BrowserURL() string {
+	switch {
+	case c.SignIn.URL != "":
+		return strings.TrimSuffix(c.SignIn.URL, "/")
+	case c.ListenTLS.Cert != "":
+		return "https://" + c.Listen
+	}
+	return "http://" + c.Listen
+}
+
+// clientAddress tells where a request comes from: the far end of the connection
+// (nil), or behind a proxy what that wrote at the end of X-Forwarded-For.
+func (c *Config) clientAddress() func(*http.Request) string {
+	if !c.BehindProxy {
+		return nil
+	}
+	return func(r *http.Request) string {
+		all := r.Header.Values("X-Forwarded-For")
+		if len(all) == 0 {
+			return r.RemoteAddr
+		}
+		last := all[len(all)-1]
+		return strings.TrimSpace(last[strings.LastIndex(last, ",")+1:])
+	}
+}
 
 // KeyFile is the node key's file, outside the database.
 func (c *Config) KeyFile() string { return filepath.Join(c.DataDir(), "keys", "node.key") }

@@ -2,36 +2,37 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
-	"time"
+	"slices"
+	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/console"
+	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/audit"
-	"trojmezi/internal/kernel/clock"
+	"trojmezi/internal/kernel/geo"
+	"trojmezi/internal/kernel/health"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/identity"
+	"trojmezi/internal/kernel/identity/signin"
 	"trojmezi/internal/kernel/job"
+	"trojmezi/internal/kernel/notify"
 	"trojmezi/internal/kernel/problem"
-	"trojmezi/internal/kernel/seal"
+	"trojmezi/internal/kernel/register"
 	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/web"
+	"trojmezi/internal/kernel/web/ui"
 )
 
 // Version is the release, set by the linker.
@@ -41,116 +42,155 @@ var Version = "0.1.0-dev"
 // of the command line.
 func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
-		access.Locales, identity.Locales, web.Locales, ucri.Locales(), audit.Locales, exchange.Locales(), Locales(),
+		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
+		ucri.Locales(), audit.Locales, exchange.Locales(), console.Locales(), link.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 	}, extra...)...)
 }
 
-// Opened is a node's database with what belongs to it, for serving and for the
-// commands that work on it directly.
-type Opened struct {
-	DB    *store.DB
-	Key   *seal.Node
-	Ring  *seal.Ring
-	Audit *audit.Log
-	Clock *clock.Clock
-}
-
-// module is one part with tables of its own, in the order of migration.
-var modules = []struct {
-	name  string
-	files func() fs.FS
-}{
-	{"seal", func() fs.FS { return seal.Migrations() }},
-	{"audit", func() fs.FS { return audit.Migrations() }},
-	{"job", func() fs.FS { return job.Migrations() }},
-	{"exchange", func() fs.FS { return exchange.Migrations() }},
-}
-
-// settingKey remembers which node key a database belongs to.
-const settingKey = "node.key"
-
-// settingRestoring marks a database into which a restore is not complete.
-const settingRestoring = "restoring"
-
-// Open opens the database of a configuration and brings its tables up to date.
-// The node key is made on the first start of an empty database only.
-func Open(ctx context.Context, c *Config, log *slog.Logger) (*Opened, error) {
-	clk := clock.System()
-	db, err := store.Open(ctx, store.Config{Dir: c.DataDir(), URL: c.Database, Log: log, Clock: clk})
-	if err != nil {
-		return nil, explain(err)
+// policies are the rules of every package that has some.
+func policies() map[string][]byte {
+	return map[string][]byte{
+		"identity/policy.cedar": identity.Policy(),
+		"health/policy.cedar":   health.Policy(),
+		"register/policy.cedar": register.Policy(),
+		"exchange/policy.cedar": exchange.Policy(),
+		"console/policy.cedar":  console.Policy(),
+		"link/policy.cedar":     link.Policy(),
 	}
-	o, err := open(ctx, c, db, clk, log)
-	if err != nil {
-		db.Close()
-		return nil, explain(err)
-	}
-	return o, nil
 }
 
-func open(ctx context.Context, c *Config, db *store.DB, clk *clock.Clock, log *slog.Logger) (*Opened, error) {
-	if err := MigrateAll(ctx, db); err != nil {
+// node is everything that runs, built but not started.
+type node struct {
+	*Opened
+	config   *Config
+	texts    *i18n.Bundle
+	policy   *access.Policy
+	log      *slog.Logger
+	jobs     *job.Queue
+	exchange *exchange.Node
+	people   *identity.Directory
+	notify   *notify.Service
+	backups  *Backups
+	health   *health.Registry
+	console  *console.Service
+	links    *link.Service
+	places   *register.Register
+	files    register.Blobs // nil: nothing was opened, as for the doctor
+}
+
+// build puts the parts of a node together. Nothing runs yet.
+func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *slog.Logger) (n *node, err error) {
+	n = &node{Opened: o, config: c, texts: texts, log: log, jobs: job.New(o.DB, o.Clock, log)}
+	if n.policy, err = access.Load(policies()); err != nil {
 		return nil, err
 	}
-	var known, restoring string
-	if err := db.Read(ctx, func(tx *store.Tx) (err error) {
-		if restoring, err = tx.Setting(settingRestoring); err != nil {
-			return err
-		}
-		known, err = tx.Setting(settingKey)
-		return err
+	if n.exchange, err = exchange.New(ctx, c.Exchange, exchange.Deps{
+		DB: o.DB, Key: o.Key, Ring: o.Ring, Audit: o.Audit, Policy: n.policy, Clock: o.Clock, Texts: texts,
+		Log: log, Dir: c.dir, Version: Version, ID: o.Clock.NewID(), Lang: c.lang(),
 	}); err != nil {
 		return nil, err
 	}
-	if restoring != "" {
-		return nil, problem.New("app.Open", problem.Conflict, "app.restore.unfinished", nil)
-	}
-	load := seal.Load
-	if known == "" {
-		load = seal.LoadOrCreate
-	}
-	key, err := load(c.KeyFile())
-	if err == nil && known != "" && key.Fingerprint() != known || errors.Is(err, seal.ErrNoKey) {
-		return nil, problem.New("app.Open", problem.Conflict, "app.start.foreign_key", i18n.Args{"file": c.KeyFile()})
-	}
-	if err != nil {
+	n.notify = notify.New(c.Notify, notify.Deps{DB: o.DB, Jobs: n.jobs, Clock: o.Clock, Texts: texts, Log: log, Dir: c.dir, Place: c.Exchange.Operator})
+	who := peopleOf(c, o, log)
+	who.Alarm, who.Busy = n.emergency, n.busy
+	if n.people, err = identity.New(who); err != nil {
 		return nil, err
 	}
-	err = db.Write(ctx, func(tx *store.Tx) error {
-		// Two instances may start at once: the first one's key counts.
-		if known, err := tx.Setting(settingKey); err != nil || known == key.Fingerprint() {
-			return err
-		} else if known != "" {
-			return problem.New("app.Open", problem.Conflict, "app.start.foreign_key", i18n.Args{"file": c.KeyFile()})
-		}
-		return tx.SetSetting(settingKey, key.Fingerprint())
+	n.backups = NewBackups(c.Backup, c, o, log)
+	n.links = link.New(link.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name})
+	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})
+	n.addChecks()
+	if n.places, err = register.Load(); err != nil {
+		return nil, err
+	}
+	n.console = console.New(console.Deps{
+		DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Instance: o.Clock.NewID(),
+		Organisations: n.rooms, Name: n.people.Name, SecondChannel: n.unheard, PlaceNames: n.namesOf,
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &Opened{DB: db, Key: key, Ring: seal.NewRing(key, clk), Audit: audit.New(db, key, clk, log), Clock: clk}, nil
+	return n, nil
 }
 
-// MigrateAll brings the tables of all modules up to date.
-func MigrateAll(ctx context.Context, db *store.DB) error {
-	for _, m := range modules {
-		if err := db.Migrate(ctx, m.name, m.files()); err != nil {
-			return err
+func peopleOf(c *Config, o *Opened, log *slog.Logger) identity.Options {
+	return identity.Options{DB: o.DB, Clock: o.Clock, Node: o.Key, Audit: o.Audit, Log: log, Config: c.SignIn, Dir: c.dir, Address: c.clientAddress()}
+}
+
+// People opens the directory of people for the command line, beside a running
+// node or before its first start.
+func People(c *Config, o *Opened, log *slog.Logger) (*identity.Directory, error) {
+	return identity.New(peopleOf(c, o, log))
+}
+
+// emergency tells that the sealed account of an organisation is in use.
+func (n *node) emergency(tx *store.Tx, organisation, _ string) error {
+	return n.notify.Send(tx, notify.Notification{
+		Kind: store.Live, Class: notify.A, Text: notify.Text{Key: "app.emergency"}, Organisation: organisation, Link: "/sessions",
+	})
+}
+
+// rooms are the organisations that work at this node's console.
+func (n *node) rooms(ctx context.Context) ([]console.Org, error) {
+	all, err := n.people.Organisations(ctx)
+	var rooms []console.Org
+	for _, o := range all {
+		rooms = append(rooms, console.Org{ID: o.ID, Name: o.Name, Country: o.Country, Lang: langOf(o.Country), Addresses: o.Addresses})
+	}
+	return rooms, err
+}
+
+// namesOf are the names of a municipality in all languages.
+func (n *node) namesOf(place string) (names []string) {
+	for _, p := range n.places.Search(place, 1) {
+		if !strings.EqualFold(p.Matched, place) {
+			continue
+		}
+		names = append(names, p.Name, p.Minority)
+		for _, l := range i18n.Langs {
+			names = append(names, p.Names[l])
 		}
 	}
-	return nil
+	return slices.DeleteFunc(names, func(s string) bool { return s == "" })
 }
 
-// explain turns what a person can act on into a text.
-func explain(err error) error {
-	if errors.Is(err, store.ErrNewer) {
-		return &problem.Error{Op: "app.Open", Kind: problem.Conflict, Key: "app.start.newer", Err: err}
+// langOf is the language in which a control room of a country writes.
+func langOf(country string) i18n.Lang {
+	switch country {
+	case "CZ":
+		return i18n.Cs
+	case "DE":
+		return i18n.De
+	case "PL":
+		return i18n.Pl
 	}
-	return err
+	return i18n.En
+}
+
+// busy reports whether an incident of the organisation is open: nobody at its
+// desks is signed out then.
+func (n *node) busy(ctx context.Context, organisation string) bool {
+	q, err := n.console.Queue(ctx, organisation, console.Filter{Limit: 1})
+	if err != nil {
+		n.log.Error("app: open incidents", "error", err)
+		return true // better a session too long than nobody at the desk
+	}
+	return q.Open > 0
+}
+
+// unheard tells an alarm that no console can sound by mail and webhook.
+func (n *node) unheard(tx *store.Tx, a console.Alarm) error {
+	return n.notify.Send(tx, notify.Notification{
+		Kind: a.Kind, Class: notify.Class(a.Class), Text: notify.Text{Key: "app.unheard." + string(a.Cause), Args: i18n.Args{"neighbour": a.Name}},
+		Organisation: a.Org, Link: "/console", Unique: "console/" + a.ID,
+	})
+}
+
+// schedule registers the work that has its times.
+func (n *node) schedule(ctx context.Context) error {
+	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.backups.Schedule(ctx, n.jobs))
 }
 
 // Serve runs a node until ctx ends. The line "Listening on port N" goes to out
-// once the exchange accepts connections, before any peer is asked.
+// once the exchange accepts connections, before any peer is asked; after it, on a
+// node without people, the code for setting up the first administrator.
 func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger, out io.Writer) error {
 	unlock, err := lock(c)
 	if err != nil {
@@ -162,22 +202,21 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return err
 	}
 	defer o.DB.Close()
-	policy, err := access.Load(map[string][]byte{"exchange/policy.cedar": exchange.Policy()})
+	n, err := build(ctx, c, o, texts, log)
 	if err != nil {
 		return err
 	}
-	node, err := exchange.New(ctx, c.Exchange, exchange.Deps{
-		DB: o.DB, Key: o.Key, Ring: o.Ring, Audit: o.Audit, Policy: policy, Clock: o.Clock, Texts: texts,
-		Log: log, Dir: c.dir, Version: Version, ID: o.Clock.NewID(), Lang: c.lang(),
-	})
+	if err := n.schedule(ctx); err != nil {
+		return err
+	}
+	files, closeFiles, err := Files(ctx, c, o.Clock)
 	if err != nil {
 		return err
 	}
-	jobs := job.New(o.DB, o.Clock, log)
-	if err := node.Schedule(ctx, jobs); err != nil {
-		return err
-	}
-	site, err := newSite(c, o, node, texts, log)
+	defer closeFiles()
+	n.files = files
+	imports := register.NewImports(n.places, o.DB, files, o.Clock, log)
+	site, err := n.site()
 	if err != nil {
 		return err
 	}
@@ -185,23 +224,37 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 	g, gctx := errgroup.WithContext(ctx)
 	listening := make(chan struct{})
 	g.Go(func() error {
-		return node.Serve(gctx, func(port int) {
+		return n.exchange.Serve(gctx, func(port int) {
 			fmt.Fprintf(out, "Listening on port %d\n", port)
 			close(listening)
 		})
 	})
-	g.Go(func() error { return site.serve(gctx) })
-	g.Go(func() error { return ended(o.Audit.Run(gctx)) })
-	g.Go(func() error { return ended(jobs.Run(gctx)) })
 	g.Go(func() error {
 		select {
 		case <-listening:
-			return node.Run(gctx)
 		case <-gctx.Done():
 			return nil
 		}
+		if err := n.tellFirstCode(gctx, out); err != nil {
+			return err
+		}
+		return n.exchange.Run(gctx)
 	})
+	g.Go(func() error { return site.serve(gctx) })
+	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, imports.Run} {
+		g.Go(func() error { return ended(run(gctx)) })
+	}
 	return g.Wait()
+}
+
+// tellFirstCode prints what the first administrator needs, on a node without people.
+func (n *node) tellFirstCode(ctx context.Context, out io.Writer) error {
+	code, err := n.people.FirstCode(ctx)
+	if err != nil || code == "" {
+		return err
+	}
+	_, err = fmt.Fprintln(out, n.texts.Text(n.config.lang(), "app.first_code", i18n.Args{"url": n.config.BrowserURL() + "/setup", "code": code}))
+	return err
 }
 
 // ended makes the normal end no error.
@@ -230,85 +283,4 @@ func lock(c *Config) (unlock func(), err error) {
 		return nil, &problem.Error{Op: "app.Serve", Kind: problem.Conflict, Key: "app.start.locked", Args: i18n.Args{"dir": c.DataDir()}, Err: err}
 	}
 	return func() { f.Close() }, nil
-}
-
-// site is the browser's side of the node.
-type site struct {
-	srv *http.Server
-	l   net.Listener
-}
-
-func newSite(c *Config, o *Opened, node *exchange.Node, texts *i18n.Bundle, log *slog.Logger) (*site, error) {
-	rt := web.NewRouter(web.Config{Bundle: texts, Log: log, Clock: o.Clock})
-	rt.Health(web.Check{Name: "database", Func: o.DB.Ping})
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	reg.MustRegister(node.Collectors()...)
-	rt.Metrics(reg)
-	rt.Handle("GET /{$}", func(w http.ResponseWriter, r *http.Request) error {
-		return web.Render(w, r, http.StatusOK, web.StatusPage(status(r.Context(), c, o, node, texts)))
-	})
-	rt.Handle("GET /api/exchange/openapi.json", exchange.ServeOpenAPI)
-	l, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("app: listen: %w", err)
-	}
-	if c.ListenTLS.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.Path(c.ListenTLS.Cert), c.Path(c.ListenTLS.Key))
-		if err != nil {
-			l.Close()
-			return nil, fmt.Errorf("app: listen_tls: %w", err)
-		}
-		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}})
-	}
-	return &site{l: l, srv: &http.Server{
-		Handler:           rt,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}}, nil
-}
-
-func (s *site) serve(ctx context.Context) error {
-	go func() {
-		<-ctx.Done()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if s.srv.Shutdown(drain) != nil {
-			s.srv.Close()
-		}
-	}()
-	if err := s.srv.Serve(s.l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("app: serve: %w", err)
-	}
-	return nil
-}
-
-func (s *site) close() { s.l.Close() }
-
-// status is what a stranger may see of the node.
-func status(ctx context.Context, c *Config, o *Opened, node *exchange.Node, texts *i18n.Bundle) web.Status {
-	lang := web.Lang(ctx)
-	s := web.Status{Node: c.Exchange.Operator, OID: c.Exchange.OID, Version: Version, Now: o.Clock.Now(), State: web.StateNormal}
-	switch node.Info().Status {
-	case 1:
-		s.State = web.StateStarting
-	case 2:
-		s.State = web.StateFaulty
-	}
-	db := web.Row{Label: texts.Text(lang, "app.status.database", nil), Value: texts.Text(lang, "app.status.database.ok", nil), State: web.StateNormal}
-	if err := o.DB.Ping(ctx); err != nil {
-		db.Value, db.State, s.State = texts.Text(lang, "app.status.database.down", nil), web.StateFaulty, web.StateFaulty
-	}
-	s.Rows = append(s.Rows, db, web.Row{Label: texts.Text(lang, "app.status.peers", nil), Value: strconv.Itoa(len(c.Exchange.Peers))})
-	var held bool
-	if err := o.DB.Read(ctx, func(tx *store.Tx) (err error) {
-		held, err = exchange.Held(tx)
-		return err
-	}); err == nil && held {
-		s.Rows = append(s.Rows, web.Row{Label: texts.Text(lang, "app.status.held", nil), Value: texts.Text(lang, "app.status.held.yes", nil), State: web.StateFaulty})
-	}
-	return s
 }

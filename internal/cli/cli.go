@@ -42,6 +42,8 @@ type commands struct {
 	Demo     demoCmd     `cmd:"" help:"${cli_demo}"`
 	Exchange exchangeCmd `cmd:"" help:"${cli_exchange}"`
 	Bench    benchCmd    `cmd:"" help:"${cli_bench}"`
+	People   peopleCmd   `cmd:"" help:"${cli_people}"`
+	Geo      geoCmd      `cmd:"" help:"${cli_geo}"`
 	Audit    auditCmd    `cmd:"" help:"${cli_audit}"`
 	DB       dbCmd       `cmd:"" name:"db" help:"${cli_db}"`
 	Doctor   doctorCmd   `cmd:"" help:"${cli_doctor}"`

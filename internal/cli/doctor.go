@@ -10,31 +10,35 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"trojmezi/internal/app"
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/kernel/health"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/store"
 )
 
-const (
-	// certificateSoon is how early a certificate's end is a finding: time for
-	// an authority to issue a new one.
-	certificateSoon = 30 * 24 * time.Hour
-	// diskLow is free space, in MiB, below which a busy day may not fit.
-	diskLow = 2_048
-)
-
 type doctorCmd struct{ configFlag }
 
-// finding is one line of the examination.
+// finding is one line of the examination. What is not OK needs attention; a Level
+// stands at what the page of health shows too: 1 to be aware, 2 act soon, 3 act now.
 type finding struct {
-	OK   bool   `json:"ok"`
-	Text string `json:"text"`
+	OK    bool         `json:"ok"`
+	Level health.Level `json:"level,omitempty"`
+	Text  string       `json:"text"`
+	Todo  string       `json:"todo,omitempty"`
+}
+
+// sign is the line's first letter.
+func (f finding) sign() string {
+	switch {
+	case !f.OK:
+		return "✗"
+	case f.Level > 0:
+		return "!"
+	}
+	return "✓"
 }
 
 // Run examines everything a technician would look at first. The exit code is 1
@@ -56,11 +60,10 @@ func (c *doctorCmd) Run(e *env) error {
 	bad := slices.ContainsFunc(d.list, func(f finding) bool { return !f.OK })
 	if err := e.show(d.list, func() {
 		for _, f := range d.list {
-			sign := "✓"
-			if !f.OK {
-				sign = "✗"
+			fmt.Fprintln(e.out, f.sign(), f.Text)
+			if f.Todo != "" {
+				fmt.Fprintln(e.out, " ", f.Todo)
 			}
-			fmt.Fprintln(e.out, sign, f.Text)
 		}
 	}); err != nil {
 		return err
@@ -77,24 +80,19 @@ type doctor struct {
 }
 
 func (d *doctor) note(ok bool, key string, args i18n.Args) {
-	d.list = append(d.list, finding{ok, d.t(key, args)})
+	d.list = append(d.list, finding{OK: ok, Text: d.t(key, args)})
 }
 
 func (d *doctor) files(cfg *app.Config) {
 	if info, err := os.Stat(cfg.KeyFile()); err == nil {
 		d.note(info.Mode().Perm()&0o077 == 0, "cli.doctor.key_mode", i18n.Args{"file": cfg.KeyFile()})
 	}
-	var fs unix.Statfs_t
-	if unix.Statfs(cfg.DataDir(), &fs) == nil {
-		free := int64(fs.Bavail) * fs.Bsize >> 20
-		d.note(free >= diskLow, "cli.doctor.disk", i18n.Args{"free": strconv.FormatInt(free, 10)})
-	}
 	if cfg.Exchange.TLS.Cert == "" {
 		return
 	}
 	text, err := os.ReadFile(cfg.Path(cfg.Exchange.TLS.Cert))
 	if err != nil {
-		d.list = append(d.list, finding{false, err.Error()})
+		d.list = append(d.list, finding{Text: err.Error()})
 		return
 	}
 	block, _ := pem.Decode(text)
@@ -103,10 +101,9 @@ func (d *doctor) files(cfg *app.Config) {
 	}
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		d.list = append(d.list, finding{false, err.Error()})
+		d.list = append(d.list, finding{Text: err.Error()})
 		return
 	}
-	d.note(time.Until(cert.NotAfter) > certificateSoon, "cli.doctor.certificate", i18n.Args{"until": d.texts.Date(d.lang, cert.NotAfter)})
 	names := slices.ContainsFunc(cert.URIs, func(u *url.URL) bool { return strings.EqualFold(u.String(), "urn:oid:"+cfg.Exchange.OID) })
 	d.note(names || len(cfg.Exchange.Peers) == 0, "cli.doctor.certificate_oid", i18n.Args{"oid": cfg.Exchange.OID})
 }
@@ -124,7 +121,7 @@ func (d *doctor) database(cfg *app.Config) {
 	}
 	o, err := app.Open(d.ctx, cfg, d.log)
 	if err != nil {
-		d.list = append(d.list, finding{false, d.explain(err)})
+		d.list = append(d.list, finding{Text: d.explain(err)})
 		return
 	}
 	defer o.DB.Close()
@@ -136,13 +133,24 @@ func (d *doctor) database(cfg *app.Config) {
 	}); err == nil {
 		d.note(!held, "cli.doctor.held", nil)
 	}
+	ill, err := app.Examine(d.ctx, cfg, o, d.texts, d.log, d.lang)
+	if err != nil {
+		d.list = append(d.list, finding{Text: d.explain(err)})
+		return
+	}
+	for _, l := range ill.Ill {
+		d.list = append(d.list, finding{OK: l.Level < health.L2, Level: l.Level, Text: l.Area + ": " + l.Text, Todo: l.Todo})
+	}
+	if ill.Healthy {
+		d.note(true, "cli.doctor.healthy", nil)
+	}
 }
 
 // peers asks every neighbour's node the way the running node does.
 func (d *doctor) peers(cfg *app.Config) {
 	probes, err := exchange.Probe(d.ctx, cfg.Exchange, cfg.Dir(), app.Version)
 	if err != nil {
-		d.list = append(d.list, finding{false, err.Error()})
+		d.list = append(d.list, finding{Text: err.Error()})
 		return
 	}
 	for _, p := range probes {

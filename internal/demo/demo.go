@@ -44,7 +44,12 @@ type place struct {
 	Operator string
 	Short    string
 	Phone    string // of the desk; no number that exists
+	Country  string
+	People   []person
 }
+
+// person has an account at the place's console. The names are invented.
+type person struct{ Login, Role, Name string }
 
 const (
 	// readyTimeout is how long the nodes may take to know each other; they poll
@@ -144,6 +149,9 @@ func (d *demo) run(ctx context.Context, o Options) (err error) {
 	}
 	d.say("demo.folder", i18n.Args{"dir": dir})
 
+	if err := d.employ(ctx, f); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
@@ -200,8 +208,20 @@ func (d *demo) show(ctx context.Context, f *folder, procs []*process, once bool)
 	}
 	for _, n := range f.nodes {
 		fmt.Fprintln(d.out, "demo", n.place.Name, "http://"+n.listen, roleDesk, deskLogin, f.passwords[n.place.Name+"/"+deskLogin])
+		for _, p := range n.place.People {
+			fmt.Fprintln(d.out, "demo", n.place.Name, "http://"+n.listen, p.Role, p.Login, f.passwords[n.place.Name+"/"+p.Login])
+		}
 	}
 	fmt.Fprintln(d.out, "demo ready")
+	// The dispatch systems go on reading after the play, for whoever then works at
+	// a console.
+	ctx, stop := context.WithCancel(ctx)
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	defer stop()
+	for _, k := range desks {
+		readers.Go(func() { k.read(ctx) })
+	}
 	if err := d.play(ctx, desks); err != nil {
 		return err
 	}

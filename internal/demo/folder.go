@@ -47,6 +47,9 @@ type node struct {
 	insecure bool
 }
 
+// backupDir is on the disk of the node, which its page of health says.
+const backupDir = "backup"
+
 func (n *node) config() string { return filepath.Join(n.dir, "node.yaml") }
 
 func (n *node) exchangeURL() string {
@@ -72,7 +75,7 @@ func prepare(dir string, places []place, ports []int, insecure bool, now time.Ti
 			listen:   net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[i])),
 			exchange: net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[len(places)+i]))}
 		f.nodes = append(f.nodes, n)
-		if err := os.MkdirAll(n.dir, 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Join(n.dir, backupDir), 0o700); err != nil {
 			return nil, err
 		}
 		if err := f.ca.certify(n.dir, p.OID, now); err != nil {
@@ -108,7 +111,7 @@ func (f *folder) clientTLS() *tls.Config {
 }
 
 // loadPasswords reads the passwords and makes up the missing ones: of each desk
-// at its node, and of each node at its neighbours.
+// and each person at their node, and of each node at its neighbours.
 func (f *folder) loadPasswords(path string) error {
 	f.passwords = map[string]string{}
 	raw, err := os.ReadFile(path)
@@ -120,6 +123,9 @@ func (f *folder) loadPasswords(path string) error {
 	}
 	for _, at := range f.nodes {
 		logins := []string{deskLogin}
+		for _, p := range at.place.People {
+			logins = append(logins, p.Login)
+		}
 		for _, n := range f.nodes {
 			if n != at {
 				logins = append(logins, n.place.Name)
@@ -143,7 +149,13 @@ type configFile struct {
 	Database string         `yaml:"database"`
 	Listen   string         `yaml:"listen"`
 	Language string         `yaml:"language"`
+	Backup   backupConfig   `yaml:"backup"`
 	Exchange exchangeConfig `yaml:"exchange"`
+}
+
+type backupConfig struct {
+	Folder  string `yaml:"folder"`
+	NodeKey string `yaml:"node_key"`
 }
 
 type exchangeConfig struct {
@@ -200,7 +212,7 @@ type peerConfig struct {
 // configOf is the node's configuration: its desk as the one client, the other
 // two nodes as peers with an account each.
 func (f *folder) configOf(n *node) configFile {
-	c := configFile{Data: "data", Listen: n.listen, Language: n.place.Language, Exchange: exchangeConfig{
+	c := configFile{Data: "data", Listen: n.listen, Language: n.place.Language, Backup: backupConfig{backupDir, "node.key"}, Exchange: exchangeConfig{
 		OID: n.place.OID, Operator: n.place.Operator, Listen: n.exchange, InsecureLoopback: n.insecure, SigningKey: "signing.jwk",
 		Accounts: []accountConfig{{deskLogin, f.passwords[n.place.Name+"/"+deskLogin], roleDesk, []string{n.place.Desk}}},
 		Participants: []participantConfig{{

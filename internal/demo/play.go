@@ -168,19 +168,15 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // play goes through the script; each step waits for the receipt of the one before.
+// The desks read already.
 func (d *demo) play(ctx context.Context, desks []*desk) error {
 	steps, err := loadScript()
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	var readers sync.WaitGroup
-	defer readers.Wait()
-	defer stop()
 	named := map[string]*desk{}
 	for _, k := range desks {
 		named[k.place.Name] = k
-		readers.Go(func() { k.read(ctx) })
 	}
 	c := cast{incident: d.clock.NewID(), request: d.clock.NewID()}
 	for _, s := range steps {

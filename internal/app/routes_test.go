@@ -1,0 +1,218 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"trojmezi/internal/exchange/console"
+	"trojmezi/internal/kernel/identity"
+	"trojmezi/internal/kernel/identity/signin"
+	"trojmezi/internal/kernel/web"
+	"trojmezi/internal/kernel/web/webtest"
+)
+
+// Addresses of the desks of two more organisations.
+const (
+	otherDesk  = "1.2.3.2"
+	senderDesk = "1.2.3.3"
+)
+
+// TestRoutes holds every page of the program to the text of the policies, for
+// every role, people of another organisation, and strangers.
+func TestRoutes(t *testing.T) {
+	c := newConfig(t, func(m map[string]any) {
+		var apps []any
+		for _, app := range []string{"incident_transfer", "notification_text", "resource_request"} {
+			apps = append(apps, map[string]any{"appId": app, "appVersion": "1.0"})
+		}
+		var records []any
+		for _, oid := range []string{desk, otherDesk, senderDesk} {
+			r := deskRecord(oid)
+			r["supportedApps"] = apps
+			records = append(records, r)
+		}
+		m["exchange"].(map[string]any)["participants"] = records
+		m["exchange"].(map[string]any)["accounts"] = []any{}
+	})
+	ctx := t.Context()
+	o, err := Open(ctx, c, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.DB.Close()
+	n, err := build(ctx, c, o, texts(t), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.files, _, err = Files(ctx, c, o.Clock); err != nil {
+		t.Fatal(err)
+	}
+	const password = "tři koně na louce"
+	own, people, err := n.people.Seed(ctx, identity.Organisation{Name: "Own", Country: "CZ", Addresses: []string{desk}},
+		[]identity.NewPerson{{Login: "object", Name: "Osoba Objektová", Roles: []string{"auditor"}, Password: password}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := n.people.CreateOrganisation(ctx, nil, identity.Organisation{Name: "Other", Country: "DE", Addresses: []string{otherDesk}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sender, err := n.people.CreateOrganisation(ctx, nil, identity.Organisation{Name: "Sender", Country: "PL", Addresses: []string{senderDesk}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := n.people.SignIn(ctx, identity.Credentials{Login: "object", Password: password, Address: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	incident, entry, alarm := handedOver(t, n, own.ID, sender.ID, people[0].ID)
+	shift, err := n.console.StartShift(ctx, console.Actor{Person: people[0].ID, Org: own.ID}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	connected, _, err := n.links.Create(ctx, people[0].ID, own.ID, "Neighbour")
+	if err != nil {
+		t.Fatal(err)
+	}
+	me := &web.Person{ID: people[0].ID, Organisation: own.ID}
+	if err := n.people.CreateDesk(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "POST", "/desks", nil), me, "Desk 1"); err != nil {
+		t.Fatal(err)
+	}
+	desks, err := n.people.Desks(ctx, own.ID)
+	if err != nil || len(desks) != 1 {
+		t.Fatal(desks, err)
+	}
+
+	ids := map[string]string{
+		"/links/": connected, "/desks/": desks[0].ID,
+		"/people/": people[0].ID, "/sessions/": in.Session, "/organisations/": other.ID,
+		"/console/incidents/": incident, "/console/requests/": entry, "/console/alarms/": alarm, "/console/shift/": shift.ID, "/console/neighbours/": otherDesk,
+	}
+	wild := regexp.MustCompile(`\{[^}]*\}`)
+	webtest.Routes(t, webtest.Check{
+		Router: n.router(), Policy: policies(), Crew: webtest.Hire(t, n.people, own, other), Public: signin.Public(), Marks: []string{"Osoba Objektová"},
+		Path: func(pattern string) string {
+			_, path, _ := strings.Cut(pattern, " ")
+			path = strings.TrimSuffix(path, "{$}")
+			id := "x"
+			for _, prefix := range slices.Sorted(maps.Keys(ids)) {
+				if strings.HasPrefix(path, prefix) {
+					id = ids[prefix]
+				}
+			}
+			path = strings.Replace(path, "{entry}", entry, 1)
+			path = wild.ReplaceAllString(path, id)
+			switch {
+			case strings.HasSuffix(path, "form.pdf"):
+				path += "?to=" + otherDesk
+			case strings.HasPrefix(pattern, "GET /console/incidents/{id}/"):
+				path += "?handover=" + entry
+			}
+			return path
+		},
+		// What the test has no object for.
+		Absent: absent(n),
+	})
+}
+
+// TestRouteList holds testdata/routes.txt to the routes of the node. The browser
+// tests read that file: a page on it that they did not visit is red.
+func TestRouteList(t *testing.T) {
+	c := newConfig(t, func(m map[string]any) { m["dev"] = true })
+	o, err := Open(t.Context(), c, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.DB.Close()
+	n, err := build(t.Context(), c, o, texts(t), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, r := range n.router().Routes() {
+		who := r.Guard.Action()
+		if r.Guard.Public() {
+			who = "public"
+		}
+		fmt.Fprintln(&b, r.Pattern, who)
+	}
+	const file = "testdata/routes.txt"
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("routes (-listed +served), run with -update:\n%s", diff)
+	}
+}
+
+// absent are the routes about objects that need a neighbour's node, a desk's
+// browser or an import: their modules' tests have them.
+func absent(n *node) (patterns []string) {
+	for _, r := range n.router().Routes() {
+		for _, part := range []string{"/links/{id}/", "/map/tiles", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone"} {
+			if strings.Contains(r.Pattern, part) {
+				patterns = append(patterns, r.Pattern)
+			}
+		}
+	}
+	return patterns
+}
+
+// handedOver is an incident of own that came from sender, with its alarm.
+func handedOver(t *testing.T, n *node, own, sender, person string) (incident, entry, alarm string) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ran := make(chan error, 1)
+	go func() { ran <- n.console.Run(ctx) }()
+	three := 3
+	var err error
+	for range 100 {
+		_, err = n.console.HandOver(ctx, console.Actor{Person: person, Org: sender}, console.Draft{
+			To: []string{desk}, Type: "accident", Issue: "a car", Place: "Zittau", Country: "DE", Injured: &three, Once: "once"})
+		if err == nil {
+			break
+		}
+		if !strings.Contains(fmt.Sprint(err), "foreign_oid") { // the console has not told the node its addresses yet
+			t.Fatal(err)
+		}
+	}
+	for {
+		if err := n.console.Sync(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.console.Tick(ctx); err != nil {
+			t.Fatal(err)
+		}
+		strip, err := n.console.Alarms(ctx, own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(strip.Alarms) > 0 {
+			a := strip.Alarms[0]
+			incident, entry, alarm = a.Incident, fmt.Sprint(a.Handover), a.ID
+			break
+		}
+	}
+	stop()
+	if err := <-ran; err != nil {
+		t.Fatal(err)
+	}
+	return incident, entry, alarm
+}

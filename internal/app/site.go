@@ -1,0 +1,169 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/klauspost/compress/gzhttp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/console"
+	"trojmezi/internal/exchange/link"
+	"trojmezi/internal/kernel/health"
+	"trojmezi/internal/kernel/identity"
+	"trojmezi/internal/kernel/identity/signin"
+	"trojmezi/internal/kernel/register"
+	"trojmezi/internal/kernel/store"
+	"trojmezi/internal/kernel/web"
+	"trojmezi/internal/kernel/web/ui"
+	built "trojmezi/web"
+)
+
+// compressed are the kinds of answers that become smaller; event streams are none
+// of them. What a page reflects of its reader is not secret from him, and no page
+// holds a token, so that lengths tell nothing (BREACH).
+var compressed = []string{"text/html", "text/css", "text/javascript", "text/csv", "application/json", "image/svg+xml"}
+
+// smallest is below what one packet holds anyway.
+const smallest = 1400
+
+// site is the browser's side of the node.
+type site struct {
+	srv *http.Server
+	l   net.Listener
+}
+
+// router returns the pages of every part.
+func (n *node) router() *web.Router {
+	rt, _ := n.pages()
+	return rt
+}
+
+// pages returns the pages of every part, and what ends their open streams.
+func (n *node) pages() (rt *web.Router, stop func()) {
+	people := signin.New(n.people, signin.Options{Policy: n.policy, Texts: n.texts})
+	screens := console.NewPages(n.console, n.places)
+	screens.Alive, screens.Colleagues, screens.Operator = n.people.Alive, n.colleagues, n.people.DirectoryResource
+	rt = web.NewRouter(web.Config{
+		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate,
+		Nav: slices.Concat(console.Nav(), link.Nav(), people.Nav(), health.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+	})
+	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(n.exchange.Collectors()...)
+	rt.Metrics(reg)
+	rt.Handle("GET /{$}", func(w http.ResponseWriter, r *http.Request) error {
+		if web.Who(r.Context()) != nil {
+			http.Redirect(w, r, web.Home(r.Context()), http.StatusSeeOther)
+			return nil
+		}
+		return web.Render(w, r, http.StatusOK, web.StatusPage(n.status(r.Context())))
+	})
+	rt.Handle("GET /api/exchange/openapi.json", exchange.ServeOpenAPI)
+	people.Register(rt)
+	screens.Register(rt)
+	link.NewPages(n.links).Register(rt)
+	register.NewPages(n.places, n.files).Register(rt)
+	n.health.Register(rt)
+	if n.config.Dev {
+		ui.Gallery(rt)
+	}
+	return rt, screens.Stop
+}
+
+// colleagues are who can take over a shift.
+func (n *node) colleagues(ctx context.Context, organisation string) (all []console.Colleague, err error) {
+	people, err := n.people.ListPeople(ctx, identity.Filter{Organisation: organisation, State: "active"})
+	for _, p := range people {
+		if p.Is("dispatcher") || p.Is("shift_leader") {
+			all = append(all, console.Colleague{ID: p.ID, Name: p.Name})
+		}
+	}
+	return all, err
+}
+
+func (n *node) site() (*site, error) {
+	c := n.config
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("app: listen: %w", err)
+	}
+	if c.ListenTLS.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.Path(c.ListenTLS.Cert), c.Path(c.ListenTLS.Key))
+		if err != nil {
+			l.Close()
+			return nil, fmt.Errorf("app: listen_tls: %w", err)
+		}
+		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}})
+	}
+	rt, stop := n.pages()
+	compress, err := gzhttp.NewWrapper(gzhttp.ContentTypes(compressed), gzhttp.MinSize(smallest))
+	if err != nil {
+		l.Close()
+		return nil, fmt.Errorf("app: compression: %w", err)
+	}
+	srv := &http.Server{
+		Handler:           compress(rt),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
+	}
+	srv.RegisterOnShutdown(stop) // a console's stream would hold the shutdown
+	return &site{srv: srv, l: l}, nil
+}
+
+func (s *site) serve(ctx context.Context) error {
+	go func() {
+		<-ctx.Done()
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if s.srv.Shutdown(drain) != nil {
+			s.srv.Close()
+		}
+	}()
+	if err := s.srv.Serve(s.l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("app: serve: %w", err)
+	}
+	return nil
+}
+
+func (s *site) close() { s.l.Close() }
+
+// status is what a stranger may see of the node.
+func (n *node) status(ctx context.Context) web.Status {
+	c, texts := n.config, n.texts
+	lang := web.Lang(ctx)
+	s := web.Status{Node: c.Exchange.Operator, OID: c.Exchange.OID, Version: Version, Now: n.Clock.Now(), State: web.StateNormal}
+	switch n.exchange.Info().Status {
+	case 1:
+		s.State = web.StateStarting
+	case 2:
+		s.State = web.StateFaulty
+	}
+	db := web.Row{Label: texts.Text(lang, "app.status.database", nil), Value: texts.Text(lang, "app.status.database.ok", nil), State: web.StateNormal}
+	if err := n.DB.Ping(ctx); err != nil {
+		db.Value, db.State, s.State = texts.Text(lang, "app.status.database.down", nil), web.StateFaulty, web.StateFaulty
+	}
+	s.Rows = append(s.Rows, db, web.Row{Label: texts.Text(lang, "app.status.peers", nil), Value: strconv.Itoa(len(c.Exchange.Peers))})
+	var held bool
+	if err := n.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		held, err = exchange.Held(tx)
+		return err
+	}); err == nil && held {
+		s.Rows = append(s.Rows, web.Row{Label: texts.Text(lang, "app.status.held", nil), Value: texts.Text(lang, "app.status.held.yes", nil), State: web.StateFaulty})
+	}
+	return s
+}

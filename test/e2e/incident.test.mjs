@@ -1,0 +1,99 @@
+// A whole incident between two people at two windows in two countries, in each language.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { openWindow, sizes, shot, startBrowser } from "./lib/browser.mjs";
+import { startDemo } from "./lib/demo.mjs";
+import { inspect } from "./lib/inspect.mjs";
+import { Desk } from "./lib/pages.mjs";
+
+let demo;
+let browser;
+before(async () => { browser = await startBrowser(); demo = await startDemo(); });
+after(async () => { await Promise.all([demo?.end(), browser?.close()]); });
+
+async function desk(t, place, lang, n = 0) {
+  const d = new Desk(await openWindow(browser, demo.urls[place], lang, { viewport: sizes.room }), lang);
+  t.after(() => d.context.close());
+  await d.signIn(demo.who(place, "dispatcher")[n]);
+  return d;
+}
+
+// Who hands over writes in his language; the words stay as they are at the other end.
+const words = {
+  cs: { what: "dopravní nehoda", issue: "Dvě auta, únik paliva.", there: "Řidič je při vědomí.", back: "Vozidlo je na místě.", end: "Zásah ukončen." },
+  de: { what: "Verkehrsunfall", issue: "Zwei Pkw, Kraftstoff läuft aus.", there: "Fahrer ist bei Bewusstsein.", back: "Fahrzeug ist an der Einsatzstelle.", end: "Einsatz beendet." },
+  pl: { what: "wypadek drogowy", issue: "Dwa samochody, wyciek paliwa.", there: "Kierowca jest przytomny.", back: "Pojazd jest na miejscu.", end: "Działania zakończone." },
+  en: { what: "traffic accident", issue: "Two cars, fuel leaking.", there: "The driver is conscious.", back: "Vehicle on scene.", end: "Operation finished." },
+};
+
+for (const [here, there] of [["cs", "de"], ["de", "pl"], ["pl", "en"], ["en", "cs"]]) {
+  test(`hand over in ${here}, accept in ${there}`, async (t) => {
+    const [sender, receiver] = await Promise.all([desk(t, "liberec", here), desk(t, "hoyerswerda", there)]);
+    const issue = `${words[here].issue} (${here})`; // the headline of the row
+    await receiver.arm();
+    const before = await receiver.calls();
+
+    const address = await sender.handOver({ where: "Hrádek nad Nisou", what: words[here].what, issue, injured: 2, to: /Hoyerswerda/ });
+    await sender.receipt("stored");
+    await sender.receipt("delivered");
+
+    // It rings, to be heard and to be seen.
+    await receiver.called(before);
+    await receiver.page.locator("#alarms").getByText(receiver.text("console.d.cause.incoming")).waitFor();
+    assert.match(await receiver.page.title(), /^\(\d+\) /);
+    await receiver.row(issue).waitFor();
+    await shot(receiver.page, "incident", `${there}-rings`);
+
+    // Opened, it is silent; accepted, with another number of injured than was stated.
+    await receiver.open();
+    await receiver.page.locator("#incident").getByText(issue).waitFor();
+    await sender.receipt("read");
+    await receiver.accept({ injured: 3 });
+    await receiver.page.waitForURL(/\/console\/incidents\/[^/]+$/);
+    await receiver.see("console.d.state.accepted");
+
+    // The sender reads who accepted, and that the numbers differ.
+    await sender.receipt("accepted");
+    await sender.page.locator(".receipts").getByText(await receiver.name()).first().waitFor();
+    await sender.see("console.p.mismatch.injured");
+
+    // Words both ways, as they were written.
+    await sender.message(words[here].there);
+    await receiver.page.locator("#messages").getByText(words[here].there).waitFor();
+    await receiver.message(words[there].back);
+    await sender.page.locator("#messages").getByText(words[there].back).waitFor();
+
+    // The end of it.
+    await receiver.complete(words[there].end);
+    await receiver.see("console.d.state.completed");
+    await sender.see("console.d.state.completed");
+    await sender.page.getByText(words[there].end).first().waitFor();
+    await shot(sender.page, "incident", `${here}-completed`);
+    assert.equal(new URL(sender.page.url()).pathname, address);
+    assert.deepEqual([...sender.faults, ...receiver.faults], []);
+  });
+}
+
+test("two desks accept at once: one wins, the other sees who", async (t) => {
+  const [sender, first, second] = await Promise.all([desk(t, "liberec", "cs"), desk(t, "hoyerswerda", "de"), desk(t, "hoyerswerda", "en", 1)]);
+  const issue = "Dvě auta, dva stoly.";
+  await Promise.all([first.go("/console"), second.go("/console")]);
+  await sender.handOver({ where: "Hrádek nad Nisou", what: "dopravní nehoda", issue, injured: 1, to: /Hoyerswerda/ });
+  for (const d of [first, second]) {
+    await d.row(issue).click();
+    await d.page.waitForURL(/\/console\/incidents\//);
+    await d.link("console.p.do.accept").click();
+    await d.button("console.p.do.accept_now").waitFor();
+  }
+  await Promise.all([first, second].map((d) => d.button("console.p.do.accept_now").click()));
+  await Promise.all([first, second].map((d) => d.page.waitForURL(/\/(accept|incidents\/[^/]+)$/)));
+  const lost = [];
+  for (const d of [first, second]) {
+    await d.page.waitForLoadState();
+    if (await d.page.getByText(d.text("console.p.conflict.kept")).count()) lost.push(d);
+  }
+  assert.equal(lost.length, 1, "exactly one desk must lose");
+  const [won] = [first, second].filter((d) => d !== lost[0]);
+  await lost[0].page.getByText(await won.name()).first().waitFor();
+  await inspect(lost[0].page, "accept-lost", lost[0].lang);
+});

@@ -1,0 +1,103 @@
+// Handing over, accepting and completing by keyboard alone; wherever the focus stops it
+// can be seen, and nothing lies over it.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { openWindow, startBrowser } from "./lib/browser.mjs";
+import { startDemo } from "./lib/demo.mjs";
+import { Desk } from "./lib/pages.mjs";
+
+let demo;
+let browser;
+before(async () => { browser = await startBrowser(); demo = await startDemo(); });
+after(async () => { await Promise.all([demo?.end(), browser?.close()]); });
+
+const FEW = 5; // skip link, menus, and something to do
+const STOPS = 80; // of a page; more would be a trap
+
+async function desk(t, place, lang, options) {
+  const d = new Desk(await openWindow(browser, demo.urls[place], lang, options), lang);
+  t.after(() => d.context.close());
+  await d.signIn(demo.who(place, "dispatcher")[0]);
+  return d;
+}
+
+// stop says what is wrong with where the focus is; undefined: nothing.
+const stop = (page) => page.evaluate(() => {
+  const e = document.activeElement;
+  if (!e || e === document.body) return undefined;
+  const name = `${e.tagName.toLowerCase()}#${e.id} "${(e.textContent || e.name || "").trim().slice(0, 30)}"`;
+  const s = getComputedStyle(e);
+  if (s.outlineStyle === "none" && s.boxShadow === "none") return `the focus is not to be seen at ${name}`;
+  const box = e.getBoundingClientRect();
+  if (box.width === 0) return `the focus is at nothing: ${name}`;
+  const x = Math.min(Math.max(box.left + Math.min(box.width, 40) / 2, 0), innerWidth - 1);
+  const y = Math.min(Math.max(box.top + Math.min(box.height, 40) / 2, 0), innerHeight - 1);
+  const top = document.elementFromPoint(x, y);
+  if (!top || !(e.contains(top) || top.contains(e) || [...(e.labels ?? [])].some((l) => l.contains(top)))) return `${name} is covered by ${top?.tagName.toLowerCase()}.${top?.className}`;
+  return undefined;
+});
+
+async function tabTo(d, target, wrong) {
+  for (let n = 0; n < STOPS; n++) {
+    if (await target.evaluate((e) => e === document.activeElement)) return;
+    await d.page.keyboard.press("Tab");
+    const what = await stop(d.page);
+    if (what) wrong.add(what);
+  }
+  assert.fail(`${target} is not reached by Tab`);
+}
+
+test("a whole incident by keyboard", async (t) => {
+  const [sender, receiver] = [await desk(t, "liberec", "cs"), await desk(t, "hoyerswerda", "de")];
+  const wrong = new Set();
+  await receiver.go("/console");
+  await receiver.page.keyboard.press("F8");
+  await receiver.page.locator("[data-sound-state=on]").waitFor();
+
+  await sender.go("/console");
+  await sender.page.keyboard.press("n");
+  await sender.page.waitForURL(/\/console\/handover/);
+  assert.ok(await sender.field("console.p.where").evaluate((e) => e === document.activeElement), "the form does not begin at its first field");
+  await sender.page.keyboard.type("50.8655 14.8286");
+  for (const [key, words] of [["console.p.field.type", "dopravní nehoda"], ["console.p.field.issue", "Dvě auta, jen klávesnice."], ["console.p.field.injured", "2"]]) {
+    await tabTo(sender, sender.field(key), wrong);
+    await sender.page.keyboard.type(words);
+  }
+  await tabTo(sender, sender.page.getByRole("checkbox", { name: /Hoyerswerda/ }), wrong);
+  await sender.page.keyboard.press("Space");
+  await sender.page.keyboard.press("Control+Enter");
+  await sender.page.waitForURL(/\/console\/incidents\//);
+
+  await receiver.page.locator("#alarms").getByText(receiver.text("console.d.cause.incoming")).first().waitFor();
+  await receiver.page.keyboard.press("F9");
+  await receiver.page.waitForURL(/\/console\/incidents\//);
+  await receiver.page.keyboard.press("a");
+  await receiver.button("console.p.do.accept_now").waitFor();
+  await receiver.page.keyboard.press("Control+Enter");
+  await receiver.see("console.d.state.accepted");
+  await receiver.page.keyboard.press("c");
+  await receiver.button("console.p.do.complete_now").waitFor();
+  await receiver.page.keyboard.press("Control+Enter");
+  await receiver.see("console.d.state.completed");
+  await sender.see("console.d.state.completed");
+  assert.deepEqual([...wrong], []);
+});
+
+test("bars do not cover the focus on a small screen", async (t) => {
+  const d = await desk(t, "liberec", "de", { viewport: { width: 320, height: 640 } });
+  for (const path of ["/console", "/console/handover", "/console/shift", "/health", "/me"]) {
+    await t.test(path, async () => {
+      await d.go(path);
+      const wrong = new Set();
+      let stops = 0;
+      for (; stops < STOPS; stops++) {
+        await d.page.keyboard.press("Tab");
+        const what = await stop(d.page);
+        if (what) wrong.add(what);
+        if (await d.page.evaluate(() => document.activeElement === document.body)) break;
+      }
+      assert.ok(stops >= FEW, `only ${stops} stops`);
+      assert.deepEqual([...wrong], []);
+    });
+  }
+});

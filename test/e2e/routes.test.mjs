@@ -1,0 +1,21 @@
+// Runs last: a page that no test has inspected is red.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { noted } from "./lib/record.mjs";
+import { patternOf, routes } from "./lib/routes.mjs";
+
+const absent = [
+  "/signin/oidc/{provider}", "/signin/oidc/{provider}/return", // lead on to a provider, of which the demo has none
+  "/map/tiles.pmtiles", // is there after an import only
+];
+
+test("every page was inspected", () => {
+  const all = routes();
+  const seen = new Set([...noted("pages"), ...noted("others")].map((path) => patternOf(all, path)));
+  assert.deepEqual(all.map((r) => r.pattern).filter((p) => !seen.has(p) && !absent.includes(p)), []);
+});
+
+test("every exception is a route", () => {
+  const all = routes().map((r) => r.pattern);
+  assert.deepEqual(absent.filter((p) => !all.includes(p)), []);
+});
