@@ -66,7 +66,15 @@ func TestRestart(t *testing.T) {
 		var mu sync.Mutex
 		var acked []string
 		killed := make(chan struct{})
-		time.AfterFunc(700*time.Millisecond, func() { n.kill(); close(killed) })
+		go func() {
+			// In the middle of the sending, however fast this machine is.
+			count := func() int { mu.Lock(); defer mu.Unlock(); return len(acked) }
+			for end := time.Now().Add(20 * time.Second); count() < 40 && time.Now().Before(end); {
+				time.Sleep(5 * time.Millisecond)
+			}
+			n.kill()
+			close(killed)
+		}()
 		parallel(8, func(int) {
 			for {
 				uuid := newUUID()
