@@ -192,6 +192,9 @@ func (n *Node) handleRegistry(side string) func(http.ResponseWriter, *http.Reque
 		if side == accountP2P {
 			// Never what other nodes told us: the register would go round in circles.
 			list = d.local
+			if from, err := n.peersOf(r, a); err == nil && len(from) == 1 {
+				from[0].hears(n.clock.Now()) // a node that starts reads the registers first
+			}
 		}
 		b := []byte(`{"commParticipants":[`)
 		for i, p := range list {

@@ -324,7 +324,7 @@ func (n *Node) sendPeer(ctx context.Context, from []*peer, body []byte) (*ucri.E
 		return nil, refuse(ucri.CodeForbiddenOID, "exchange.refuse.kind", i18n.Args{"destination": dest})
 	}
 	now := n.clock.Now()
-	via.heard.Store(millis(now))
+	via.hears(now)
 	if ucri.TransportLayer(e.Payload) {
 		if e.Source != via.OID {
 			return nil, refuse(ucri.CodeForbiddenApp, "exchange.refuse.transport_app", nil)

@@ -47,6 +47,9 @@ const (
 	// after a long one.
 	retryFirst = 250 * time.Millisecond
 	retryLast  = 30 * time.Second
+	// rouseEvery bounds how often a peer that asks us something, but can't be
+	// reached from here, makes the pauses short again.
+	rouseEvery = 10 * time.Second
 )
 
 // settingHeld marks an outbox that waits for a person after a restore.
@@ -69,12 +72,13 @@ type peer struct {
 	fetch     sync.Mutex
 	fetchedAt time.Time // guarded by fetch
 
-	heard atomic.Int64 // unix milliseconds: when it last answered or sent something
+	heard atomic.Int64 // unix milliseconds: when it last answered or asked something
 
 	mu       sync.Mutex
 	failures int
 	nextTry  time.Time     // of the destination that tries next; zero while it answers
-	back     chan struct{} // closed when the peer answers after failures
+	back     chan struct{} // closed when the peer answers, or asks something, after failures
+	roused   time.Time     // when what it asked last ended the pauses
 }
 
 // newPeers makes the peers of the configuration, in its order.
@@ -432,13 +436,18 @@ func (w *sender) send(ctx context.Context, s *stored) (done bool, err error) {
 		if err != nil || stop || gone {
 			return gone, err
 		}
+		select {
+		case <-back:
+			attempt = -1 // a node that starts asks before it answers
+		default:
+		}
 	}
 }
 
 // pause waits between attempts and keeps the lease. It ends early when sending
 // was stopped, and when back says that another destination's message got through
-// to the peer: after a long break the pauses are long, and the line is known to
-// be up again.
+// to the peer, or that the peer asked something: after a long break the pauses
+// are long, and the line may be up again.
 // gone is true when s was taken back meanwhile.
 func (w *sender) pause(ctx context.Context, s *stored, d time.Duration, back <-chan struct{}) (stop, gone bool, err error) {
 	end := time.Now().Add(d)
@@ -579,11 +588,27 @@ func (p *peer) ok() (again bool) {
 	defer p.mu.Unlock()
 	if again = p.failures > 0; again {
 		p.failures = 0
-		close(p.back)
-		p.back = make(chan struct{})
+		p.endPauses()
 	}
 	p.nextTry = time.Time{}
 	return again
+}
+
+// hears notes that the peer asked something or that its register could be read.
+func (p *peer) hears(now time.Time) {
+	p.heard.Store(millis(now))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failures > 0 && time.Since(p.roused) >= rouseEvery {
+		p.roused = time.Now()
+		p.endPauses()
+	}
+}
+
+// endPauses needs p.mu.
+func (p *peer) endPauses() {
+	close(p.back)
+	p.back = make(chan struct{})
 }
 
 // tries notes when the next attempt is due.

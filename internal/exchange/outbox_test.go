@@ -50,6 +50,9 @@ func newFar(t testing.TB) *far {
 				f.got = append(f.got, id)
 			}
 			f.mu.Unlock()
+			if status == 0 {
+				panic(http.ErrAbortHandler) // hangs up
+			}
 			for k, v := range h {
 				w.Header()[k] = v
 			}
@@ -498,4 +501,70 @@ func TestPauseEndsWhenThePeerIsBack(t *testing.T) {
 		t.Error("told to be back after a new failure")
 	default:
 	}
+}
+
+// What a peer asks ends the pauses too, but not each time: it may be one that
+// reaches us and can't be reached.
+func TestPauseEndsWhenThePeerAsks(t *testing.T) {
+	r := newRig(t)
+	p := r.peers().byID["far"]
+	over := func(back <-chan struct{}) bool {
+		select {
+		case <-back:
+			return true
+		default:
+			return false
+		}
+	}
+	r.mustPeer("far", letter(far1, desk1, with("messageId", id(1))))
+	_, back := p.failed()
+	if over(back) {
+		t.Error("told to be back by what it asked before the failure")
+	}
+	r.mustPeer("far", letter(far1, desk1, with("messageId", id(2))))
+	if !over(back) {
+		t.Error("the pause goes on although the peer asked something")
+	}
+	_, back = p.failed()
+	r.mustPeer("far", letter(far1, desk1, with("messageId", id(3))))
+	if over(back) {
+		t.Errorf("the pause ended twice within %v", rouseEvery)
+	}
+	p.roused = p.roused.Add(-rouseEvery)
+	r.mustPeer("far", letter(far1, desk1, with("messageId", id(4))))
+	if !over(back) {
+		t.Error("the pause goes on although the peer asked again later")
+	}
+}
+
+// A node that starts asks before it answers: the attempts after its question
+// follow each other as quickly as the first ones.
+func TestAttemptsAreQuickAgainWhenThePeerAsks(t *testing.T) {
+	f := newFar(t)
+	up := false // guarded by f.mu
+	f.answer = func(string, int) (int, http.Header, string) {
+		if !up {
+			return 0, nil, "" // starting
+		}
+		return 200, nil, ""
+	}
+	tries := func() int {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.tries[id(1)]
+	}
+	r := newRig(t, f.at)
+	r.send("desk1", letter(desk1, far1, with("messageId", id(1))))
+	runFor(t, func(ctx context.Context) error { return r.dispatch(ctx, store.Live) })
+	until(t, "five attempts", func() bool { return tries() == 5 }) // the next comes after 4 s
+	asked := time.Now()
+	r.mustPeer("far", letter(far1, desk1, with("messageId", id(2))))
+	until(t, "two more attempts", func() bool { return tries() >= 7 })
+	if took := time.Since(asked); took > 3*time.Second {
+		t.Errorf("two attempts after the question took %v", took)
+	}
+	f.mu.Lock()
+	up = true
+	f.mu.Unlock()
+	until(t, "the message", func() bool { return len(f.received()) == 1 })
 }

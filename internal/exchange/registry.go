@@ -365,7 +365,7 @@ func (n *Node) fetchRegistry(ctx context.Context, p *peer) error {
 		return err
 	}
 	p.fetchedAt = time.Now()
-	p.heard.Store(millis(now))
+	p.hears(now)
 	return n.loadRegistry(ctx)
 }
 

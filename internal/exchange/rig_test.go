@@ -259,6 +259,13 @@ func (r *rig) fromPeer(name string, body []byte) error {
 	return err
 }
 
+func (r *rig) mustPeer(name string, body []byte) {
+	r.t.Helper()
+	if err := r.fromPeer(name, body); err != nil {
+		r.t.Fatalf("from %s: %v", name, err)
+	}
+}
+
 // item is what a desk sees of a received message.
 type item struct {
 	Seq    int64

@@ -41,7 +41,7 @@ const (
 // is drawn once for all readers of a language, and sent only when it differs.
 type hub struct {
 	pages *Pages
-	epoch string // tells the numbers of this hub from those before a restart
+	epoch string // tells the numbers of this hub from those of one before a restart, or beside it
 	stop  context.CancelFunc
 	ended context.Context
 
@@ -52,7 +52,7 @@ type hub struct {
 }
 
 func newHub(p *Pages) *hub {
-	h := &hub{pages: p, epoch: p.Clock.NewID()[:8], rooms: map[string]*channel{}, heard: map[string]bool{}, open: map[string]string{}}
+	h := &hub{pages: p, epoch: p.Clock.NewID(), rooms: map[string]*channel{}, heard: map[string]bool{}, open: map[string]string{}}
 	h.ended, h.stop = context.WithCancel(context.Background())
 	return h
 }
@@ -114,11 +114,11 @@ func (h *hub) mark(org string) string {
 	return h.id(n)
 }
 
-func (h *hub) id(n int64) string { return h.epoch + "-" + itoa(n) }
+func (h *hub) id(n int64) string { return h.epoch + ":" + itoa(n) }
 
 // since reads a number; 0 when it is none of this hub's.
 func (h *hub) since(id string) int64 {
-	epoch, n, _ := strings.Cut(id, "-")
+	epoch, n, _ := strings.Cut(id, ":")
 	if epoch != h.epoch {
 		return 0
 	}

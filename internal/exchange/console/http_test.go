@@ -181,3 +181,21 @@ func (s *screens) has(body string, l i18n.Lang, key string, args i18n.Args) {
 		s.t.Errorf("the page does not say %q", want)
 	}
 }
+
+// A page that was open while its server started anew is sent everything: the
+// numbers it knows are of the program before, which may have ended a second ago.
+func TestNumbersOfAnEarlierProgramMeanNothing(t *testing.T) {
+	cz, _ := newRooms(t)
+	before, after := newHub(cz.screens().pages), newHub(cz.screens().pages)
+	if n := before.since(before.id(7)); n != 7 {
+		t.Errorf("its own number 7 is read as %d", n)
+	}
+	if n := after.since(before.id(7)); n != 0 {
+		t.Errorf("number 7 of the program before is read as %d", n)
+	}
+	for _, id := range []string{"", "7", ":", after.epoch, after.epoch + ":", after.epoch + ":x"} {
+		if n := after.since(id); n != 0 {
+			t.Errorf("%q is read as %d", id, n)
+		}
+	}
+}
