@@ -149,3 +149,49 @@ test("a refused sign-in says why and keeps the name", async (t) => {
     await inspect(d.page, "signin-refused", lang);
   }
 });
+
+// A passkey from the browser's own hands: added, asked for as the second factor, refused
+// when it is another's. The key itself is the browser's virtual one.
+test("a passkey as second factor", async (t) => {
+  const address = demo.urls.liberec.replace("127.0.0.1", "localhost"); // a passkey belongs to a name, not to a number
+  const person = demo.who("liberec", "shift_leader")[0];
+  const d = new Desk(await openWindow(browser, address, "de"), "de");
+  t.after(() => d.context.close());
+  const keys = await d.context.newCDPSession(d.page);
+  await keys.send("WebAuthn.enable");
+  const plug = () => keys.send("WebAuthn.addVirtualAuthenticator", {
+    options: { protocol: "ctap2", transport: "usb", hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
+  });
+  const { authenticatorId } = await plug();
+  await d.signIn(person);
+  await d.page.goto("/signin/enrol");
+  await d.field("signin.enrol.device").fill("Schlüssel am Bund");
+  await d.button("signin.enrol.passkey.do").click();
+  await d.page.waitForURL(/\/signin\/codes/);
+  await d.button("signin.codes.kept").click();
+  await d.page.goto("/me");
+  await d.page.getByRole("cell", { name: /Schlüssel am Bund/ }).waitFor();
+
+  const password = async () => {
+    await d.context.clearCookies();
+    await d.go("/signin");
+    await d.field("signin.login").fill(person.login);
+    await d.page.locator("input[type=password]").fill(person.password);
+    await d.button("signin.do").click();
+    await d.page.waitForURL(/\/signin\/second/);
+  };
+  await password();
+  await d.button("signin.passkey.use").click();
+  await d.page.waitForURL((url) => !url.pathname.startsWith("/signin"));
+  await d.page.goto("/me");
+  assert.ok(!(await d.page.getByRole("row").filter({ hasText: "Schlüssel am Bund" }).textContent()).includes(d.text("signin.never")));
+
+  // The wrong key opens nothing, and the page says so.
+  await keys.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId });
+  await plug();
+  await password();
+  await d.button("signin.passkey.use").click();
+  await d.see("signin.passkey.failed");
+  assert.match(d.page.url(), /\/signin\/second/);
+  assert.deepEqual(d.faults, []);
+});

@@ -74,6 +74,32 @@ for (const [here, there] of [["cs", "de"], ["de", "pl"], ["pl", "en"], ["en", "c
   });
 }
 
+test("taken over by telephone: it stops ringing there, and the text says so", async (t) => {
+  const [sender, receiver] = await Promise.all([desk(t, "liberec", "cs"), desk(t, "hoyerswerda", "de")]);
+  const issue = "Předáno ústně.";
+  await receiver.arm();
+  const before = await receiver.calls();
+  await sender.handOver({ where: "Hrádek nad Nisou", what: "dopravní nehoda", issue, injured: 1, to: /Hoyerswerda/ });
+  await sender.receipt("delivered");
+  await receiver.called(before);
+  const rings = receiver.page.locator("#alarms").getByText(issue);
+  await rings.first().waitFor();
+
+  await sender.link("console.p.do.telephone").click();
+  await sender.page.locator(".call .strip-phone").waitFor(); // the number to dial, from our own directory
+  await sender.field("console.p.telephone.with").fill("Frau Weber, Schichtleitung");
+  await sender.button("console.p.reached").click();
+  await sender.page.waitForURL(/\/console\/incidents\/[^/]+$/);
+  await sender.see("console.d.state.telephoned");
+
+  await rings.first().waitFor({ state: "detached" });
+  await receiver.row(issue).click();
+  const text = receiver.page.locator("#messages .message").last();
+  await text.getByText(receiver.text("console.d.form.telephone")).waitFor();
+  await text.getByText(await sender.name()).waitFor(); // who called
+  assert.deepEqual([...sender.faults, ...receiver.faults], []);
+});
+
 test("two desks accept at once: one wins, the other sees who", async (t) => {
   const [sender, first, second] = await Promise.all([desk(t, "liberec", "cs"), desk(t, "hoyerswerda", "de"), desk(t, "hoyerswerda", "en", 1)]);
   const issue = "Dvě auta, dva stoly.";
