@@ -205,7 +205,7 @@ func TestReceiptLayers(t *testing.T) {
 		t.Helper()
 		select {
 		case <-topics.C():
-		case <-time.After(5 * time.Second):
+		case <-time.After(20 * time.Second):
 			t.Error("nobody was woken: ", what)
 		}
 	}

@@ -484,7 +484,7 @@ func TestPauseEndsWhenThePeerIsBack(t *testing.T) {
 		if !goOn {
 			t.Error("the pause ended as if sending was stopped")
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(20 * time.Second):
 		t.Fatal("the pause went on although the peer answered")
 	}
 	_, back = p.failed()

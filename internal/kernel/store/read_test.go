@@ -58,7 +58,7 @@ func TestWatchSeveralTopics(t *testing.T) {
 		}
 		select {
 		case <-w.C():
-		case <-time.After(5 * time.Second):
+		case <-time.After(20 * time.Second):
 			t.Fatalf("topic %s did not wake the watch", topic)
 		}
 	}

@@ -159,7 +159,7 @@ func TestNotifyAfterCommitOnly(t *testing.T) {
 		if count(t, db) != 1 {
 			t.Fatal("woken before the commit")
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(20 * time.Second):
 		t.Fatal("not woken")
 	}
 }
