@@ -21,6 +21,11 @@ type Config struct {
 	OIDC    []Provider `yaml:"oidc" json:"oidc"`
 }
 
+// OverTLS reports whether browsers talk TLS to a proxy before the node.
+func (c Config) OverTLS() bool {
+	return strings.HasPrefix(c.URL, "https://") || c.URL == "" && c.Proxied
+}
+
 // Provider is an OpenID provider whose people may sign in.
 type Provider struct {
 	ID               string `yaml:"id" json:"id"`     // in addresses: /signin/oidc/ID

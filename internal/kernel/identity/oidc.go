@@ -34,6 +34,8 @@ const (
 	recheckAfter = 20 * time.Minute
 	// flowTime is how long a person may take at the provider.
 	flowTime = 15 * time.Minute
+	// maxSkew is how far the provider's clock may be behind ours.
+	maxSkew = time.Minute
 	// maxUserInfo bounds an answer of the userinfo endpoint in bytes.
 	maxUserInfo    = 1 << 20
 	flowCookieName = "oidc"
@@ -113,15 +115,40 @@ func localPath(next string) string {
 type flow struct {
 	Provider, State, Nonce, Verifier, Next string
 	Expires                                time.Time
+	Fresh                                  time.Time // the provider asks anew since then; zero: it need not
 }
 
 func away(op string, err error) error {
 	return &problem.Error{Op: op, Kind: problem.Unavailable, Key: "identity.refused.provider_away", Err: err}
 }
 
+// prompted is what the provider is to ask for at a shared desk: who it is, since
+// the browser may still be signed in there as the one before.
+func prompted(configured string) string {
+	if configured == "consent" {
+		return "login consent"
+	}
+	return "login"
+}
+
+// hint is how the provider knows a person, "" if we do not know (spec: OpenID
+// Connect Core 1.0, §3.1.2.1).
+func hint(p *Person) string {
+	if p.Login == madeUp(p.Provider, p.subject) {
+		return ""
+	}
+	return p.Login
+}
+
+// madeUp is the sign-in name of somebody whose own ones are taken here.
+func madeUp(provider, subject string) string {
+	return provider + "-" + hex.EncodeToString(hashToken(subject)[:6])
+}
+
 // StartProvider returns the address to send the browser to (spec: OpenID Connect
-// Core 1.0, §3.1 with PKCE, RFC 7636). next is the page to come back to.
-func (d *Directory) StartProvider(w http.ResponseWriter, r *http.Request, id, next string) (string, error) {
+// Core 1.0, §3.1 with PKCE, RFC 7636). person is the id of whom the desk expects,
+// "" for anybody; next is the page to come back to.
+func (d *Directory) StartProvider(w http.ResponseWriter, r *http.Request, id, person, next string) (string, error) {
 	const op = "identity.StartProvider"
 	p := d.providers[id]
 	if p == nil {
@@ -131,7 +158,31 @@ func (d *Directory) StartProvider(w http.ResponseWriter, r *http.Request, id, ne
 	if err != nil {
 		return "", away(op, err)
 	}
-	f := flow{id, newToken(), newToken(), oauth2.GenerateVerifier(), localPath(next), d.o.Clock.Now().Add(flowTime)}
+	now := d.o.Clock.Now()
+	f := flow{Provider: id, State: newToken(), Nonce: newToken(), Verifier: oauth2.GenerateVerifier(), Next: localPath(next), Expires: now.Add(flowTime)}
+	with := []oauth2.AuthCodeOption{oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)}
+	desk, err := d.DeskOf(r)
+	if err != nil {
+		return "", err
+	}
+	prompt := p.cfg.Prompt
+	if desk != nil {
+		// With max_age the answer says when the person proved himself.
+		prompt, f.Fresh = prompted(prompt), now
+		with = append(with, oauth2.SetAuthURLParam("max_age", "0"))
+		here, err := d.WorkedHere(r)
+		if err != nil {
+			return "", err
+		}
+		for _, who := range here {
+			if h := hint(&who); who.ID == person && who.Provider == id && h != "" {
+				with = append(with, oauth2.SetAuthURLParam("login_hint", h))
+			}
+		}
+	}
+	if prompt != "" {
+		with = append(with, oauth2.SetAuthURLParam("prompt", prompt))
+	}
 	raw, err := json.Marshal(f)
 	if err != nil {
 		return "", problem.Wrap(op, err)
@@ -139,14 +190,13 @@ func (d *Directory) StartProvider(w http.ResponseWriter, r *http.Request, id, ne
 	c := d.cookie(r, flowCookieName, hex.EncodeToString(d.seal.seal(raw, flowCookieName)))
 	c.MaxAge = int(flowTime / time.Second)
 	http.SetCookie(w, c)
-	with := []oauth2.AuthCodeOption{oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)}
-	if p.cfg.Prompt != "" {
-		with = append(with, oauth2.SetAuthURLParam("prompt", p.cfg.Prompt))
-	}
 	return cfg.AuthCodeURL(f.State, with...), nil
 }
 
 // refusedProvider is the answer when the provider does not vouch for somebody.
+// maxCause bounds what a provider can write into the log.
+const maxCause = 400
+
 func refusedProvider(op string, err error) error {
 	return &problem.Error{Op: op, Kind: problem.Unauthenticated, Key: "identity.refused.provider", Err: err}
 }
@@ -161,6 +211,11 @@ func (d *Directory) FinishProvider(w http.ResponseWriter, r *http.Request, id st
 	if p == nil {
 		return in, "", notFound(op)
 	}
+	defer func() {
+		if err != nil { // the person reads one general sentence, the administrator needs the cause
+			d.o.Log.Warn("identity: no sign-in by a provider", "provider", id, "error", cut(err.Error(), maxCause))
+		}
+	}()
 	var f flow
 	sealed, err := hex.DecodeString(d.read(r, flowCookieName))
 	if err != nil {
@@ -213,6 +268,10 @@ func (d *Directory) FinishProvider(w http.ResponseWriter, r *http.Request, id st
 	if err := idToken.Claims(&claims); err != nil {
 		return in, "", refusedProvider(op, err)
 	}
+	// Not every provider says it; one that does must not hand us the one before.
+	if at, ok := claims["auth_time"].(float64); ok && !f.Fresh.IsZero() && time.Unix(int64(at), 0).Before(f.Fresh.Add(-maxSkew)) {
+		return in, "", refusedProvider(op, errors.New("nobody was asked anew"))
+	}
 	if claims.at(p.cfg.Claim) == nil || claims.text("name") == "" {
 		more, err := p.userInfo(ctx, found, token.AccessToken)
 		switch {
@@ -254,12 +313,8 @@ func (d *Directory) FinishProvider(w http.ResponseWriter, r *http.Request, id st
 				return err
 			}
 		}
-		if old, err := optional(sessionByToken(tx, d.Token(r))); err != nil {
+		if err := d.takeOver(tx, d.Token(r), person.ID, session); err != nil {
 			return err
-		} else if old != nil {
-			if err := d.end(tx, person.ID, old.ID); err != nil {
-				return err
-			}
 		}
 		in, err = d.begin(tx, person, s)
 		return err
@@ -289,7 +344,7 @@ func (d *Directory) vouched(tx *store.Tx, p *provider, c claims, roles []string,
 	if person == nil {
 		person = &Person{ID: newID, Organisation: p.cfg.Organisation, Name: name, SingleKeys: true, Roles: roles, Provider: p.cfg.ID, subject: subject, CreatedAt: now}
 		// A local account keeps its login: it could be somebody else.
-		for _, login := range []string{normalLogin(c.text("preferred_username")), normalLogin(c.text("email")), p.cfg.ID + "-" + hex.EncodeToString(hashToken(subject)[:6])} {
+		for _, login := range []string{normalLogin(c.text("preferred_username")), normalLogin(c.text("email")), madeUp(p.cfg.ID, subject)} {
 			taken, err := optional(personByLogin(tx, login))
 			if err != nil {
 				return nil, err

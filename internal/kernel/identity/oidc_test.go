@@ -144,7 +144,7 @@ func signed(key any, alg jose.SignatureAlgorithm, c map[string]any) string {
 func (w *world) flowOf(next string) (*http.Cookie, *url.URL) {
 	w.t.Helper()
 	rec := httptest.NewRecorder()
-	address, err := w.StartProvider(rec, request("/signin/oidc/office"), "office", next)
+	address, err := w.StartProvider(rec, request("/signin/oidc/office"), "office", "", next)
 	w.must(err)
 	u, err := url.Parse(address)
 	w.must(err)
@@ -216,8 +216,70 @@ func TestProvider(t *testing.T) {
 	w.refused(err, problem.Unauthenticated, "identity.refused.provider")
 	_, _, err = w.FinishProvider(httptest.NewRecorder(), request("/"), "unknown")
 	w.refused(err, problem.NotFound, "")
-	_, err = w.StartProvider(httptest.NewRecorder(), request("/"), "unknown", "/")
+	_, err = w.StartProvider(httptest.NewRecorder(), request("/"), "unknown", "", "/")
 	w.refused(err, problem.NotFound, "")
+}
+
+// At a desk a provider that says when it asked must have asked anew.
+func TestProviderAsksAnewAtADesk(t *testing.T) {
+	w := begin(t)
+	f := newForger(t, w)
+	w.employ(office(t, f.URL))
+	desk := &http.Cookie{Name: "__Host-desk", Value: w.desk("stůl 1")}
+	come := func(person string, cookies ...*http.Cookie) (SignedIn, url.Values, error) {
+		t.Helper()
+		rec := httptest.NewRecorder()
+		address, err := w.StartProvider(rec, request("/signin/oidc/office", cookies...), "office", person, "/")
+		w.must(err)
+		u, err := url.Parse(address)
+		w.must(err)
+		f.nonce = u.Query().Get("nonce")
+		in, _, err := w.back(url.Values{"code": {"c"}, "state": {u.Query().Get("state")}}, append(rec.Result().Cookies(), cookies...)...)
+		return in, u.Query(), err
+	}
+	for _, tt := range []struct {
+		name     string
+		asked    time.Duration // before now
+		cookies  []*http.Cookie
+		prompt   string
+		admitted bool
+	}{
+		{"just now", 0, []*http.Cookie{desk}, "login", true},
+		{"by a clock behind ours", maxSkew, []*http.Cookie{desk}, "login", true},
+		{"an hour ago", time.Hour, []*http.Cookie{desk}, "login", false},
+		{"an hour ago, in an ordinary browser", time.Hour, nil, "", true},
+	} {
+		f.claims["auth_time"] = w.clock.Now().Add(-tt.asked).Unix()
+		in, q, err := come("", tt.cookies...)
+		if q.Get("prompt") != tt.prompt || q.Has("max_age") != (tt.cookies != nil) {
+			t.Errorf("%s: asked with %v", tt.name, q)
+		}
+		if !tt.admitted {
+			w.refused(err, problem.Unauthenticated, "identity.refused.provider")
+		} else if w.must(err); w.who(in.Token) == nil {
+			t.Errorf("%s: not in", tt.name)
+		}
+	}
+	delete(f.claims, "auth_time")
+	in, _, err := come("", desk)
+	w.must(err) // one that does not say it is believed
+
+	// The provider is told the name it knows, not one that was made up here.
+	f.claims["sub"], f.claims["preferred_username"] = "43", "chief"
+	other, _, err := come("", desk)
+	w.must(err)
+	first, second := httptest.NewRecorder(), httptest.NewRecorder()
+	w.WorksHere(first, request("/", desk), in.Person)
+	w.WorksHere(second, request("/", desk, first.Result().Cookies()[0]), other.Person)
+	worked := second.Result().Cookies()[0]
+	for person, want := range map[string]string{in.Person: "anna.nova", other.Person: "", w.chief.ID: "", "unknown": ""} {
+		if _, q, _ := come(person, desk, worked); q.Get("login_hint") != want {
+			t.Errorf("hint %q, want %q", q.Get("login_hint"), want)
+		}
+	}
+	if _, q, _ := come(in.Person, worked); q.Has("login_hint") {
+		t.Error("a browser that is no desk learns a name")
+	}
 }
 
 // A claim registers nobody without a role, and takes no account over.
@@ -355,7 +417,7 @@ func TestProviderAnswersThatAreNoAnswer(t *testing.T) {
 	_, err := w.through(f)
 	w.refused(err, problem.Unavailable, "identity.refused.provider_away")
 	w.employ(office(t, f.URL)) // started while the provider is away
-	_, err = w.StartProvider(httptest.NewRecorder(), request("/"), "office", "/")
+	_, err = w.StartProvider(httptest.NewRecorder(), request("/"), "office", "", "/")
 	w.refused(err, problem.Unavailable, "identity.refused.provider_away")
 }
 

@@ -22,8 +22,8 @@ const (
 )
 
 // WorkedHere returns who signed in at this desk before, the last one first, as
-// far as they sign in with a password or PIN of ours; nobody where the browser is
-// no desk. The browser keeps the ids, so that no list of who worked where arises.
+// far as they can again, with a password or PIN of ours or at their provider;
+// nobody where the browser is no desk. The browser keeps the ids, so that no list of who worked where arises.
 func (d *Directory) WorkedHere(r *http.Request) (here []Person, err error) {
 	desk, err := d.DeskOf(r)
 	if err != nil || desk == nil {
@@ -39,7 +39,11 @@ func (d *Directory) WorkedHere(r *http.Request) (here []Person, err error) {
 			if err != nil {
 				return err
 			}
-			if p.active() && p.Organisation == desk.Organisation && p.Provider == "" && !p.Emergency && (p.HasPassword || p.HasPIN) {
+			known := p.HasPassword || p.HasPIN
+			if p.Provider != "" {
+				known = d.providers[p.Provider] != nil
+			}
+			if known && p.active() && p.Organisation == desk.Organisation && !p.Emergency {
 				here = append(here, *p)
 			}
 		}

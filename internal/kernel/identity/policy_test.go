@@ -13,7 +13,7 @@ func TestPolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := []string{"identity.me.read", "identity.me.write", "identity.desk.use"}
+	own := []string{"identity.me.read", "identity.me.write"}
 	look := []string{"identity.people.read", "identity.roles.read", "identity.sessions.read"}
 	may := map[string][]string{
 		"dispatcher": own, "technician": own, "shift_leader": append([]string{"identity.desk.write"}, own...), "auditor": append(slices.Clone(look), own...),

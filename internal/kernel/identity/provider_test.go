@@ -7,11 +7,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +80,11 @@ func startProvider(t *testing.T) *independent {
 	return p
 }
 
+var (
+	selfSent    = regexp.MustCompile(`(?s)forms\[0\]\.submit\(\).*<form method="post" action="([^"]+)"`)
+	hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`)
+)
+
 // people says who works there from now on.
 func (p *independent) people(all map[string]employee) {
 	p.t.Helper()
@@ -105,10 +112,22 @@ func (p *independent) visit(address *url.URL, login string, change func(url.Valu
 		change(q)
 	}
 	address.RawQuery = q.Encode()
+	return p.browse(address, p.jar())
+}
+
+// jar is where a browser keeps whom the provider knows it as.
+func (p *independent) jar() http.CookieJar {
+	p.t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	return jar
+}
+
+// browse is a browser that goes where the node sends it, with nothing changed.
+func (p *independent) browse(address *url.URL, jar http.CookieJar) url.Values {
+	p.t.Helper()
 	browser := &http.Client{Jar: jar, Timeout: 20 * time.Second, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		if r.URL.Host == "node.example" || len(via) > 10 {
 			return http.ErrUseLastResponse
@@ -121,8 +140,21 @@ func (p *independent) visit(address *url.URL, login string, change func(url.Valu
 	}
 	defer res.Body.Close()
 	back, err := res.Location()
+	body, _ := io.ReadAll(res.Body)
+	// Before somebody else comes the provider signs the one before out, by a form
+	// that sends itself.
+	if form := selfSent.FindSubmatch(body); err != nil && form != nil {
+		fields := url.Values{}
+		for _, f := range hiddenField.FindAllSubmatch(body, -1) {
+			fields.Add(string(f[1]), string(f[2]))
+		}
+		if res, err = browser.PostForm(string(form[1]), fields); err != nil {
+			p.t.Fatal(err)
+		}
+		defer res.Body.Close()
+		back, err = res.Location()
+	}
 	if err != nil || back.Host != "node.example" || back.Path != "/signin/oidc/office/return" {
-		body, _ := io.ReadAll(res.Body)
 		p.t.Fatalf("the provider sends to %v, %v: %s %.500s", back, err, res.Status, body)
 	}
 	return back.Query()
@@ -258,6 +290,81 @@ func TestIndependentProvider(t *testing.T) {
 	w.must(err)
 	if sealed := w.who(in.Token); sealed == nil || !reflect.DeepEqual(w.alarms, []string{sealed.ID}) {
 		t.Errorf("the sealed account: %+v, alarms %v", sealed, w.alarms)
+	}
+}
+
+// At a shared desk the browser may be signed in at the provider as the one before:
+// the next one must not come in as him.
+func TestIndependentProviderAtADesk(t *testing.T) {
+	p := startProvider(t)
+	w := begin(t, func(o *Options) { o.Clock = clock.Fake(time.Now()) })
+	w.clock = w.o.Clock
+	cfg := office(t, p.issuer)
+	cfg.OIDC[0].Prompt = "consent"
+	w.employ(cfg)
+	p.people(map[string]employee{"anna": {Name: "Anna Nová", Groups: []string{"pult"}}, "bert": {Name: "Bert Groß", Groups: []string{"pult"}}})
+	desk := &http.Cookie{Name: "__Host-desk", Value: w.desk("stůl 1")}
+	var worked []*http.Cookie // what the desk's browser remembers
+	come := func(jar http.CookieJar, person string, hint bool, cookies ...*http.Cookie) (SignedIn, error) {
+		t.Helper()
+		rec := httptest.NewRecorder()
+		address, err := w.StartProvider(rec, request("/signin/oidc/office", cookies...), "office", person, "/queue")
+		w.must(err)
+		u, err := url.Parse(address)
+		w.must(err)
+		if q := u.Query(); hint != (q.Get("login_hint") != "") {
+			t.Errorf("asked with the hint %q", q.Get("login_hint"))
+		}
+		in, _, err := w.back(p.browse(u, jar), append(rec.Result().Cookies(), cookies...)...)
+		return in, err
+	}
+	// Both have worked here before.
+	ids := map[string]string{}
+	for _, login := range []string{"bert", "anna"} {
+		in, err := p.come(w, login)
+		w.must(err)
+		ids[login] = in.Person
+		rec := httptest.NewRecorder()
+		w.WorksHere(rec, request("/", append(worked, desk)...), in.Person)
+		worked = rec.Result().Cookies()
+	}
+	here, err := w.WorkedHere(request("/", append(worked, desk)...))
+	w.must(err)
+	if len(here) != 2 || here[0].Name != "Anna Nová" || here[1].Name != "Bert Groß" {
+		t.Fatalf("the desk offers %+v", here)
+	}
+	known := append(worked, desk)
+	jar := p.jar()
+	anna, err := come(jar, ids["anna"], true, known...)
+	w.must(err)
+	if me := w.who(anna.Token); me == nil || me.Login != "anna" || !me.Desk {
+		t.Fatalf("Anna comes as %+v", me)
+	}
+	// An ordinary browser is let in as the one the provider knows …
+	in, err := come(jar, "", false)
+	w.must(err)
+	if in.Person != ids["anna"] {
+		t.Fatalf("the provider's session is not used: the rest shows nothing")
+	}
+	// … the desk's one is not: Bert's button leads to Bert, in the same browser.
+	bert, err := come(jar, ids["bert"], true, known...)
+	w.must(err)
+	if me := w.who(bert.Token); me == nil || me.Login != "bert" {
+		t.Errorf("Bert comes as %+v", me)
+	}
+	// Nor is it for whoever the desk does not know: this provider then knows nobody.
+	if _, err = come(jar, "", false, known...); problem.KindOf(err) != problem.Unauthenticated {
+		t.Errorf("without a name the one before: %v", err)
+	}
+	if _, err = come(jar, w.chief.ID, false, known...); problem.KindOf(err) != problem.Unauthenticated {
+		t.Errorf("with a name of somebody else: %v", err)
+	}
+	address, err := w.StartProvider(httptest.NewRecorder(), request("/", known...), "office", ids["bert"], "/")
+	w.must(err)
+	u, err := url.Parse(address)
+	w.must(err)
+	if q := u.Query(); q.Get("prompt") != "login consent" || q.Get("max_age") != "0" {
+		t.Errorf("asked with %v", q)
 	}
 }
 

@@ -33,7 +33,7 @@ func (d *Directory) Run(ctx context.Context) error {
 	})
 }
 
-// Sweep removes ended sessions and links, and empties the personal fields of
+// Sweep removes ended sessions, links and forms that nobody came back for, and empties the personal fields of
 // deleted people: all but the name after the time for undoing, the name after
 // Options.KeepNames.
 func (d *Directory) Sweep(ctx context.Context) error {
@@ -60,6 +60,9 @@ func (d *Directory) Sweep(ctx context.Context) error {
 	})
 	return d.o.DB.Write(ctx, func(tx *store.Tx) error {
 		for _, s := range open {
+			if err := d.remember(tx, &s); err != nil {
+				return err
+			}
 			// seen_at: somebody may have come back meanwhile.
 			n, err := tx.Exec(`DELETE FROM identity_session WHERE id = $1 AND seen_at = $2`, s.ID, millis(s.SeenAt))
 			if err != nil {
@@ -73,6 +76,9 @@ func (d *Directory) Sweep(ctx context.Context) error {
 			}
 		}
 		if _, err := tx.Exec(`DELETE FROM identity_link WHERE expires_at <= $1`, now.UnixMilli()); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`DELETE FROM identity_ended WHERE until <= $1`, now.UnixMilli()); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(`DELETE FROM identity_visit WHERE at <= $1`, millis(now.Add(-deskAbsoluteTime))); err != nil {

@@ -310,3 +310,25 @@ func TestReadableCodes(t *testing.T) {
 		}
 	}
 }
+
+// Who saw a PIN over a shoulder can't put his own device on the account.
+func TestPINSetsUpNoSecondFactor(t *testing.T) {
+	w := begin(t)
+	ctx := t.Context()
+	anna := w.hire("anna", "dispatcher")
+	w.must(w.SetPIN(ctx, w.acting(anna), right, "271828"))
+	desk := w.desk("stůl 1")
+	pin := Credentials{Login: "anna", Password: "271828", Desk: desk}
+	in, err := w.SignIn(ctx, pin)
+	w.must(err)
+	if w.who(in.Token) == nil {
+		t.Fatal("the PIN opens nothing")
+	}
+	w.must(w.SetSecondRoles(ctx, w.chief, w.here.ID, []string{"dispatcher"}))
+	w.clock.Advance(time.Minute)
+	_, err = w.SignIn(ctx, pin)
+	w.refused(err, problem.Forbidden, "identity.refused.pin_first")
+	if in := w.enter("anna"); in.Stage != StageEnrol {
+		t.Errorf("with the password: %q", in.Stage)
+	}
+}

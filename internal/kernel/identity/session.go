@@ -5,7 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"trojmezi/internal/kernel/audit"
@@ -26,6 +26,9 @@ const (
 	deskIdleTime = 2 * time.Hour
 	// deskAbsoluteTime is a shift of twelve hours and its hand-over.
 	deskAbsoluteTime = 13 * time.Hour
+	// heldTime is how long a desk's session goes on that only an open incident kept:
+	// enough to be told of its end and to sign in again.
+	heldTime = 5 * time.Minute
 	// stageTime is for finding the telephone with the codes.
 	stageTime = 10 * time.Minute
 	// seenEvery is how often the last sign of a session is written: once a
@@ -58,10 +61,11 @@ type Session struct {
 	tries            int
 	pending, refresh []byte
 	checkedAt        time.Time
+	heldAt           time.Time
 }
 
-// ends is when the session ends by itself if nothing more happens.
-func (s *Session) ends() time.Time {
+// limits are when the session ends unless it is used, and when at the latest.
+func (s *Session) limits() (idleEnd, lastEnd time.Time) {
 	idle, absolute := idleTime, absoluteTime
 	switch {
 	case s.Stage != StageDone:
@@ -69,17 +73,38 @@ func (s *Session) ends() time.Time {
 	case s.desk != "":
 		idle, absolute = deskIdleTime, deskAbsoluteTime
 	}
-	a, b := s.SeenAt.Add(idle), s.CreatedAt.Add(absolute)
-	if a.Before(b) {
-		return a
+	return s.SeenAt.Add(idle), s.CreatedAt.Add(absolute)
+}
+
+// ends is when the session ends by itself if nothing more happens; extends reports
+// whether using it puts that off.
+func (s *Session) ends() (end time.Time, extends bool) {
+	end, last := s.limits()
+	if extends = end.Before(last); !extends {
+		end = last
 	}
-	return b
+	if held := s.heldAt.Add(heldTime); !s.heldAt.IsZero() && held.After(end) {
+		return held, extends
+	}
+	return end, extends
+}
+
+// over reports whether the session would have ended, were it not for an incident.
+func (s *Session) over(now time.Time) bool {
+	idle, last := s.limits()
+	return !now.Before(idle) || !now.Before(last)
+}
+
+// held reports whether an open incident keeps the session: it is at a desk.
+func (d *Directory) held(ctx context.Context, s *Session, organisation string) bool {
+	return s.desk != "" && s.Stage == StageDone && d.o.Busy(ctx, organisation)
 }
 
 // alive reports whether the session has not ended. A desk stays while its
 // organisation has an open incident.
 func (d *Directory) alive(ctx context.Context, s *Session, organisation string) bool {
-	return d.o.Clock.Now().Before(s.ends()) || s.desk != "" && s.Stage == StageDone && d.o.Busy(ctx, organisation)
+	end, _ := s.ends()
+	return d.o.Clock.Now().Before(end) || d.held(ctx, s, organisation)
 }
 
 const (
@@ -91,8 +116,7 @@ const (
 
 // secure reports whether the browser talks TLS to us or to the proxy before us.
 func (d *Directory) secure(r *http.Request) bool {
-	c := d.o.Config
-	return r.TLS != nil || strings.HasPrefix(c.URL, "https://") || c.URL == "" && c.Proxied
+	return r.TLS != nil || d.o.Config.OverTLS()
 }
 
 // cookieNamed is the name of a cookie. Over TLS it has the prefix that binds it
@@ -137,7 +161,8 @@ func (d *Directory) ClearCookie(w http.ResponseWriter, r *http.Request) {
 func (d *Directory) Token(r *http.Request) string { return d.read(r, cookieName) }
 
 // Authenticate finds out who asks, nil for a stranger and for whoever has not
-// finished signing in.
+// finished signing in. A page that asks how long its session lasts does not make
+// it last longer.
 func (d *Directory) Authenticate(r *http.Request) (*web.Person, error) {
 	token := d.Token(r)
 	if token == "" {
@@ -147,8 +172,15 @@ func (d *Directory) Authenticate(r *http.Request) (*web.Person, error) {
 	if err != nil || s == nil || s.Stage != StageDone {
 		return nil, err
 	}
-	d.touch(s)
-	return webPerson(s, p, place), nil
+	ctx := r.Context()
+	d.touch(ctx, s, p.Organisation, r.Method != http.MethodGet || r.URL.Path != web.SessionStatePath)
+	who := webPerson(s, p, place)
+	who.Ends, who.Extends = s.ends()
+	now := d.o.Clock.Now()
+	if (s.over(now) || !now.Before(who.Ends.Add(-web.EndNotice))) && d.held(ctx, s, p.Organisation) {
+		who.Ends = time.Time{}
+	}
+	return who, nil
 }
 
 func webPerson(s *Session, p *Person, place string) *web.Person {
@@ -179,32 +211,52 @@ func (d *Directory) find(ctx context.Context, token string) (s *Session, p *Pers
 	return s, p, place, nil
 }
 
-// touch notes that the session is used. It waits for nothing: a lost note costs
-// a minute of idle time.
-func (d *Directory) touch(s *Session) {
+// touch notes that the session is used, and that an open incident keeps it beyond
+// its end. It waits for nothing: a lost note costs a minute.
+func (d *Directory) touch(ctx context.Context, s *Session, organisation string, used bool) {
 	now := d.o.Clock.Now()
-	if now.Sub(s.SeenAt) < seenEvery {
+	seen, held := s.SeenAt, s.heldAt
+	if used && now.Sub(seen) >= seenEvery {
+		s.SeenAt = now
+	}
+	if now.Sub(held) >= seenEvery && s.over(now) && d.held(ctx, s, organisation) {
+		s.heldAt = now
+	}
+	if s.SeenAt.Equal(seen) && s.heldAt.Equal(held) {
 		return
 	}
 	id := s.ID
-	d.o.DB.WriteLater(func(tx *store.Tx) error {
-		_, err := tx.Exec(`UPDATE identity_session SET seen_at = $2 WHERE id = $1 AND seen_at < $2`, id, now.UnixMilli())
+	seen, held = s.SeenAt, s.heldAt
+	d.o.DB.TryWriteLater(func(tx *store.Tx) error {
+		_, err := tx.Exec(`UPDATE identity_session SET seen_at = CASE WHEN seen_at < $2 THEN $2 ELSE seen_at END,
+			held_at = CASE WHEN held_at < $3 THEN $3 ELSE held_at END WHERE id = $1`, id, millis(seen), millis(held))
 		return err
-	}, nil)
+	})
 }
 
 // Alive reports whether the session with this public id may still be served. A
 // stream asks at TopicPeople and at least once a minute; at a desk that counts
 // as use, since nobody has to press a key in a quiet night.
 func (d *Directory) Alive(ctx context.Context, id string) bool {
+	return d.served(ctx, id) != nil
+}
+
+// Unchanged is Alive for a stream that was opened with the rights of who: it is
+// false too when they have changed since.
+func (d *Directory) Unchanged(ctx context.Context, who *web.Person) bool {
+	p := d.served(ctx, who.Session)
+	return p != nil && p.ID == who.ID && slices.Equal(p.Roles, who.Roles)
+}
+
+func (d *Directory) served(ctx context.Context, id string) *Person {
 	s, p, err := d.byID(ctx, id)
 	if err != nil || s.Stage != StageDone || !p.active() || !d.alive(ctx, s, p.Organisation) {
-		return false
+		return nil
 	}
 	if s.desk != "" {
-		d.touch(s)
+		d.touch(ctx, s, p.Organisation, true)
 	}
-	return true
+	return p
 }
 
 func (d *Directory) byID(ctx context.Context, id string) (s *Session, p *Person, err error) {
@@ -216,20 +268,6 @@ func (d *Directory) byID(ctx context.Context, id string) (s *Session, p *Person,
 		return err
 	})
 	return s, p, none("identity.session", err)
-}
-
-// Ends is when the session with this public id ends if nobody uses it; zero
-// while it does not, at the desk of an organisation with an open incident. Any
-// request moves it, up to its absolute end.
-func (d *Directory) Ends(ctx context.Context, id string) (time.Time, error) {
-	s, p, err := d.byID(ctx, id)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if s.desk != "" && d.o.Busy(ctx, p.Organisation) {
-		return time.Time{}, nil
-	}
-	return s.ends(), nil
 }
 
 // Pending returns the session of a token with its person, whatever its stage;
@@ -337,6 +375,9 @@ func (d *Directory) SignOut(ctx context.Context, token string) error {
 }
 
 func (d *Directory) end(tx *store.Tx, by, id string) error {
+	if err := dropForm(tx, id); err != nil {
+		return err
+	}
 	n, err := tx.Exec(`DELETE FROM identity_session WHERE id = $1`, id)
 	if err != nil || n == 0 {
 		return err
@@ -375,7 +416,8 @@ func (d *Directory) Sessions(ctx context.Context, person, organisation string) (
 	}
 	for _, s := range all {
 		if p := who[s.Person]; s.Stage == StageDone && p.active() && d.alive(ctx, &s, p.Organisation) {
-			open = append(open, OpenSession{s, p.Name, p.Login, p.Organisation, s.ends()})
+			end, _ := s.ends()
+			open = append(open, OpenSession{s, p.Name, p.Login, p.Organisation, end})
 		}
 	}
 	return open, nil
@@ -387,7 +429,8 @@ func (d *Directory) Session(ctx context.Context, id string) (OpenSession, error)
 	if err != nil {
 		return OpenSession{}, err
 	}
-	return OpenSession{*s, p.Name, p.Login, p.Organisation, s.ends()}, nil
+	end, _ := s.ends()
+	return OpenSession{*s, p.Name, p.Login, p.Organisation, end}, nil
 }
 
 // EndSession ends a session by its public id; it may have ended.

@@ -1,12 +1,15 @@
 package identity
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
 
 	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/store"
+	"trojmezi/internal/kernel/web"
 )
 
 // settle waits until what was written without waiting is there: writes are serial.
@@ -21,14 +24,25 @@ func TestSessionEnds(t *testing.T) {
 	w.hire("anna", "dispatcher")
 	in := w.enter("anna")
 	w.clock.Advance(idleTime - time.Second)
-	if w.who(in.Token) == nil {
-		t.Fatal("ended before its time")
+	// To ask for its end is no use of it; to ask by POST, or for a page, is one.
+	asked := func(method string) *web.Person {
+		r := request(web.SessionStatePath, sessionCookie(in.Token))
+		r.Method = method
+		p, err := w.Authenticate(r)
+		w.must(err)
+		w.settle()
+		return p
 	}
-	w.settle()
-	end, err := w.Ends(ctx, in.Session)
-	w.must(err)
-	if want := w.clock.Now().Add(idleTime); !end.Equal(want) {
-		t.Errorf("ends %v, want %v", end, want)
+	for range 2 {
+		if p := asked("GET"); p == nil || !p.Ends.Equal(w.clock.Now().Add(time.Second)) || !p.Extends {
+			t.Fatalf("asked a second before its end: %+v", p)
+		}
+	}
+	if p := asked("POST"); p == nil || !p.Ends.Equal(w.clock.Now().Add(idleTime)) || !p.Extends {
+		t.Fatalf("put off: %+v", p)
+	}
+	if p := asked("GET"); p == nil || !p.Ends.Equal(w.clock.Now().Add(idleTime)) {
+		t.Errorf("after it was put off: %+v", p)
 	}
 	w.clock.Advance(idleTime)
 	if w.who(in.Token) != nil || w.Alive(ctx, in.Session) {
@@ -40,10 +54,15 @@ func TestSessionEnds(t *testing.T) {
 	}
 	// Used all day, it ends all the same.
 	in = w.enter("anna")
+	last := w.clock.Now().Add(absoluteTime)
 	for range int(absoluteTime/(30*time.Minute)) - 1 {
 		w.clock.Advance(30 * time.Minute)
-		if w.who(in.Token) == nil {
+		p := w.who(in.Token)
+		if p == nil {
 			t.Fatal("ended in use")
+		}
+		if p.Ends.After(last) || p.Extends == p.Ends.Equal(last) {
+			t.Errorf("ends %v, put off by use: %v; at the latest %v", p.Ends, p.Extends, last)
 		}
 		w.settle()
 	}
@@ -66,7 +85,7 @@ func TestSessionEnds(t *testing.T) {
 	w.addApp(w.enter("anna"))
 	half := w.enter("anna")
 	w.clock.Advance(stageTime)
-	_, _, err = w.Pending(ctx, half.Token)
+	_, _, err := w.Pending(ctx, half.Token)
 	w.refused(err, problem.Unauthenticated, "")
 }
 
@@ -90,15 +109,33 @@ func TestDeskSessionStaysDuringAnIncident(t *testing.T) {
 	if w.who(in.Token) == nil || !w.Alive(ctx, in.Session) {
 		t.Fatal("ended during an incident")
 	}
-	if end, err := w.Ends(ctx, in.Session); err != nil || !end.IsZero() {
-		t.Errorf("ends %v, %v", end, err)
+	// While it runs nobody is told of an end, asked whenever it may be.
+	for range 3 * int(heldTime/time.Minute) {
+		w.clock.Advance(time.Minute)
+		w.settle()
+		r := request(web.SessionStatePath, sessionCookie(in.Token))
+		if p, err := w.Authenticate(r); err != nil || p == nil || !p.Ends.IsZero() && p.Ends.Sub(w.clock.Now()) <= web.EndNotice {
+			t.Fatalf("during an incident: %+v, %v", p, err)
+		}
+		w.settle()
 	}
 	other := w.enter("anna") // the same person at an ordinary browser
 	w.clock.Advance(absoluteTime)
 	if w.who(other.Token) != nil {
 		t.Error("an incident keeps an ordinary browser signed in")
 	}
+	// It ends some minutes after the incident, so that there is time to be told.
+	if !w.Alive(ctx, in.Session) {
+		t.Fatal("ended during an incident")
+	}
+	w.settle()
 	w.busy = false
+	w.clock.Advance(heldTime - time.Minute - web.EndNotice)
+	w.settle()
+	if p := w.who(in.Token); p == nil || p.Ends.IsZero() || p.Ends.Sub(w.clock.Now()) < web.EndNotice || p.Ends.Sub(w.clock.Now()) > heldTime {
+		t.Errorf("right after the incident: %+v", p)
+	}
+	w.clock.Advance(heldTime)
 	if w.who(in.Token) != nil {
 		t.Error("goes on after the incident")
 	}
@@ -183,7 +220,14 @@ func TestRoleChangeTakesEffectAtOnce(t *testing.T) {
 	w := begin(t)
 	anna := w.hire("anna", "dispatcher")
 	in := w.enter("anna")
+	opened := w.who(in.Token) // a stream keeps whom it was opened for
+	if !w.Unchanged(t.Context(), opened) {
+		t.Error("changed before the change")
+	}
 	w.must(w.SetRoles(t.Context(), w.chief, anna.ID, []string{"auditor", "auditor"}))
+	if w.Unchanged(t.Context(), opened) || !w.Alive(t.Context(), opened.Session) {
+		t.Error("a stream goes on with the rights of before")
+	}
 	if me := w.who(in.Token); me == nil || len(me.Roles) != 1 || me.Roles[0] != "auditor" {
 		t.Errorf("after the change: %+v", me)
 	}
@@ -258,5 +302,39 @@ func TestWorkedHere(t *testing.T) {
 	}
 	if here, err = w.WorkedHere(request("/", &http.Cookie{Name: "__Host-desk", Value: "invented"}, kept)); err != nil || here != nil {
 		t.Errorf("at an invented desk: %+v, %v", here, err)
+	}
+}
+
+// On a disk that hangs a page must still open, to say that nothing can be stored.
+func TestHungDiskKeepsNobodyOut(t *testing.T) {
+	w := begin(t)
+	w.hire("anna", "dispatcher")
+	in := w.enter("anna")
+	hold, held := make(chan struct{}), make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		done <- w.db.Write(context.Background(), func(*store.Tx) error {
+			close(held)
+			<-hold
+			return nil
+		})
+	}()
+	<-held
+	for w.db.TryWriteLater(func(*store.Tx) error { return nil }) {
+	}
+	w.clock.Advance(seenEvery)
+	came := make(chan bool, 1)
+	go func() { came <- w.who(in.Token) != nil }()
+	select {
+	case ok := <-came:
+		if !ok {
+			t.Error("not signed in any more")
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the page waits for the disk")
+	}
+	close(hold)
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

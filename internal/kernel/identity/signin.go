@@ -109,15 +109,11 @@ func (d *Directory) SignIn(ctx context.Context, c Credentials) (SignedIn, error)
 		}
 	}
 	if method == "" {
-		// A login nobody has is written down too, without the login: else the time
-		// of the commit would tell the two apart.
-		id := ""
+		id := "" // a login nobody has is counted too, without the login
 		if p != nil {
 			id = p.ID
 		}
-		if err := d.refuse(ctx, id); err != nil {
-			return SignedIn{}, problem.Wrap(op, err)
-		}
+		d.refuse(id)
 		return SignedIn{}, refusedSignIn()
 	}
 	d.limits.give("login", limited)
@@ -127,6 +123,7 @@ func (d *Directory) SignIn(ctx context.Context, c Credentials) (SignedIn, error)
 		}
 	}
 	var in SignedIn
+	session := d.o.Clock.NewID()
 	err = d.o.DB.Write(ctx, func(tx *store.Tx) error {
 		checked := p
 		p, err := personByID(tx, p.ID)
@@ -136,7 +133,7 @@ func (d *Directory) SignIn(ctx context.Context, c Credentials) (SignedIn, error)
 		if !p.active() || method == "password" && p.password != checked.password || method == "pin" && p.pin != checked.pin {
 			return refusedSignIn() // changed while it was checked
 		}
-		s := &Session{Method: method}
+		s := &Session{ID: session, Method: method}
 		if desk != nil && desk.Organisation == p.Organisation {
 			s.desk = desk.ID
 		}
@@ -158,14 +155,8 @@ func (d *Directory) SignIn(ctx context.Context, c Credentials) (SignedIn, error)
 			}
 		}
 		if c.Replaces != "" {
-			old, err := optional(sessionByToken(tx, c.Replaces))
-			if err != nil {
+			if err := d.takeOver(tx, c.Replaces, p.ID, session); err != nil {
 				return err
-			}
-			if old != nil {
-				if err := d.end(tx, p.ID, old.ID); err != nil {
-					return err
-				}
 			}
 		}
 		in, err = d.begin(tx, p, s)
@@ -173,7 +164,7 @@ func (d *Directory) SignIn(ctx context.Context, c Credentials) (SignedIn, error)
 	})
 	switch _, wrong := errors.AsType[Faults](err); {
 	case wrong:
-		err = errors.Join(err, d.refuse(ctx, p.ID))
+		d.refuse(p.ID)
 	case err == nil && c.Code != "":
 		d.limits.give("person", p.ID)
 	}
@@ -228,6 +219,10 @@ func (d *Directory) firstStage(tx *store.Tx, p *Person, s *Session) (Stage, erro
 	switch {
 	case err != nil:
 		return "", err
+	case s.Method == "pin" && (needed || p.MustChange):
+		// Who has seen a PIN over a shoulder must not set up a second factor or a
+		// password for its owner.
+		return "", problem.New("identity.SignIn", problem.Forbidden, "identity.refused.pin_first", nil)
 	case needed:
 		return StageEnrol, nil
 	case p.MustChange:
@@ -236,12 +231,10 @@ func (d *Directory) firstStage(tx *store.Tx, p *Person, s *Session) (Stage, erro
 	return StageDone, nil
 }
 
-// refuse notes a wrong sign-in; person is "" when there is none of that name.
-func (d *Directory) refuse(ctx context.Context, person string) error {
-	return d.o.DB.Write(ctx, func(tx *store.Tx) error {
-		return d.note(tx, audit.Event{Action: "identity.session.refuse", Object: person}, nil)
-	})
-}
+// refuse counts a wrong sign-in; person is "" when there is none of that name. It
+// writes nothing itself: the time of a commit would tell the two apart, and strangers
+// would fill the audit log.
+func (d *Directory) refuse(person string) { d.o.Audit.Count("identity.session.refuse", person) }
 
 // ChooseFirstPassword is the step StagePassword.
 func (d *Directory) ChooseFirstPassword(ctx context.Context, token, fresh string) (SignedIn, error) {

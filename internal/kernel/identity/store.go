@@ -93,16 +93,16 @@ func bytesOf(b []byte) []byte {
 }
 
 const sessionColumns = `id, person, desk, COALESCE((SELECT name FROM identity_desk d WHERE d.id = identity_session.desk), ''), stage, method, tries,
-	pending, refresh, checked_at, created_at, seen_at`
+	pending, refresh, checked_at, created_at, seen_at, held_at`
 
 func scanSession(scan func(...any) error) (*Session, error) {
 	var s Session
-	var checked, created, seen int64
-	err := scan(&s.ID, &s.Person, &s.desk, &s.Desk, &s.Stage, &s.Method, &s.tries, &s.pending, &s.refresh, &checked, &created, &seen)
+	var checked, created, seen, held int64
+	err := scan(&s.ID, &s.Person, &s.desk, &s.Desk, &s.Stage, &s.Method, &s.tries, &s.pending, &s.refresh, &checked, &created, &seen, &held)
 	if err != nil {
 		return nil, err
 	}
-	s.checkedAt, s.CreatedAt, s.SeenAt = moment(checked), moment(created), moment(seen)
+	s.checkedAt, s.CreatedAt, s.SeenAt, s.heldAt = moment(checked), moment(created), moment(seen), moment(held)
 	return &s, nil
 }
 
@@ -140,10 +140,13 @@ func insertSession(tx *store.Tx, s *Session, token string) error {
 	return err
 }
 
-// endSessions deletes the sessions of a person but the one with the id keep, and
-// what would let him back to a desk by PIN alone.
+// endSessions deletes the sessions of a person but the one with the id keep, what
+// would let him back to a desk by PIN alone, and what he sent too late.
 func endSessions(tx *store.Tx, person, keep string) error {
 	if _, err := tx.Exec(`DELETE FROM identity_visit WHERE person = $1`, person); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM identity_ended WHERE person = $1 AND ($2 = '' OR session <> $2)`, person, keep); err != nil {
 		return err
 	}
 	_, err := tx.Exec(`DELETE FROM identity_session WHERE person = $1 AND id <> $2`, person, keep)

@@ -159,6 +159,9 @@ func (w *world) desk(name string) string {
 // leaves counts what the audit log holds of an action; "" counts all.
 func (w *world) leaves(action string) (n int) {
 	w.t.Helper()
+	ended, end := context.WithCancel(w.t.Context())
+	end()
+	_ = w.o.Audit.Run(ended) // writes what is only counted so far
 	w.must(w.db.Read(w.t.Context(), func(tx *store.Tx) error {
 		return tx.Row(`SELECT COUNT(*) FROM audit_leaf WHERE $1 = '' OR action = $1`, action).Scan(&n)
 	}))

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"time"
 
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/i18n"
@@ -23,6 +24,10 @@ type Person struct {
 	Session      string    // public id of the session, not its token
 	Desk         bool      // signed in at a shared control-room desk
 	SingleKeys   bool      // shortcuts of one letter are on (WCAG 2.1.4)
+	// Ends is when the session ends by itself if nothing is done in it; zero while
+	// it does not. Extends reports whether doing something puts it off.
+	Ends    time.Time
+	Extends bool
 }
 
 // Actor is the person as the rules see it: Person::"ID" in Role::"…" with the
@@ -81,9 +86,13 @@ func (rt *Router) Page(pattern string, g Guard, h Handler) {
 	rt.Handle(pattern, func(w http.ResponseWriter, r *http.Request) error {
 		if err := rt.admit(r, g); err != nil {
 			if problem.KindOf(err) == problem.Unauthenticated && wantsHTML(r) {
+				next, err := rt.after(w, r)
+				if err != nil {
+					return err
+				}
 				target := SignInPath
-				if r.Method == http.MethodGet {
-					target += "?" + url.Values{"next": {r.URL.RequestURI()}}.Encode()
+				if next != "" {
+					target += "?" + url.Values{"next": {next}}.Encode()
 				}
 				http.Redirect(w, r, target, http.StatusSeeOther)
 				return nil
@@ -92,6 +101,18 @@ func (rt *Router) Page(pattern string, g Guard, h Handler) {
 		}
 		return h(w, r)
 	})
+}
+
+// after is the page to go on with when the stranger who asked has signed in: the
+// one he asked for, or the one with what he sent.
+func (rt *Router) after(w http.ResponseWriter, r *http.Request) (string, error) {
+	switch {
+	case r.Method == http.MethodGet:
+		return r.URL.RequestURI(), nil
+	case r.Method == http.MethodPost && rt.cfg.Unsent != nil:
+		return rt.cfg.Unsent(w, r)
+	}
+	return "", nil
 }
 
 // Routes lists the guarded routes in the order of registration.
@@ -150,19 +171,26 @@ type NavItem struct {
 	Action  string
 }
 
-// nav returns the entries the person may use, at most maxNav.
+// nav returns the entries the person may use, at most maxNav; beyond are the rest,
+// which stand in his own menu.
 func nav(ctx context.Context) []NavItem {
+	items := permitted(ctx)
+	return items[:min(len(items), maxNav)]
+}
+
+func beyond(ctx context.Context) []NavItem {
+	items := permitted(ctx)
+	return items[min(len(items), maxNav):]
+}
+
+func permitted(ctx context.Context) (items []NavItem) {
 	s := scopeOf(ctx)
 	if s.person == nil {
 		return nil
 	}
-	var items []NavItem
 	for _, n := range s.nav {
 		if Can(ctx, n.Action, Organisation(s.person.Organisation)) {
 			items = append(items, n)
-		}
-		if len(items) == maxNav {
-			break
 		}
 	}
 	return items

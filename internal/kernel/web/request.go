@@ -34,6 +34,7 @@ type scope struct {
 	now    time.Time
 	built  map[string]asset
 	banner templ.Component
+	secure bool // the browser talks TLS, to the node or to a proxy before it
 }
 
 type scopeKey struct{}
@@ -48,6 +49,10 @@ func scopeOf(ctx context.Context) *scope {
 
 // Lang returns the language of the request.
 func Lang(ctx context.Context) i18n.Lang { return scopeOf(ctx).lang }
+
+// Secure reports whether the browser talks TLS, to the node or to a proxy before it:
+// addresses that are handed out begin with https then.
+func Secure(ctx context.Context) bool { return scopeOf(ctx).secure }
 
 // RequestID returns the identifier under which the log knows the request.
 func RequestID(ctx context.Context) string { return scopeOf(ctx).id }

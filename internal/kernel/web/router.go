@@ -36,10 +36,16 @@ type Config struct {
 	Policy *access.Policy
 	// Authenticate tells who asks; nil without error for a stranger.
 	Authenticate func(*http.Request) (*Person, error)
+	// Unsent takes what a browser sent to a guarded page without being signed in, and
+	// returns the page to go on with after signing in, "" for none. nil: it is lost.
+	Unsent func(http.ResponseWriter, *http.Request) (next string, err error)
 	// Nav are the entries of the navigation, in their order.
 	Nav []NavItem
 	// Banner stands above every page for people who are signed in; nil: none.
 	Banner templ.Component
+	// Proxied says that browsers talk TLS although the node does not: a proxy on the
+	// way ends it.
+	Proxied bool
 	// Built holds what the browser build made of third-party files (fonts, map);
 	// nil or empty: pages work without.
 	Built fs.FS
@@ -84,16 +90,16 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	lang, chosen := language(r)
 	s := &scope{bundle: rt.cfg.Bundle, lang: lang, id: rt.cfg.Clock.NewID(), url: r.URL, policy: rt.cfg.Policy, nav: rt.cfg.Nav,
-		now: rt.cfg.Clock.Now(), built: rt.built, banner: rt.cfg.Banner}
+		now: rt.cfg.Clock.Now(), built: rt.built, banner: rt.cfg.Banner, secure: r.TLS != nil || rt.cfg.Proxied}
 	rt.authenticate(r, s)
 	if s.person != nil && s.person.Lang != "" && !chosen {
 		s.lang = s.person.Lang
 	}
 	r = r.WithContext(context.WithValue(r.Context(), scopeKey{}, s))
 	out := &response{ResponseWriter: w}
-	secure(out.Header(), r, s)
+	secure(out.Header(), s)
 	if chosen {
-		http.SetCookie(out, languageCookie(lang, r.TLS != nil))
+		http.SetCookie(out, languageCookie(lang, s.secure))
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -107,7 +113,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rt.route(out, r)
 }
 
-func secure(h http.Header, r *http.Request, s *scope) {
+func secure(h http.Header, s *scope) {
 	h.Set("X-Request-Id", s.id)
 	h.Set("Content-Security-Policy", csp)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -116,7 +122,7 @@ func secure(h http.Header, r *http.Request, s *scope) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 	h.Set("Cache-Control", "no-store") // answers may hold personal data
-	if r.TLS != nil {
+	if s.secure {
 		h.Set("Strict-Transport-Security", hsts)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -13,8 +14,31 @@ import (
 )
 
 // maxNav is how many entries a navigation may have: more are not taken in at
-// one look. What a module adds beyond them is reached from a page.
+// one look. The rest stands in the person's menu.
 const maxNav = 7
+
+// EndNotice is how long before its end a session is announced to end (WCAG 2.2.1
+// asks for 20 s at least).
+const EndNotice = 2 * time.Minute
+
+// ending reports whether the session of p ends so soon that the page says so from
+// the start; later ones are watched by session.js.
+func ending(ctx context.Context, p *Person) bool {
+	return !p.Ends.IsZero() && p.Ends.Sub(Now(ctx)) <= EndNotice
+}
+
+// unix writes a time for scripts, 0 for none.
+func unix(t time.Time) string {
+	if t.IsZero() {
+		return "0"
+	}
+	return strconv.FormatInt(t.UnixMilli(), 10)
+}
+
+// signInAgain leads to signing in beside the page, which keeps what is written.
+func signInAgain() string {
+	return SignInPath + "?" + url.Values{"next": {SessionPath}}.Encode()
+}
 
 // Now is when the request came in: all ages on a page count to the same moment.
 func Now(ctx context.Context) time.Time { return scopeOf(ctx).now }
@@ -67,7 +91,7 @@ var zone = func() *time.Location {
 
 func iso(t time.Time) string { return t.In(zone).Format(time.RFC3339) }
 
-func millis(ctx context.Context) string { return strconv.FormatInt(Now(ctx).UnixMilli(), 10) }
+func millis(ctx context.Context) string { return unix(Now(ctx)) }
 
 // drill is "exercise", "test" or "" for a page of real content.
 func (s Shell) drill() string {
@@ -93,8 +117,11 @@ func (s Shell) heading(ctx context.Context) string {
 	return title
 }
 
-func (s Shell) scripts() []string {
+func (s Shell) scripts(ctx context.Context) []string {
 	names := []string{"keys.js", "form.js"}
+	if Who(ctx) != nil {
+		names = append(names, "session.js")
+	}
 	if s.Stream != "" {
 		names = append(names, "live.js", "sound.js")
 	}

@@ -75,7 +75,7 @@ func TestPage(t *testing.T) {
 					`<a href="/b" aria-current="page">`, `action="/me/theme"`, `action="/me/language"`, `action="/signout"`, `value="/page?q=1"`,
 					`value="` + string(l) + `" lang="` + string(l) + `" aria-current="true"`, text("web.change_user"),
 				},
-				[]string{`href="/x"`, `href="/h"`, `data-single-keys`},
+				[]string{`href="/x"`, `data-single-keys`},
 			},
 			{
 				"live", p, Shell{Title: "T", Stream: "/stream?a=1&b=2", Sound: "/sound", Alarms: 2},
@@ -113,11 +113,51 @@ func TestPage(t *testing.T) {
 						t.Errorf("the page has %s", bad)
 					}
 				}
+				if n := strings.Count(got, `href="/h"`); tt.person != nil && n != 1 { // the eighth: in his own menu only
+					t.Errorf("%d times /h", n)
+				}
 				if n := strings.Count(got, `href="/a"`); tt.person != nil && n != 2 { // as a row and as the phone's menu
 					t.Errorf("%d entries for the first task", n)
 				}
 			})
 		}
+	}
+}
+
+// A page says from the start that its session ends if that is soon; session.js has
+// what it needs for later.
+func TestSessionEnd(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		ends  time.Time
+		shown bool
+		data  string
+	}{
+		{"in an hour", start.Add(time.Hour), false, "1786799184000"},
+		{"a second too early", start.Add(EndNotice + time.Second), false, "1786795705000"},
+		{"in two minutes", start.Add(EndNotice), true, "1786795704000"},
+		{"not while an incident is open", time.Time{}, false, "0"},
+	} {
+		p := jana()
+		p.Ends = tt.ends
+		got := framed(t, p, "/page?lang=de", Shell{Title: "T"}, nil)
+		_, strip, _ := strings.Cut(got, `id="session-strip"`)
+		strip, _, _ = strings.Cut(strip, "</div>")
+		head, _, _ := strings.Cut(strip, ">")
+		if strings.Contains(head, " hidden") == tt.shown || strings.Contains(strip, "14:08:24 werden Sie abgemeldet") != tt.shown {
+			t.Errorf("%s: %s", tt.name, strip)
+		}
+		for _, want := range []string{`data-ends="` + tt.data + `"`, `data-now="1786795584000"`, `data-notice="120000"`, `data-state="/me/session.json"`, `href="/signin?next=%2Fme%2Fsession" target="_blank"`} {
+			if !strings.Contains(strip, want) {
+				t.Errorf("%s lacks %s: %s", tt.name, want, strip)
+			}
+		}
+		if !strings.Contains(got, "/static/session.js?v=") {
+			t.Errorf("%s: nobody watches the end", tt.name)
+		}
+	}
+	if got := framed(t, nil, "/page", Shell{Title: "T"}, nil); strings.Contains(got, "session") {
+		t.Error("a stranger has a session")
 	}
 }
 

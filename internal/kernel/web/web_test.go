@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -587,5 +588,35 @@ func BenchmarkStatusPage(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		serve(rt, r)
+	}
+}
+
+// Behind a proxy that ends TLS the browser is told the same as over our own.
+func TestBehindProxy(t *testing.T) {
+	for name, c := range map[string]struct {
+		target  string
+		proxied bool
+		want    bool
+	}{
+		"plain": {"http://node.example/who", false, false}, "TLS": {"https://node.example/who", false, true},
+		"proxy": {"http://node.example/who", true, true},
+	} {
+		rt, _ := router(t)
+		rt.cfg.Proxied = c.proxied
+		rt.Handle("GET /who", func(w http.ResponseWriter, r *http.Request) error {
+			return plain(w, http.StatusOK, strconv.FormatBool(Secure(r.Context())))
+		})
+		res := serve(rt, request("GET", c.target+"?lang=de"))
+		body, err := io.ReadAll(res.Body)
+		if err != nil || string(body) != strconv.FormatBool(c.want) {
+			t.Errorf("%s: the page sees %s, %v", name, body, err)
+		}
+		if got := res.Header.Get("Strict-Transport-Security") == hsts; got != c.want {
+			t.Errorf("%s: HSTS %v", name, got)
+		}
+		cookies := res.Cookies()
+		if len(cookies) != 1 || cookies[0].Secure != c.want {
+			t.Errorf("%s: %v", name, cookies)
+		}
 	}
 }

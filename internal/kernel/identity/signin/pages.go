@@ -56,6 +56,10 @@ const maxForm = 64 << 10
 type Options struct {
 	Policy *access.Policy // for the page of roles
 	Texts  *i18n.Bundle
+	// Waiting counts the alarms that wait for somebody of an organisation, for its
+	// desks at which nobody is signed in; known is false when it cannot tell. nil:
+	// there are no alarms.
+	Waiting func(ctx context.Context, organisation string) (n int, known bool)
 }
 
 // Pages are the pages of people and rights.
@@ -124,7 +128,8 @@ func (p *Pages) Register(rt *web.Router) {
 		rt.Page("POST /"+string(kind)+"/{token}", open, p.doLink(kind))
 	}
 
-	rt.Page("GET "+web.MePath, web.May(actionMeRead), p.me)
+	look := web.May(actionMeRead)
+	rt.Page("GET "+web.MePath, look, p.me)
 	rt.Page("POST "+web.MePath, mine, p.doMe)
 	rt.Page("POST "+web.ThemePath, mine, p.theme)
 	rt.Page("POST "+web.LanguagePath, mine, p.language)
@@ -134,6 +139,12 @@ func (p *Pages) Register(rt *web.Router) {
 	rt.Page("POST "+web.MePath+"/passkeys/remove", mine, p.removePasskey)
 	rt.Page("POST "+web.MePath+"/codes", mine, p.newCodes)
 	rt.Page("POST "+web.MePath+"/sessions", mine, p.endMine)
+	rt.Page("GET "+web.SessionPath, look, p.session)
+	rt.Page("GET "+web.SessionStatePath, look, p.sessionState)
+	rt.Page("POST "+web.SessionStatePath, look, p.sessionState)
+	rt.Page("GET "+unsentPath, look, p.unsent)
+	rt.Page("POST "+unsentPath, mine, p.sendAgain)
+	rt.Page("POST "+unsentPath+"/drop", mine, p.dropUnsent)
 
 	p.registerPeople(rt)
 	p.registerRights(rt)

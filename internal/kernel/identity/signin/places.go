@@ -159,7 +159,8 @@ func (p *Pages) removeDesk(w http.ResponseWriter, r *http.Request) error {
 	return see(w, r, desksPath+"?removed=")
 }
 
-// desk offers the names of who worked at this desk: one press and the PIN.
+// desk offers the names of who worked at this desk: one press and the PIN, or one
+// that leads to the provider.
 func (p *Pages) desk(w http.ResponseWriter, r *http.Request) error {
 	return p.showDesk(w, r, signInView{Next: nextOf(r)})
 }
@@ -168,15 +169,24 @@ func (p *Pages) showDesk(w http.ResponseWriter, r *http.Request, v signInView) (
 	if v.Desk, err = p.d.DeskOf(r); err != nil {
 		return err
 	}
-	if v.Worked, err = p.d.WorkedHere(r); err != nil {
+	here, err := p.d.WorkedHere(r)
+	if err != nil {
 		return err
 	}
-	if v.Desk == nil || len(v.Worked) == 0 {
+	if v.Desk == nil || len(here) == 0 {
 		return see(w, r, with(web.SignInPath+"?"+other+"=", v.Next))
+	}
+	for _, who := range here {
+		if who.Provider == "" {
+			v.Worked = append(v.Worked, who)
+		} else {
+			v.Elsewhere = append(v.Elsewhere, who)
+		}
 	}
 	if who := web.Who(r.Context()); who != nil {
 		v.Who = who.Name
 	}
+	p.count(r, &v)
 	return web.Render(w, r, statusOf(v.Errors), p.deskPage(v))
 }
 
@@ -191,7 +201,7 @@ func (p *Pages) doDesk(w http.ResponseWriter, r *http.Request) error {
 	}
 	login := ""
 	for _, who := range here {
-		if who.ID == v.Person {
+		if who.ID == v.Person && who.Provider == "" {
 			login = who.Login
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"trojmezi/internal/kernel/identity"
+	"trojmezi/internal/kernel/store"
 )
 
 // TestShots takes pictures of the pages, to be looked at by a person: with the
@@ -77,6 +79,10 @@ func gallery(t *testing.T) (http.Handler, []shot) {
 	_, err = w.CreateOrganisation(t.Context(), nil, identity.Organisation{Name: "Regionalleitstelle Ostsachsen Hoyerswerda", Country: "DE", Addresses: []string{"1.2.4"}})
 	w.must(err)
 
+	w.waiting = 3
+	late := w.browser()
+	late.enter("marie.kosova").away().post("/me", url.Values{"name": {"Marie Kosová-Dlouhá"}, "lang": {"cs"}, "settings": {""}}).submit("/signin", "login", "marie.kosova", "password", good)
+
 	chief, tech := w.browser(), w.browser()
 	chief.enter("chief").get("/desks").submit("/desks", "desk", "Stůl 2")
 	for _, login := range []string{"petr.novak", "anna.mueller", "marie.kosova"} {
@@ -85,6 +91,10 @@ func gallery(t *testing.T) (http.Handler, []shot) {
 		b.enter(login)
 		chief.cookies["desk_people"] = b.cookies["desk_people"]
 	}
+	w.must(w.db.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec(`UPDATE identity_person SET provider = 'kraj', subject = id, password = '' WHERE login = 'petr.novak'`)
+		return err
+	}))
 	tech.enter("jan.kowalski")
 	invited := w.browser()
 	invited.enter("chief").get("/people/new").submit("/people/new", "name", "Nová Kolegyně", "login", "nova", "roles", "dispatcher", "lang", "cs")
@@ -92,7 +102,7 @@ func gallery(t *testing.T) (http.Handler, []shot) {
 	done := w.browser()
 	done.enter("chief").get("/signin/enrol?next=/me").submit("/signin/enrol/totp", "code", w.code(done.key(), 0))
 
-	jar := map[string]*browser{"chief": chief, "tech": tech, "invited": invited, "done": done, "nobody": w.browser(), "desk": {w: w, cookies: map[string]*http.Cookie{"desk": chief.cookies["desk"], "desk_people": chief.cookies["desk_people"]}}}
+	jar := map[string]*browser{"chief": chief, "tech": tech, "invited": invited, "done": done, "late": late, "nobody": w.browser(), "desk": {w: w, cookies: map[string]*http.Cookie{"desk": chief.cookies["desk"], "desk_people": chief.cookies["desk_people"]}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /as/{who}/{lang}", func(rw http.ResponseWriter, r *http.Request) {
 		_, port, _ := net.SplitHostPort(r.Host)
@@ -107,7 +117,7 @@ func gallery(t *testing.T) (http.Handler, []shot) {
 	return mux, []shot{
 		{"setup", "nobody", "pl", "/setup"}, {"signin", "nobody", "cs", "/signin?next=/people"}, {"signin-de", "nobody", "de", "/signin"}, {"enrol", "tech", "cs", "/signin/enrol"}, {"codes", "done", "de", "/signin/codes"},
 		{"people", "chief", "cs", "/people"}, {"person", "invited", "pl", newcomer}, {"eva", "chief", "de", "/people/" + eva.ID}, {"new", "chief", "cs", "/people/new"},
-		{"roles", "chief", "de", "/roles"}, {"sessions", "chief", "pl", "/sessions"}, {"desks", "chief", "cs", "/desks"}, {"desk", "desk", "cs", "/desk"},
+		{"roles", "chief", "de", "/roles"}, {"sessions", "chief", "pl", "/sessions"}, {"desks", "chief", "cs", "/desks"}, {"desk", "desk", "cs", "/desk"}, {"unsent", "late", "cs", "/me/unsent"}, {"session", "late", "de", "/me/session"},
 		{"organisations", "chief", "de", "/organisations"}, {"organisation", "chief", "pl", "/organisations/new"}, {"me", "done", "pl", "/me"}, {"ask", "chief", "de", "/people/" + eva.ID + "/reset"},
 	}
 }

@@ -19,10 +19,14 @@ type signInView struct {
 	Desk        *identity.Desk
 	Providers   []identity.Provider
 	Errors      ui.Errors
-	// Worked is who signed in at this desk before, for the page that offers the
-	// names; Person is the one chosen.
-	Worked []identity.Person
-	Person string
+	// Worked is who signed in at this desk before with an account of ours, Elsewhere
+	// who did at a provider, for the page that offers the names; Person is the id of
+	// the one expected.
+	Worked, Elsewhere []identity.Person
+	Person            string
+	// Waiting is the number of alarms at the desk's organisation, where it is Known.
+	Waiting int
+	Known   bool
 }
 
 // other marks the page for whom the desk does not know.
@@ -40,7 +44,7 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	v := signInView{Next: next}
 	if who := web.Who(ctx); who != nil {
-		v.Login, v.Who = who.Login, who.Name
+		v.Login, v.Who, v.Person = who.Login, who.Name, who.ID
 	} else if !r.URL.Query().Has(other) {
 		here, err := p.d.WorkedHere(r)
 		if err != nil {
@@ -61,7 +65,16 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, v signInView)
 		return err
 	}
 	v.Providers = p.d.Providers()
+	p.count(r, &v)
 	return web.Render(w, r, statusOf(v.Errors), p.signInPage(v))
+}
+
+// count counts the alarms at a desk at which nobody is signed in: whoever comes by
+// sees that he is needed. Strangers at other browsers see nothing.
+func (p *Pages) count(r *http.Request, v *signInView) {
+	if v.Desk != nil && web.Who(r.Context()) == nil && p.o.Waiting != nil {
+		v.Waiting, v.Known = p.o.Waiting(r.Context(), v.Desk.Organisation)
+	}
 }
 
 // place is the name of the organisation that operates the node: people with
@@ -425,7 +438,7 @@ func (p *Pages) doLink(kind identity.LinkKind) web.Handler {
 /* Providers */
 
 func (p *Pages) provider(w http.ResponseWriter, r *http.Request) error {
-	target, err := p.d.StartProvider(w, r, r.PathValue("provider"), nextOf(r))
+	target, err := p.d.StartProvider(w, r, r.PathValue("provider"), r.URL.Query().Get("person"), nextOf(r))
 	if err != nil {
 		return p.providerFailed(w, r, err)
 	}

@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -246,6 +247,24 @@ func organisationURL(id string) string {
 		return organisationsPath + "/new"
 	}
 	return organisationsPath + "/" + id
+}
+
+// providerName is what the provider is called on buttons.
+func (p *Pages) providerName(id string) string {
+	for _, o := range p.d.Providers() {
+		if o.ID == id {
+			return o.Name
+		}
+	}
+	return id
+}
+
+// providerURL leads to a provider, which is told at a desk who is expected.
+func providerURL(id, person, next string) string {
+	if person == "" {
+		return with(oidcPath+id, next)
+	}
+	return with(oidcPath+id+"?"+url.Values{"person": {person}}.Encode(), next)
 }
 
 func workedHere(v signInView) (all []ui.Option) {

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base32"
@@ -25,6 +26,7 @@ import (
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/identity"
 	"trojmezi/internal/kernel/seal"
+	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/store/storetest"
 	"trojmezi/internal/kernel/web"
 	"trojmezi/internal/kernel/web/ui"
@@ -43,12 +45,16 @@ type world struct {
 	texts *i18n.Bundle
 	rt    *web.Router
 	here  identity.Organisation
+	db    *store.DB
+	// waiting are the alarms of here; below 0 they cannot be counted.
+	waiting int
 }
 
 func empty(t testing.TB, set ...func(*identity.Options)) *world {
 	t.Helper()
 	w := &world{t: t, clock: clock.Fake(time.Date(2026, 11, 25, 6, 0, 0, 0, time.UTC))}
 	db := storetest.Open(t)
+	w.db = db
 	node, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	w.must(err)
 	w.must(db.Migrate(t.Context(), "audit", audit.Migrations()))
@@ -64,8 +70,13 @@ func empty(t testing.TB, set ...func(*identity.Options)) *world {
 	}
 	w.Directory, err = identity.New(o)
 	w.must(err)
-	pages := New(w.Directory, Options{Policy: policy, Texts: w.texts})
-	w.rt = web.NewRouter(web.Config{Bundle: w.texts, Log: log, Clock: w.clock, Policy: policy, Authenticate: w.Authenticate, Nav: pages.Nav(), Built: os.DirFS("../../../../web/dist")})
+	pages := New(w.Directory, Options{Policy: policy, Texts: w.texts, Waiting: func(_ context.Context, organisation string) (int, bool) {
+		if organisation != w.here.ID {
+			t.Errorf("alarms of %q are asked for", organisation)
+		}
+		return w.waiting, w.waiting >= 0
+	}})
+	w.rt = web.NewRouter(web.Config{Bundle: w.texts, Log: log, Clock: w.clock, Policy: policy, Authenticate: w.Authenticate, Unsent: pages.Unsent, Nav: pages.Nav(), Built: os.DirFS("../../../../web/dist")})
 	pages.Register(w.rt)
 	w.rt.Page("GET /{$}", web.Public(), func(rw http.ResponseWriter, r *http.Request) error {
 		name := "nobody"
@@ -194,8 +205,11 @@ func (b *browser) post(path string, values url.Values) *browser {
 	r := httptest.NewRequest("POST", path, strings.NewReader(values.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	res := b.send(r)
-	if res.StatusCode == http.StatusSeeOther {
+	switch res.StatusCode {
+	case http.StatusSeeOther:
 		return b.get(res.Header.Get("Location"))
+	case http.StatusTemporaryRedirect:
+		return b.post(res.Header.Get("Location"), values)
 	}
 	return b.check()
 }

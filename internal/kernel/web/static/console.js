@@ -113,16 +113,23 @@ document.addEventListener("live:region", (e) => {
   dress();
 });
 
-/* A page marked as an exercise must not stay so when something real comes. A form keeps
-   what is written and loses only the mark. */
+/* A page marked as an exercise says so only while nothing real is open or asks for a
+   person. It is not loaded anew for that: what is written would be lost, and a page that
+   nobody has pressed anything on may not sound. */
+
+const { kind } = body.dataset;
+const word = kind && `${document.title.replace(/^\(\d+\) /, "").split(" · ")[0]} · `;
+
 document.addEventListener("live:alarm", (e) => {
-  if (!body.dataset.kind || e.detail.drill !== false) return;
-  if (panes) {
-    location.reload();
-    return;
+  if (!kind) return;
+  const { real } = e.detail;
+  if (real) {
+    delete body.dataset.kind;
+    document.title = document.title.replace(word, "");
+  } else {
+    body.dataset.kind = kind;
   }
-  delete body.dataset.kind;
-  for (const tape of document.querySelectorAll(".top .tape")) tape.hidden = true;
+  for (const tape of document.querySelectorAll(".top .tape")) tape.hidden = real;
 });
 
 /* "Send a message" leads to the field beside the thread where there is one. */
@@ -151,13 +158,21 @@ setInterval(tell, TELL);
 
 const form = document.getElementById("handover");
 
+// Another place takes nothing over from the one before it; the server does the same.
+const OF_PLACE = ["lat", "lon", "street", "house", "postal", "country"];
+
 function fill(query) {
-  for (const [name, value] of new URLSearchParams(query)) {
+  const reading = new URLSearchParams(query);
+  const held = (name) => form.elements[name].value.trim().toLowerCase();
+  const set = (name, value) => {
     const f = form.elements[name];
-    if (!f) continue;
+    if (!f) return;
     f.value = value;
     f.dispatchEvent(new Event("input", { bubbles: true }));
-  }
+  };
+  const place = reading.get("place")?.toLowerCase();
+  if (place && (held("place") || held("lat")) && place !== held("place")) for (const name of OF_PLACE) set(name, "");
+  for (const [name, value] of reading) set(name, value);
 }
 
 async function part(query, into) {
@@ -174,26 +189,29 @@ if (form) {
   const where = form.elements.where;
   const found = document.getElementById("found");
   const said = document.getElementById("said");
+  // Readings of what has been written over since are of another place.
+  const current = (reading) => !where.value.trim() || new URLSearchParams(reading.value).get("of") === where.value.trim();
   let timer;
   where.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(() => (where.value.trim() ? part({ where: where.value }, found) : found.replaceChildren()), FIND);
   });
   where.addEventListener("keydown", (e) => {
-    const first = found.querySelector("input");
+    const first = [...found.querySelectorAll("input")].find(current);
     if ((e.key !== "Enter" && e.key !== "ArrowDown") || e.ctrlKey || !first) return;
     e.preventDefault(); // chooses, sends nothing
     first.focus();
     if (e.key === "Enter") { first.checked = true; first.dispatchEvent(new Event("change", { bubbles: true })); }
   });
   found.addEventListener("change", (e) => {
-    if (e.target.name !== "choice") return;
+    if (e.target.name !== "choice" || !current(e.target)) return;
     fill(e.target.value);
     where.value = "";
     e.target.checked = false; // the fields hold it now
     const map = form.querySelector("tm-map");
     const [lat, lon] = [Number(form.elements.lat.value), Number(form.elements.lon.value)];
-    if (map?.view && form.elements.lat.value) map.choose(lat, lon);
+    if (!form.elements.lat.value) map?.clear?.();
+    else if (map?.view) map.choose(lat, lon);
   });
   let asked;
   for (const name of ["lat", "lon"]) form.elements[name].addEventListener("input", () => {

@@ -33,3 +33,32 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     button.querySelector("span").textContent = button.dataset.copied;
   });
 }
+
+// The number of waiting alarms at a desk at which nobody is signed in. Only its own
+// part of the page is taken in, so that a half-typed password stays.
+const EVERY = 5000; // ms between two questions
+const DEAD = 15000; // ms without an answer: the number may be wrong
+const waiting = document.getElementById("waiting");
+
+if (waiting) {
+  const part = (of, name) => of.querySelector(`[data-part=${name}]`);
+  let heard = Date.now();
+  setInterval(async () => {
+    try {
+      const answer = await fetch(waiting.dataset.url, { headers: { accept: "text/html" }, cache: "no-store" });
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("waiting");
+      if (!fresh) throw new Error("no number");
+      heard = Date.now();
+      waiting.dataset.at = fresh.dataset.at;
+      for (const name of ["number", "at"]) {
+        const [old, next] = [part(waiting, name), part(fresh, name)];
+        if (!old.isEqualNode(next)) old.replaceChildren(...next.childNodes);
+      }
+    } catch {
+      if (Date.now() - heard < DEAD) return;
+      const words = waiting.dataset.dead.replace("{time}", waiting.dataset.at);
+      if (part(waiting, "number").textContent !== words) part(waiting, "number").textContent = words;
+      part(waiting, "at").textContent = "";
+    }
+  }, EVERY);
+}

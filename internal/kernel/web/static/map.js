@@ -119,6 +119,14 @@ class TmMap extends HTMLElement {
     this.#choose({ lat, lng: lon });
   }
 
+  // clear takes the chosen point away again; the fields are the caller's.
+  clear() {
+    this.#asked++;
+    this.#chosen?.remove();
+    const said = this.querySelector(".map-said");
+    if (said) said.textContent = "";
+  }
+
   async #start() {
     const d = this.dataset;
     const [library, base] = await Promise.all([import(d.library), json(d.base), sheet(d.style)]);

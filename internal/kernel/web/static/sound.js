@@ -24,13 +24,15 @@ const slot = document.querySelector("[data-sound-state]");
 const strip = document.getElementById("sound-strip");
 const label = slot.querySelector("[data-text]");
 const offText = label.textContent;
-const timbre = body.dataset.kind ? TIMBRE.drill : TIMBRE.real;
 
 let context;
 let current = { class: "" };
 let repeat;
 let mutedUntil = 0;
 let told = "";
+
+// A page marked as an exercise may outlive it: what is real is heard as real at once.
+const timbre = () => (body.dataset.kind && !current.real ? TIMBRE.drill : TIMBRE.real);
 
 function device() {
   if (!context) {
@@ -52,11 +54,12 @@ function pulse(at) {
   gain.gain.setValueAtTime(LOUD, at + PULSE - FADE);
   gain.gain.linearRampToValueAtTime(0, at + PULSE);
   gain.connect(context.destination);
-  for (const tone of timbre.tones) {
+  const { type, tones } = timbre();
+  for (const tone of tones) {
     const o = context.createOscillator();
     const part = context.createGain();
-    part.gain.value = 1 / timbre.tones.length;
-    o.type = timbre.type;
+    part.gain.value = 1 / tones.length;
+    o.type = type;
     o.frequency.value = tone;
     o.connect(part).connect(gain);
     o.start(at);
