@@ -63,7 +63,8 @@ type Probed struct {
 	Failure string        // translation key, "" for none
 }
 
-// Probe asks every configured peer for its register, the way the node does.
+// Probe asks every peer of the configuration for its register, the way the node
+// does: where there is no database yet.
 func Probe(ctx context.Context, cfg Config, dir, version string) ([]Probed, error) {
 	var sec *security
 	var err error
@@ -76,19 +77,29 @@ func Probe(ctx context.Context, cfg Config, dir, version string) ([]Probed, erro
 	if err != nil {
 		return nil, err
 	}
+	out := probe(ctx, peers)
+	for _, p := range peers {
+		p.client.Close()
+	}
+	return out, nil
+}
+
+// Probe does the same with Peers.
+func (n *Node) Probe(ctx context.Context) []Probed { return probe(ctx, n.reliedOn()) }
+
+func probe(ctx context.Context, peers []*peer) []Probed {
 	var out []Probed
-	for _, peer := range peers {
+	for _, p := range peers {
 		ctx, cancel := context.WithTimeout(ctx, registryTimeout)
-		_, err := peer.client.Registry(ctx)
+		_, err := p.client.Registry(ctx)
 		cancel()
-		r := Probed{ID: peer.ID, Skew: peer.client.ClockSkew()}
+		r := Probed{ID: p.ID, Skew: p.client.ClockSkew()}
 		if err != nil {
 			r.Failure = failureKey(err)
 		}
 		out = append(out, r)
-		peer.client.Close()
 	}
-	return out, nil
+	return out
 }
 
 // Quarantine stops sending to a peer and taking messages from it, or lets both
@@ -156,13 +167,16 @@ type QueueState struct {
 	LastSeq     int64  `json:"lastSequenceId"`
 	Waiting     int64  `json:"waiting"`
 	Online      bool   `json:"online"`
+	// OldestWaiting is of the live ones, 0 without.
+	OldestWaiting int64 `json:"oldestWaitingAt"`
 }
 
 // QueueStates lists the local queues by destination.
 func QueueStates(tx *store.Tx) ([]QueueState, error) {
 	rows, err := tx.Query(`SELECT q.destination, q.last_seq,
 		(SELECT COUNT(*) FROM exchange_message m WHERE m.destination = q.destination AND m.state = 'queued'),
-		(SELECT COALESCE(MAX(online), 0) FROM exchange_presence x WHERE x.oid = q.destination)
+		(SELECT COALESCE(MAX(online), 0) FROM exchange_presence x WHERE x.oid = q.destination),
+		(SELECT COALESCE(MIN(m.accepted_at), 0) FROM exchange_message m WHERE m.destination = q.destination AND m.state = 'queued' AND m.kind = 'live')
 		FROM exchange_queue q ORDER BY q.destination`)
 	if err != nil {
 		return nil, err
@@ -172,7 +186,7 @@ func QueueStates(tx *store.Tx) ([]QueueState, error) {
 	for rows.Next() {
 		var s QueueState
 		var online int64
-		if err := rows.Scan(&s.Destination, &s.LastSeq, &s.Waiting, &online); err != nil {
+		if err := rows.Scan(&s.Destination, &s.LastSeq, &s.Waiting, &online, &s.OldestWaiting); err != nil {
 			return nil, err
 		}
 		s.Online = online == 1

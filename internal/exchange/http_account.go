@@ -24,10 +24,11 @@ import (
 // account is a system that may sign in, with its own allowance of messages.
 type account struct {
 	Account
-	actor access.Actor
-	owns  sync.Map // action and OID the policy permitted; neither it nor the account changes
-	rate  *rate.Limiter
-	peer  string // id of the connected peer whose account it is, "" for one of the configuration
+	actor  access.Actor
+	owns   sync.Map // action and OID the policy permitted; neither it nor the account changes
+	rate   *rate.Limiter
+	peer   string // id of the connected peer whose account it is, "" for one of the configuration
+	before string // a password that is good too, "" for none
 }
 
 func newAccounts(list []Account, limits Limits) map[string]*account {
@@ -72,7 +73,7 @@ func (n *Node) checkPassword(username, password string) *account {
 		}
 		return a
 	case a != nil:
-		if equal(a.Password, password) {
+		if equal(a.Password, password) || a.before != "" && equal(a.before, password) {
 			return a
 		}
 		return nil
@@ -127,6 +128,7 @@ func (n *Node) issueToken(r *http.Request, wanted string) (string, error) {
 		}
 		c.CertThumbprint = thumbprint(r)
 		n.noteCall(a, noteSignIn, shown(r))
+		n.noteSecret(a, pass)
 	}
 	return n.tokens.Issue(c)
 }

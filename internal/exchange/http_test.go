@@ -577,6 +577,14 @@ func TestStartingAfterARestart(t *testing.T) {
 	if r.db.Engine() != store.SQLite {
 		t.Skip("with several instances another one may have read them")
 	}
+	looking := r.deps
+	looking.Look = true
+	if _, err := New(t.Context(), r.cfg, looking); err != nil {
+		t.Fatal(err)
+	}
+	if n := ask[int](r, `SELECT COUNT(*) FROM exchange_peer WHERE fetched = 0`); n != 0 {
+		t.Error("who only looked made the node one that starts")
+	}
 	again, err := New(t.Context(), r.cfg, r.deps)
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,72 +69,10 @@ const checkFresh = 15 * time.Minute
 // checkTimeout bounds one step.
 const checkTimeout = 10 * time.Second
 
-// CheckLink tries a link in both directions as far as this node can: it does
-// everything a node does with its neighbour once, over new connections, and looks
-// when the neighbour did the same here. It changes nothing.
+// CheckLink tries a link in both directions as far as this node can: what
+// CheckLine does, and when the neighbour did the same here. It changes nothing.
 func (n *Node) CheckLink(ctx context.Context, l Link) []LinkCheck {
-	var out []LinkCheck
-	failed := false
-	try := func(step CheckStep, f func(ctx context.Context) (cause, detail string)) {
-		c := LinkCheck{Step: step, Cause: CauseSkipped}
-		if !failed {
-			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-			defer cancel()
-			c.Cause, c.Detail = f(ctx)
-			failed = c.Cause != "" && step != CheckClock
-		}
-		out = append(out, c)
-	}
-	p, err := newPeer(n.cfg, l.Peer, n.security, n.version, func(p *peer) {
-		k := l.key()
-		p.accepted, p.revoked = setOf(k.accepted), setOf(k.notAccepted)
-	})
-	u, err2 := url.Parse(l.BaseURL)
-	if err = errors.Join(err, err2); err != nil {
-		return []LinkCheck{{Step: CheckReach, Cause: CauseName, Detail: err.Error()}}
-	}
-	defer p.client.Close()
-	try(CheckReach, func(ctx context.Context) (string, string) { return reach(ctx, u) })
-	if u.Scheme == "https" {
-		try(CheckCertificate, func(ctx context.Context) (string, string) { return n.checkCertificate(ctx, p, u) })
-	}
-	var info ucri.Info
-	try(CheckSignIn, func(ctx context.Context) (string, string) {
-		var err error
-		info, err = p.client.Info(ctx)
-		return causeOf(err)
-	})
-	try(CheckInfo, func(context.Context) (string, string) {
-		if info.Status != 0 {
-			return CauseStarting, info.UCRMProductName
-		}
-		return "", strings.TrimSpace(info.UCRMProvider + " · " + info.UCRMProductName + " " + info.UCRMVersion)
-	})
-	try(CheckRegister, func(ctx context.Context) (string, string) {
-		recs, err := p.client.Registry(ctx)
-		if err != nil {
-			return causeOf(err)
-		}
-		var names []string
-		own := false
-		for _, r := range recs {
-			own = own || r.ID == l.OID
-			if r.ID != l.OID {
-				names = append(names, r.OperatorName+" ("+r.ID+")")
-			}
-		}
-		if !own {
-			return CauseOID, strings.Join(names, ", ")
-		}
-		return "", strings.Join(names, ", ")
-	})
-	try(CheckClock, func(context.Context) (string, string) {
-		if skew := p.client.ClockSkew(); skew.Abs() > SkewAlarm {
-			return CauseClock, skew.Round(time.Second).String()
-		}
-		return "", ""
-	})
-	try(CheckMessage, func(ctx context.Context) (string, string) { return n.checkMessage(ctx, p) })
+	out := n.CheckLine(ctx, l, CheckMessage)
 	for _, s := range []struct {
 		step CheckStep
 		at   time.Time
@@ -145,6 +84,95 @@ func (n *Node) CheckLink(ctx context.Context, l Link) []LinkCheck {
 		out = append(out, c)
 	}
 	return out
+}
+
+// CheckLine does everything a node does with its neighbour once, over new
+// connections, up to the step last.
+func (n *Node) CheckLine(ctx context.Context, l Link, last CheckStep) []LinkCheck {
+	p, err := newPeer(n.cfg, l.Peer, n.security, n.version, func(p *peer) {
+		p.link = l.key()
+		p.accepted, p.revoked = setOf(p.link.accepted), setOf(p.link.notAccepted)
+	})
+	u, err2 := url.Parse(l.BaseURL)
+	if err = errors.Join(err, err2); err != nil {
+		return []LinkCheck{{Step: CheckReach, Cause: CauseName, Detail: err.Error()}}
+	}
+	defer p.client.Close()
+	var out []LinkCheck
+	failed := false
+	for _, s := range n.lineSteps(p, u) {
+		c := LinkCheck{Step: s.step, Cause: CauseSkipped}
+		if !failed {
+			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+			c.Cause, c.Detail = s.try(ctx)
+			cancel()
+			failed = c.Cause != "" && s.step != CheckClock
+		}
+		if s.step != CheckCertificate || u.Scheme == "https" {
+			out = append(out, c)
+		}
+		if s.step == last {
+			break
+		}
+	}
+	return out
+}
+
+// LineGood reports whether messages can go over a line that was tried: its clock
+// does not keep them from that.
+func LineGood(found []LinkCheck) bool {
+	return !slices.ContainsFunc(found, func(c LinkCheck) bool { return c.Cause != "" && c.Step != CheckClock })
+}
+
+// lineStep is how a step of CheckLine is tried.
+type lineStep struct {
+	step CheckStep
+	try  func(ctx context.Context) (cause, detail string)
+}
+
+func (n *Node) lineSteps(p *peer, u *url.URL) []lineStep {
+	var info ucri.Info
+	return []lineStep{
+		{CheckReach, func(ctx context.Context) (string, string) { return reach(ctx, u) }},
+		{CheckCertificate, func(ctx context.Context) (string, string) { return n.checkCertificate(ctx, p, u) }},
+		{CheckSignIn, func(ctx context.Context) (string, string) {
+			var err error
+			info, err = p.client.Info(ctx)
+			return causeOf(err)
+		}},
+		{CheckInfo, func(context.Context) (string, string) {
+			if info.Status != 0 {
+				return CauseStarting, info.UCRMProductName
+			}
+			return "", strings.TrimSpace(info.UCRMProvider + " · " + info.UCRMProductName + " " + info.UCRMVersion)
+		}},
+		{CheckRegister, func(ctx context.Context) (string, string) { return checkRegister(ctx, p) }},
+		{CheckClock, func(context.Context) (string, string) {
+			if skew := p.client.ClockSkew(); skew.Abs() > SkewAlarm {
+				return CauseClock, skew.Round(time.Second).String()
+			}
+			return "", ""
+		}},
+		{CheckMessage, func(ctx context.Context) (string, string) { return n.checkMessage(ctx, p) }},
+	}
+}
+
+// checkRegister looks whether their register has the node we mean.
+func checkRegister(ctx context.Context, p *peer) (cause, detail string) {
+	recs, err := p.client.Registry(ctx)
+	if err != nil {
+		return causeOf(err)
+	}
+	var names []string
+	cause = CauseOID
+	for _, r := range recs {
+		if r.ID == p.OID {
+			cause = ""
+			continue
+		}
+		names = append(names, r.OperatorName+" ("+r.ID+")")
+	}
+	return cause, strings.Join(names, ", ")
 }
 
 func hostPort(u *url.URL) string {
@@ -173,9 +201,12 @@ func reach(ctx context.Context, u *url.URL) (cause, detail string) {
 	return CauseRefused, hostPort(u)
 }
 
-// checkCertificate looks at what their server shows. Before people rely on the
-// link it must be one whose fingerprint was read out to us.
+// checkCertificate looks at what their server shows; a server without TLS has
+// nothing to show.
 func (n *Node) checkCertificate(ctx context.Context, p *peer, u *url.URL) (cause, detail string) {
+	if u.Scheme != "https" {
+		return "", ""
+	}
 	var shown *x509.Certificate
 	var err error
 	conf := &tls.Config{
@@ -196,9 +227,6 @@ func (n *Node) checkCertificate(ctx context.Context, p *peer, u *url.URL) (cause
 		return CauseNoTLS, ""
 	}
 	fp := Fingerprint(shown)
-	if !p.accepted[fp] && !p.revoked[fp] && len(p.accepted) > 0 {
-		return CauseFingerprint, fp
-	}
 	if err == nil {
 		n.noteCertificate(p, shown, 0)
 		return "", fp

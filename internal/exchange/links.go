@@ -39,7 +39,8 @@ const (
 )
 
 // Link is a neighbour's node that people connected while this one ran. Username
-// and Password of Peer are ours at their node, Login and Secret theirs at ours.
+// and Password of Peer are ours at their node, Login and Secret theirs at ours;
+// OldSecret is good too until they have signed in with Secret, "" for none.
 type Link struct {
 	Peer
 	Name         string
@@ -48,6 +49,7 @@ type Link struct {
 	StateAt      time.Time
 	Login        string
 	Secret       string
+	OldSecret    string
 	CreatedBy    string // ids of persons
 	CreatedAt    time.Time
 	ProposedBy   string
@@ -126,13 +128,26 @@ func (n *Node) peers() *neighbours { return n.neighbours.Load() }
 // OID is the node's own address.
 func (n *Node) OID() string { return n.cfg.OID }
 
+// Listen is the address at which the node is called, of the configuration.
+func (n *Node) Listen() string { return n.cfg.Listen }
+
 // Operator is who runs the node, as its register record has it.
 func (n *Node) Operator() string { return n.cfg.Operator }
 
 // Configured lists the peers of the configuration file, without passwords.
-func (n *Node) Configured() []Peer {
+func (n *Node) Configured() []Peer { return withoutPasswords(n.configured) }
+
+// Peers lists the peers that messages go to by id, those of the configuration file
+// and the connected ones that are no trial, without passwords.
+func (n *Node) Peers() []Peer { return withoutPasswords(n.reliedOn()) }
+
+func (n *Node) reliedOn() []*peer {
+	return slices.DeleteFunc(slices.Clone(n.peers().list), func(p *peer) bool { return p.state.Trial() })
+}
+
+func withoutPasswords(peers []*peer) []Peer {
 	var out []Peer
-	for _, p := range n.configured {
+	for _, p := range peers {
 		c := p.Peer
 		c.Username, c.Password = "", ""
 		out = append(out, c)
@@ -155,12 +170,12 @@ func (n *Node) account(username string) *account {
 type linkKey struct {
 	Peer
 	state                 LinkState
-	login, secret         string
+	login, secret, before string
 	accepted, notAccepted string
 }
 
 func (l *Link) key() linkKey {
-	k := linkKey{Peer: l.Peer, state: l.State, login: l.Login, secret: l.Secret}
+	k := linkKey{Peer: l.Peer, state: l.State, login: l.Login, secret: l.Secret, before: l.OldSecret}
 	for _, c := range l.Certificates {
 		switch {
 		case c.Accepted(l.State):
@@ -171,6 +186,9 @@ func (l *Link) key() linkKey {
 	}
 	return k
 }
+
+// connected reports whether people connected the peer while the node ran.
+func (p *peer) connected() bool { return p.link.ID != "" }
 
 func setOf(words string) map[string]bool {
 	m := map[string]bool{}
@@ -229,7 +247,7 @@ func (n *Node) loadPeers(ctx context.Context) error {
 		p.account = &account{
 			Account: Account{Username: l.Login, Password: l.Secret, Type: accountP2P, OIDs: []string{l.OID}},
 			actor:   access.Actor{Type: "Account", ID: l.Login, Attributes: map[string]any{"type": accountP2P, "oids": []string{l.OID}}},
-			rate:    p.rate, peer: l.ID,
+			rate:    p.rate, peer: l.ID, before: l.OldSecret,
 		}
 		list, changed = append(list, p), true
 	}
@@ -247,7 +265,7 @@ func (n *Node) loadPeers(ctx context.Context) error {
 	return nil
 }
 
-const linkColumns = `id, name, organisation, stage, stage_at, oid, base_url, desk_phone, username, password, login, secret, key_id,
+const linkColumns = `id, name, organisation, stage, stage_at, oid, base_url, desk_phone, username, password, login, secret, old_secret, key_id,
 	created_by, created_at, proposed_by, proposed_at, confirmed_by, confirmed_at, signed_in_at, register_at, message_at`
 
 // linkPlace binds a sealed password to its row and column.
@@ -277,8 +295,8 @@ func (n *Node) links(tx *store.Tx, query string, args ...any) ([]Link, error) {
 	}
 	defer rows.Close()
 	type sealedRow struct {
-		password, secret []byte
-		key              int64
+		password, secret, before []byte
+		key                      int64
 	}
 	var out []Link
 	var sealed []sealedRow
@@ -287,7 +305,7 @@ func (n *Node) links(tx *store.Tx, query string, args ...any) ([]Link, error) {
 		var s sealedRow
 		var at [7]int64
 		if err := rows.Scan(&l.ID, &l.Name, &l.Organisation, &l.State, &at[0], &l.OID, &l.BaseURL, &l.DeskPhone, &l.Username, &s.password,
-			&l.Login, &s.secret, &s.key, &l.CreatedBy, &at[1], &l.ProposedBy, &at[2], &l.ConfirmedBy, &at[3], &at[4], &at[5], &at[6]); err != nil {
+			&l.Login, &s.secret, &s.before, &s.key, &l.CreatedBy, &at[1], &l.ProposedBy, &at[2], &l.ConfirmedBy, &at[3], &at[4], &at[5], &at[6]); err != nil {
 			return nil, err
 		}
 		for i, t := range []*time.Time{&l.StateAt, &l.CreatedAt, &l.ProposedAt, &l.ConfirmedAt, &l.SignedInAt, &l.RegisterAt, &l.MessageAt} {
@@ -310,18 +328,33 @@ func (n *Node) links(tx *store.Tx, query string, args ...any) ([]Link, error) {
 		if err != nil {
 			return nil, fmt.Errorf("exchange: link %s: %w", l.ID, err)
 		}
-		for column, f := range map[string]struct {
-			sealed []byte
-			to     *string
-		}{"password": {sealed[i].password, &l.Password}, "secret": {sealed[i].secret, &l.Secret}} {
-			plain, err := key.Open(f.sealed, linkPlace(l.ID, column))
-			if err != nil {
-				return nil, fmt.Errorf("exchange: link %s: %w", l.ID, err)
-			}
-			*f.to = string(plain)
+		if err := openColumns(key, l.ID, map[string]sealedColumn{
+			"password": {sealed[i].password, &l.Password}, "secret": {sealed[i].secret, &l.Secret}, "old_secret": {sealed[i].before, &l.OldSecret},
+		}); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// sealedColumn is where the opened value of a column goes; none stays "".
+type sealedColumn struct {
+	sealed []byte
+	to     *string
+}
+
+func openColumns(key *seal.Key, link string, columns map[string]sealedColumn) error {
+	for column, f := range columns {
+		if len(f.sealed) == 0 {
+			continue
+		}
+		plain, err := key.Open(f.sealed, linkPlace(link, column))
+		if err != nil {
+			return fmt.Errorf("exchange: link %s: %w", link, err)
+		}
+		*f.to = string(plain)
+	}
+	return nil
 }
 
 func linkCertificates(tx *store.Tx, link string) ([]LinkCertificate, error) {
@@ -400,13 +433,14 @@ func (n *Node) PutLink(tx *store.Tx, l Link) error {
 		return err
 	}
 	if _, err := tx.Exec(`INSERT INTO exchange_link (`+linkColumns+`)
-		VALUES ($1, $2, $3, 'proposed', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $4, $14, $15, $16, $17, 0, 0, 0)
+		VALUES ($1, $2, $3, 'proposed', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $4, $15, $16, $17, $18, 0, 0, 0)
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, oid = excluded.oid, base_url = excluded.base_url, desk_phone = excluded.desk_phone,
-			username = excluded.username, password = excluded.password, secret = excluded.secret, key_id = excluded.key_id,
+			username = excluded.username, password = excluded.password, secret = excluded.secret, old_secret = excluded.old_secret, key_id = excluded.key_id,
 			proposed_by = excluded.proposed_by, proposed_at = excluded.proposed_at,
 			confirmed_by = excluded.confirmed_by, confirmed_at = excluded.confirmed_at`,
 		l.ID, l.Name, l.Organisation, millis(n.clock.Now()), l.OID, l.BaseURL, l.DeskPhone, l.Username,
-		key.Seal([]byte(l.Password), linkPlace(l.ID, "password")), l.Login, key.Seal([]byte(l.Secret), linkPlace(l.ID, "secret")), key.ID(),
+		key.Seal([]byte(l.Password), linkPlace(l.ID, "password")), l.Login, key.Seal([]byte(l.Secret), linkPlace(l.ID, "secret")),
+		sealText(key, l.OldSecret, linkPlace(l.ID, "old_secret")), key.ID(),
 		l.CreatedBy, l.ProposedBy, unix(l.ProposedAt), l.ConfirmedBy, unix(l.ConfirmedAt)); err != nil {
 		return err
 	}
@@ -417,6 +451,14 @@ func (n *Node) PutLink(tx *store.Tx, l Link) error {
 	}
 	tx.Notify(TopicLinks)
 	return nil
+}
+
+// sealText is nil for no text.
+func sealText(key *seal.Key, text string, place []byte) []byte {
+	if text == "" {
+		return nil
+	}
+	return key.Seal([]byte(text), place)
 }
 
 // unix is 0 for no time.
@@ -564,6 +606,7 @@ func (n *Node) EndLink(tx *store.Tx, id string, discard bool) error {
 		`DELETE FROM exchange_peer WHERE id = $1`,
 		`DELETE FROM exchange_outbox WHERE peer = $1`,
 		`DELETE FROM exchange_participant WHERE peer = $1`,
+		`DELETE FROM exchange_link_change WHERE link = $1`,
 	} {
 		if _, err := tx.Exec(q, id); err != nil {
 			return err

@@ -535,6 +535,29 @@ func TestLinkFaults(t *testing.T) {
 	}
 }
 
+// Peers that people rely on are those of the file and the connected ones; all are
+// asked for their registers, none tells its passwords.
+func TestPeersAndProbe(t *testing.T) {
+	t.Parallel()
+	a, b := twoSides(t)
+	a.meet(b, b.link, "secret of b")
+	b.meet(a, a.link, "secret of a")
+	until(t, "both have taken it up", func() bool { return a.peers().byID[a.link] != nil && b.peers().byID[b.link] != nil })
+	if got := a.Peers(); len(got) != 0 {
+		t.Errorf("a trial is relied on: %+v", got)
+	}
+	a.goLive()
+	until(t, "a has taken it up", func() bool { return len(a.Peers()) == 1 })
+	if p := a.Peers()[0]; p.ID != a.link || p.Username != "" || p.Password != "" {
+		t.Errorf("%+v", p)
+	}
+	if got := a.Probe(t.Context()); len(got) != 1 || got[0].ID != a.link || got[0].Failure != "" {
+		t.Errorf("%+v", got)
+	}
+	b.write(func(tx *store.Tx) error { return b.RemoveCertificate(tx, b.link, a.fp, "p1") })
+	until(t, "b shuts the door", func() bool { got := a.Probe(t.Context()); return len(got) == 1 && got[0].Failure != "" })
+}
+
 // Another instance on the same database takes up what people change at the first.
 func TestLinksOnEveryInstance(t *testing.T) {
 	t.Parallel()

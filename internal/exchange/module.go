@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -75,8 +76,8 @@ func (n *Node) SetRetention(tx *store.Tx, k store.Kind, d time.Duration) error {
 const datesPage = 64
 
 // DeleteAt tells from when on nothing keeps the content of messages, by their ids:
-// the daily job after the latest of them deletes what they share a key with,
-// unless more has come by then. For a message that has not ended its expiry counts.
+// the second daily job after the latest of them deletes what they share a key
+// with, unless more has come by then. For a message that has not ended its expiry counts.
 func (n *Node) DeleteAt(tx *store.Tx, ids []int64) (map[int64]time.Time, error) {
 	out := make(map[int64]time.Time, len(ids))
 	keep := map[store.Kind]time.Duration{}
@@ -121,25 +122,46 @@ func (n *Node) dates(tx *store.Tx, keep map[store.Kind]time.Duration, out map[in
 	return rows.Err()
 }
 
-// Erase destroys the keys of subjects whose last message ended longer ago than
-// the retention of its kind; the rows stay as a record without content. It is
-// the deletion date of every personal field in a message.
+var errClockWrong = errors.New("exchange: the node's clock is wrong: nothing is deleted until it is right")
+
+// Erase destroys the keys of subjects whose last message had ended longer ago than
+// the retention of its kind already in the night before; the rows stay as a record
+// without content. It is the deletion date of every personal field in a message.
+//
+// A key that is gone does not come back, so a wrong date must not take one: two
+// nights have to agree (job.Agreed), and with a clock that is known to be wrong
+// the run fails, is tried again, and is a finding if that does not help.
 func (n *Node) Erase(ctx context.Context, _ job.Job) error {
+	if n.clockWrong != nil {
+		if wrong, err := n.clockWrong(ctx); err != nil {
+			return err
+		} else if wrong {
+			return errClockWrong
+		}
+	}
 	before := map[store.Kind]int64{}
 	latest := int64(math.MinInt64)
-	err := n.db.Read(ctx, func(tx *store.Tx) error {
+	var due time.Time
+	err := n.db.Write(ctx, func(tx *store.Tx) (err error) {
+		if due, err = job.Agreed(tx, QueueErase, n.clock.Now()); err != nil {
+			return err
+		}
 		for _, k := range store.Kinds {
 			d, err := n.Retention(tx, k)
 			if err != nil {
 				return err
 			}
-			before[k] = millis(n.clock.Now().Add(-d))
+			before[k] = millis(due.Add(-d))
 			latest = max(latest, before[k])
 		}
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	if due.IsZero() {
+		n.log.Info("exchange: nothing is deleted: the next night has to agree, it is the first or the clock was set back")
+		return nil
 	}
 	for {
 		var ids []int64

@@ -62,6 +62,11 @@ type Deps struct {
 	Lang i18n.Lang
 	// ID names this instance among several on one database.
 	ID string
+	// Look is for who only looks at a node that may be running beside: nothing is
+	// written that says the node has started.
+	Look bool
+	// ClockWrong reports whether the clock is known to be wrong; nil: nobody knows.
+	ClockWrong func(context.Context) (bool, error)
 }
 
 // Node is a UCRI 2 control room module (UCRM): with peers a node of a
@@ -98,6 +103,7 @@ type Node struct {
 
 	desks       atomic.Pointer[map[string]bool] // addresses with a console on this node
 	withdrawals withdrawals
+	clockWrong  func(context.Context) (bool, error) // may be nil
 }
 
 // filesSeen is what followFiles looked at last.
@@ -110,7 +116,7 @@ type filesSeen struct {
 func New(ctx context.Context, cfg Config, d Deps) (*Node, error) {
 	n := &Node{
 		cfg: cfg, version: d.Version, instance: d.ID, db: d.DB, ring: d.Ring, audit: d.Audit,
-		policy: d.Policy, clock: d.Clock, texts: d.Texts, lang: d.Lang, log: d.Log,
+		policy: d.Policy, clock: d.Clock, texts: d.Texts, lang: d.Lang, log: d.Log, clockWrong: d.ClockWrong,
 		presence:    presence{seen: map[string]time.Time{}, online: map[string]bool{}},
 		expiry:      expiries{wake: make(chan struct{}, 1)},
 		metrics:     newMetrics(),
@@ -138,7 +144,7 @@ func New(ctx context.Context, cfg Config, d Deps) (*Node, error) {
 	if err := n.loadPeers(ctx); err != nil {
 		return nil, err
 	}
-	if n.db.Engine() == store.SQLite {
+	if n.db.Engine() == store.SQLite && !d.Look {
 		// A new start: the node is "starting" until every peer has answered. Of
 		// several instances the one that polls says so (pollRegistries).
 		if err := n.db.Write(ctx, unfetched); err != nil {

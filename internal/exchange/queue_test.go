@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"trojmezi/internal/format/ucri"
+	"trojmezi/internal/kernel/clock"
+	"trojmezi/internal/kernel/job"
 	"trojmezi/internal/kernel/seal"
 	"trojmezi/internal/kernel/store"
 )
@@ -419,6 +422,44 @@ func TestErase(t *testing.T) {
 	if n := ask[int](r, `SELECT COUNT(*) FROM exchange_message m JOIN seal_key k ON k.id = m.key_id WHERE m.message_id = $1 AND k.wrapped IS NOT NULL`, id(9)); n != 1 {
 		t.Error("the key of an open message was destroyed")
 	}
+}
+
+// A clock that jumped ahead takes no key: not when it is set back before the next
+// night, and not while it is known to be wrong.
+func TestEraseAndTheClock(t *testing.T) {
+	r := newRig(t)
+	r.send("desk1", letter(desk1, desk2, with("messageId", id(1)), incident("11111111-1111-4111-8111-111111111111")))
+	if err := r.commit(t.Context(), desk2, 1); err != nil {
+		t.Fatal(err)
+	}
+	right, wrong := r.clk.Now(), false
+	r.clockWrong = func(context.Context) (bool, error) { return wrong, nil }
+	night := func(at time.Time, keys int) {
+		t.Helper()
+		r.clock = clock.Fake(at)
+		if err := r.Erase(t.Context(), job.Job{}); (err != nil) != wrong {
+			t.Fatal(err)
+		}
+		if n := ask[int](r, `SELECT COUNT(*) FROM seal_key WHERE wrapped IS NOT NULL AND subject LIKE 'incident:%'`); n != keys {
+			t.Fatalf("%v: %d keys, want %d", at, n, keys)
+		}
+	}
+	day := 24 * time.Hour
+	night(right, 1)
+	night(right.Add(day), 1)
+	ahead := right.AddDate(9, 0, 0)
+	night(ahead, 1)
+	night(ahead.Add(time.Minute), 1) // tried again
+	night(right.Add(2*day), 1)
+	night(ahead.Add(day), 1) // it jumps every day
+	night(right.Add(3*day), 1)
+	night(ahead.Add(2*day), 1)
+	wrong = true
+	night(ahead.Add(3*day), 1)
+	night(ahead.Add(4*day), 1)
+	wrong = false
+	// Nobody could know, and nobody set it back.
+	night(ahead.Add(5*day), 0)
 }
 
 // After a restore every destination goes on a million later, also one the backup

@@ -264,7 +264,7 @@ func (n *Node) followFiles() {
 		return
 	}
 	before := n.filesBefore
-	if pair, err := n.security.pair.get(); err == nil {
+	if pair, err := n.security.pair.Get(); err == nil {
 		n.filesBefore.pair = pair
 	}
 	if n.security.roots != nil {

@@ -333,8 +333,11 @@ func (r *rig) sweepOnce() {
 	}
 }
 
+// erase is the nightly deletion, the night before having agreed.
 func (r *rig) erase() {
 	r.t.Helper()
+	now := millis(r.clk.Now())
+	r.write(func(tx *store.Tx) error { return tx.SetSetting("job.agreed."+QueueErase, fmt.Sprint(now, " ", now)) })
 	if err := r.Erase(r.t.Context(), job.Job{}); err != nil {
 		r.t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func Fingerprint(c *x509.Certificate) string {
 // security is the certificate the node shows and the authorities it trusts. Both
 // files are reread while it runs.
 type security struct {
-	pair  *keyPair
+	pair  *KeyPair
 	roots *rootFile // nil: no authority is trusted
 }
 
@@ -40,8 +40,8 @@ func loadTLS(c TLSConfig, dir string) (*security, error) {
 		}
 		return filepath.Join(dir, p)
 	}
-	s := &security{pair: &keyPair{cert: abs(c.Cert), key: abs(c.Key)}}
-	if _, err := s.pair.get(); err != nil {
+	s := &security{pair: &KeyPair{Cert: abs(c.Cert), Key: abs(c.Key)}}
+	if _, err := s.pair.Get(); err != nil {
 		return nil, fmt.Errorf("exchange: tls: %w", err)
 	}
 	if c.ClientCA != "" {
@@ -61,7 +61,7 @@ func (s *security) dial() *tls.Config {
 	}
 	return &tls.Config{
 		MinVersion:           tls.VersionTLS13,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return s.pair.get() },
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return s.pair.Get() },
 	}
 }
 
@@ -74,7 +74,7 @@ func (n *Node) servingTLS() *tls.Config {
 	}
 	base := &tls.Config{
 		MinVersion:       tls.VersionTLS13,
-		GetCertificate:   func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return n.security.pair.get() },
+		GetCertificate:   func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return n.security.pair.Get() },
 		NextProtos:       []string{"http/1.1"},
 		VerifyConnection: func(s tls.ConnectionState) error { return n.verifyCaller(s.PeerCertificates) },
 	}
@@ -102,11 +102,14 @@ func (n *Node) servingTLS() *tls.Config {
 
 var (
 	errUntrusted = errors.New("the certificate is of no trusted authority and its fingerprint is not accepted")
+	errUnlisted  = errors.New("the certificate's fingerprint is not among those accepted for this neighbour")
 	errRevoked   = errors.New("the certificate was revoked here")
 	errOtherNode = errors.New("the certificate names another node")
 )
 
-// verifyCaller tells whether a certificate shown to us may be used, now.
+// verifyCaller tells whether a certificate shown to us may be used, now. An
+// authority vouches for the peers of the configuration file only: of a connected
+// one people read out the fingerprint to each other, and nothing else counts.
 func (n *Node) verifyCaller(chain []*x509.Certificate) error {
 	if len(chain) == 0 {
 		return nil
@@ -118,10 +121,16 @@ func (n *Node) verifyCaller(chain []*x509.Certificate) error {
 	if peers.revoked[fp] {
 		return errRevoked
 	}
+	for _, oid := range certificateOIDs(chain[0]) {
+		if p := peers.byOID[oid]; p != nil && p.connected() {
+			return errUnlisted
+		}
+	}
 	return n.security.chains(chain, fp, x509.ExtKeyUsageClientAuth, "")
 }
 
-// verifyPeer tells whether a peer may show a certificate when we call it.
+// verifyPeer tells whether a peer may show a certificate when we call it; what
+// verifyCaller says of authorities holds here too.
 func verifyPeer(s *security, p *peer, host string) func(tls.ConnectionState) error {
 	return func(c tls.ConnectionState) error {
 		leaf := c.PeerCertificates[0]
@@ -132,6 +141,8 @@ func verifyPeer(s *security, p *peer, host string) func(tls.ConnectionState) err
 			err = p.takesPinned(leaf)
 		case p.revoked[fp]:
 			err = errRevoked
+		case p.connected():
+			err = errUnlisted
 		default:
 			err = s.chains(c.PeerCertificates, fp, x509.ExtKeyUsageServerAuth, host)
 		}
@@ -187,29 +198,34 @@ func (s *security) chains(chain []*x509.Certificate, fp string, use x509.ExtKeyU
 	return nil
 }
 
-// keyPair rereads its files when they change, so that a renewed certificate is
-// used without a restart. An unreadable new one leaves the old in use.
-type keyPair struct {
-	cert, key string
+// KeyPair is a certificate with its chain and key in PEM files, which are reread
+// when they change, so that a renewed one is used without a restart. An unreadable
+// new one leaves the old in use. It is safe for concurrent use.
+type KeyPair struct {
+	Cert, Key string // paths
 
 	mu      sync.Mutex
 	pair    *tls.Certificate
+	fault   error
 	changed time.Time
 	checked time.Time
 }
 
-func (k *keyPair) get() (*tls.Certificate, error) {
+// Get returns the pair to use now, an error if there never was one.
+func (k *KeyPair) Get() (*tls.Certificate, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.pair != nil && time.Since(k.checked) < certificateCheck {
 		return k.pair, nil
 	}
 	k.checked = time.Now()
-	info, err := os.Stat(k.cert)
+	info, err := os.Stat(k.Cert)
 	if err == nil && k.pair != nil && info.ModTime().Equal(k.changed) {
+		k.fault = nil
 		return k.pair, nil
 	}
-	pair, err2 := tls.LoadX509KeyPair(k.cert, k.key)
+	pair, err2 := tls.LoadX509KeyPair(k.Cert, k.Key)
+	k.fault = err2
 	if err2 != nil {
 		if k.pair != nil {
 			return k.pair, nil
@@ -221,6 +237,13 @@ func (k *keyPair) get() (*tls.Certificate, error) {
 		k.changed = info.ModTime()
 	}
 	return k.pair, nil
+}
+
+// Fault is why the files as Get saw them last can't be used, nil if they can.
+func (k *KeyPair) Fault() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.fault
 }
 
 // rootFile rereads the authorities in the same way.
@@ -275,12 +298,20 @@ func (f *rootFile) get() (*roots, error) {
 	return f.roots, nil
 }
 
+// KeyPair is what the node shows, nil without TLS.
+func (n *Node) KeyPair() *KeyPair {
+	if n.security == nil {
+		return nil
+	}
+	return n.security.pair
+}
+
 // Certificate returns the certificate the node shows, nil without TLS.
 func (n *Node) Certificate() (*x509.Certificate, error) {
 	if n.security == nil {
 		return nil, nil
 	}
-	pair, err := n.security.pair.get()
+	pair, err := n.security.pair.Get()
 	if err != nil {
 		return nil, fmt.Errorf("exchange: tls: %w", err)
 	}

@@ -367,15 +367,15 @@ func TestKeyPairRenewal(t *testing.T) {
 	ca := newAuthority(t)
 	dir := t.TempDir()
 	cert, key := ca.issue(dir, "n", later, nodeOID)
-	k := &keyPair{cert: cert, key: key}
-	first, err := k.get()
+	k := &KeyPair{Cert: cert, Key: key}
+	first, err := k.Get()
 	if err != nil {
 		t.Fatal(err)
 	}
 	look := func() *tls.Certificate {
 		t.Helper()
 		k.checked = time.Time{} // the interval has passed
-		c, err := k.get()
+		c, err := k.Get()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -397,8 +397,8 @@ func TestKeyPairRenewal(t *testing.T) {
 	newKey, _ := os.ReadFile(key)
 	ca.file(cert, []byte("half a cert"))
 	touch()
-	if look() != first {
-		t.Error("a broken certificate was taken up")
+	if look() != first || k.Fault() == nil {
+		t.Error("a broken certificate was taken up, or is no fault")
 	}
 	ca.file(cert, oldCert) // fits the old key only
 	touch()
@@ -408,7 +408,7 @@ func TestKeyPairRenewal(t *testing.T) {
 	ca.file(cert, newCert)
 	touch()
 	second := look()
-	if second == first || !bytes.Contains(newKey, []byte("PRIVATE")) {
+	if second == first || k.Fault() != nil || !bytes.Contains(newKey, []byte("PRIVATE")) {
 		t.Error("the new pair was not taken up")
 	}
 	os.Remove(cert)

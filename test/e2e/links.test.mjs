@@ -107,6 +107,27 @@ test("connect a neighbour", async (t) => {
   await a.go(`${a.address}/certificates`);
   await a.link("link.certificate.remove").click();
   await inspectAll(t, a, "links-certificate-remove");
+
+  // Their node moves, and they get another password: the same two people.
+  await a.go(`${a.address}/change`);
+  await inspectAll(t, a, "links-change");
+  await a.field("link.column.url").fill(`${nodes[1].exchange.replace("127.0.0.1", "localhost")}/ucrm/p2p/v0`);
+  await a.button("link.change.propose").click();
+  await a.see("link.proposal.yours");
+  assert.equal(await a.link("link.change.look").count(), 0);
+  await bossA.go(a.address);
+  await bossA.link("link.change.look").click();
+  await inspectAll(t, bossA, "links-change-confirm");
+  await bossA.button("link.change.do").click();
+  await bossA.see("link.event.change.confirm");
+  await a.go(a.address);
+  await a.button("link.secret.new").click();
+  await a.see("link.secret.once");
+  await bossA.go(`${a.address}/change/confirm`);
+  await bossA.button("link.change.do").click();
+  await bossA.see("link.secret.two");
+  await a.go(`${a.address}/secret/end`);
+  await inspectAll(t, a, "links-secret-end");
   await a.go(`${a.address}/end`);
   await inspectAll(t, a, "links-end");
   assert.deepEqual([...a.faults, ...b.faults, ...bossA.faults, ...bossB.faults], []);

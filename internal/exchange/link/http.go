@@ -60,6 +60,14 @@ func (p *Pages) Register(rt *web.Router) {
 		{"GET " + one + "/end", propose, p.endForm},
 		{"POST " + one + "/end", propose, p.end},
 		{"POST " + one + "/phone", propose, p.phone},
+		{"GET " + one + "/change", propose, p.changeForm},
+		{"POST " + one + "/change", propose, p.propose},
+		{"POST " + one + "/change/recall", propose, p.step(p.RecallChange, "")},
+		{"GET " + one + "/change/confirm", confirm, p.confirmChangeForm},
+		{"POST " + one + "/change/confirm", confirm, p.confirmChange},
+		{"POST " + one + "/secret/renew", propose, p.renewSecret},
+		{"GET " + one + "/secret/end", propose, p.endSecretForm},
+		{"POST " + one + "/secret/end", propose, p.step(p.EndOldSecret, "")},
 		{"GET " + one + "/certificates", read, p.certificates},
 		{"POST " + one + "/certificates", propose, p.addCertificate},
 		{"GET " + one + "/certificates/confirm", confirm, p.confirmCertificateForm},
@@ -91,10 +99,11 @@ func t(ctx context.Context, key string) string { return web.T(ctx, key, nil) }
 // line is a row of the list.
 type line struct {
 	exchange.Link
-	Mine    bool // the reader's organisation connected it
-	Waiting int64
-	Failure string // key
-	Heard   time.Time
+	Mine     bool // the reader's organisation connected it
+	Proposed bool // something waits for a second person
+	Waiting  int64
+	Failure  string // key
+	Heard    time.Time
 }
 
 // lines are the links an organisation's people see: those of the node are few, and
@@ -111,7 +120,11 @@ func (p *Pages) lines(ctx context.Context, organisation string) (out []line, con
 			return err
 		}
 		for _, l := range links {
-			n := line{Link: l, Mine: l.Organisation == organisation}
+			c, err := p.waiting(tx, l.ID)
+			if err != nil {
+				return err
+			}
+			n := line{Link: l, Mine: l.Organisation == organisation, Proposed: l.ProposedBy != "" || c != nil}
 			for _, s := range states {
 				if s.ID != l.ID {
 					continue
@@ -286,6 +299,8 @@ type view struct {
 	Tested   time.Time
 	Events   []Event
 	Proposer string // name
+	Change   *exchange.LinkChange
+	Changer  string // name of who proposed it
 	Reserved int64  // waiting receipts and the like, of the node itself
 	Form     form
 	Names    map[string]string // of persons
@@ -329,6 +344,12 @@ func (p *Pages) view(ctx context.Context, id string) (v view, err error) {
 		}
 		if l.ProposedBy != "" {
 			v.Proposer = p.o.Name(tx, l.ProposedBy)
+		}
+		if v.Change, err = p.waiting(tx, id); err != nil {
+			return err
+		}
+		if v.Change != nil {
+			v.Changer = p.o.Name(tx, v.Change.ProposedBy)
 		}
 		for _, c := range l.Certificates {
 			for _, id := range []string{c.AddedBy, c.ConfirmedBy, c.RemovedBy} {
@@ -499,6 +520,98 @@ func (p *Pages) phone(w http.ResponseWriter, r *http.Request) error {
 	v.Form = typed(r, "phone")
 	v.Form.wrong(ctx, faults)
 	return web.Render(w, r, http.StatusUnprocessableEntity, p.linkPage(v))
+}
+
+func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.view(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if !inUse(v.State) || v.Change != nil {
+		return see(w, r, address(v.ID, ""))
+	}
+	v.Form.Values, v.Checks = map[string]string{"url": v.BaseURL}, nil
+	return web.Render(w, r, http.StatusOK, p.changePage(v))
+}
+
+func (p *Pages) propose(w http.ResponseWriter, r *http.Request) error {
+	bounded(w, r)
+	ctx, id := r.Context(), r.PathValue("id")
+	f := typed(r, "url", "password")
+	faults, found, err := p.ProposeChange(ctx, id, who(r).ID, f.of("url"), f.of("password"))
+	if err != nil {
+		return err
+	}
+	if len(faults) == 0 && exchange.LineGood(found) {
+		return see(w, r, address(id, ""))
+	}
+	v, err := p.view(ctx, id)
+	if err != nil {
+		return err
+	}
+	v.Form, v.Checks, v.Tested = f, found, web.Now(ctx)
+	v.Form.wrong(ctx, faults)
+	if len(faults) == 0 {
+		v.Form.Errors.Add("url", t(ctx, "link.fault.change_fails"))
+	}
+	return web.Render(w, r, http.StatusUnprocessableEntity, p.changePage(v))
+}
+
+func (p *Pages) confirmChangeForm(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.view(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if v.Change == nil {
+		return see(w, r, address(v.ID, ""))
+	}
+	v.Checks = nil
+	return web.Render(w, r, http.StatusOK, p.confirmChangePage(v))
+}
+
+func (p *Pages) confirmChange(w http.ResponseWriter, r *http.Request) error {
+	ctx, id := r.Context(), r.PathValue("id")
+	found, err := p.ConfirmChange(ctx, id, who(r).ID)
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return see(w, r, address(id, ""))
+	}
+	v, err := p.view(ctx, id)
+	if err != nil {
+		return err
+	}
+	if v.Change == nil { // taken back while it was tried
+		return see(w, r, address(id, ""))
+	}
+	v.Checks, v.Tested = found, web.Now(ctx)
+	return web.Render(w, r, http.StatusConflict, p.confirmChangePage(v))
+}
+
+// renewSecret shows the new password in its own answer: it can't be asked for again.
+func (p *Pages) renewSecret(w http.ResponseWriter, r *http.Request) error {
+	ctx, id := r.Context(), r.PathValue("id")
+	secret, err := p.RenewSecret(ctx, id, who(r).ID)
+	if err != nil {
+		return err
+	}
+	v, err := p.view(ctx, id)
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, http.StatusOK, p.secretPage(v, secret))
+}
+
+func (p *Pages) endSecretForm(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.view(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if v.OldSecret == "" {
+		return see(w, r, address(v.ID, ""))
+	}
+	return web.Render(w, r, http.StatusOK, p.endSecretPage(v))
 }
 
 func (p *Pages) certificates(w http.ResponseWriter, r *http.Request) error {

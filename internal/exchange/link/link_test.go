@@ -536,21 +536,45 @@ func TestRights(t *testing.T) {
 // Every page is whole in every language.
 func TestLanguages(t *testing.T) {
 	t.Parallel()
-	a, b, ab, _ := pair(t)
-	_ = b
+	a, b, ab, ba := pair(t)
 	a.post("tech", ab+"/propose").want(303)
-	for _, lang := range i18n.Langs {
-		for _, path := range []string{"/links", "/links/new", "/links/own", ab, ab + "/sheet", ab + "/theirs", ab + "/confirm", ab + "/end", ab + "/certificates"} {
+	b.live(ba)
+	whole := func(s *site, lang i18n.Lang, paths ...string) {
+		for _, path := range paths {
 			r := httptest.NewRequest("GET", path, nil)
 			r.Header.Set("X-Person", "tech2")
 			r.Header.Set("Accept", "text/html")
 			r.Header.Set("Accept-Language", string(lang))
 			w := httptest.NewRecorder()
-			a.rt.ServeHTTP(w, r)
+			s.rt.ServeHTTP(w, r)
 			if w.Code != 200 || strings.Contains(w.Body.String(), "⟦") {
 				t.Errorf("%s %s: %d", lang, path, w.Code)
 			}
 		}
+	}
+	for _, lang := range i18n.Langs {
+		whole(a, lang, "/links", "/links/new", "/links/own", ab, ab+"/sheet", ab+"/theirs", ab+"/confirm", ab+"/end", ab+"/certificates")
+		whole(b, lang, ba+"/change")
+	}
+	// Of a live link, every kind of change.
+	other := strings.Replace(a.address, "127.0.0.1", "localhost", 1)
+	for _, c := range [][2]string{{other, ""}, {"", "x"}, {other, "x"}} {
+		faults, found, err := b.ProposeChange(t.Context(), strings.TrimPrefix(ba, "/links/"), "tech", c[0], c[1])
+		if err != nil || len(faults) > 0 || !exchange.LineGood(found) {
+			t.Fatal(faults, found, err)
+		}
+		for _, lang := range i18n.Langs {
+			whole(b, lang, ba, ba+"/change/confirm")
+		}
+		b.post("tech", ba+"/change/recall").want(303)
+	}
+	b.post("tech", ba+"/secret/renew").want(200)
+	for _, lang := range i18n.Langs {
+		whole(b, lang, ba, ba+"/change/confirm")
+	}
+	b.post("leader", ba+"/change/confirm").want(303)
+	for _, lang := range i18n.Langs {
+		whole(b, lang, ba, ba+"/secret/end")
 	}
 	for _, step := range []exchange.CheckStep{exchange.CheckReach, exchange.CheckCertificate, exchange.CheckSignIn, exchange.CheckInfo, exchange.CheckRegister,
 		exchange.CheckClock, exchange.CheckMessage, exchange.CheckTheirSignIn, exchange.CheckTheirRead, exchange.CheckTheirPost} {
@@ -570,6 +594,36 @@ func TestSlug(t *testing.T) {
 	} {
 		if got := slug(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// What a node can tell of itself before anybody has written it down.
+func TestOwnFromTheStart(t *testing.T) {
+	t.Parallel()
+	a := newSite(t, "1.2.3.0", "Kraj A")
+	seed := func(phone string) error { return SeedPhone(t.Context(), a.db, a.deps.Audit, "o", phone) }
+	if err := seed("112"); problem.KindOf(err) != problem.Invalid {
+		t.Error(err)
+	}
+	a.must(seed("+420 485 000 101"))
+	a.must(seed("+420 485 000 102")) // imported again, later
+	a.get("tech", "/links").want(200, "+420 485 000 101", "https://node.example:0/ucrm/p2p/v0")
+	ab := a.post("tech", "/links", "name", "Land B").want(303).to
+	a.get("tech", ab+"/sheet").want(200, "phone=+420 485 000 101")
+	a.post("tech", "/links/own", "url", a.address, "phone", "+420 485 000 103").want(303)
+	a.must(seed("+420 485 000 101"))
+	a.get("tech", "/links").want(200, "+420 485 000 103", a.address)
+	named, bare := &x509.Certificate{DNSNames: []string{"node.example", "x"}}, &x509.Certificate{}
+	for _, c := range []struct {
+		cert         *x509.Certificate
+		listen, want string
+	}{
+		{named, ":443", "https://node.example/ucrm/p2p/v0"}, {named, "10.0.0.5:3003", "https://node.example:3003/ucrm/p2p/v0"},
+		{bare, ":443", ""}, {nil, "127.0.0.1:8201", "http://127.0.0.1:8201/ucrm/p2p/v0"},
+	} {
+		if got := guess(c.cert, c.listen); got != c.want {
+			t.Errorf("%s: %q, want %q", c.listen, got, c.want)
 		}
 	}
 }

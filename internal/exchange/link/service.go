@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -75,18 +76,26 @@ func (s *Service) Own(ctx context.Context, organisation string) (Own, error) {
 		o.Phone, err = tx.Setting(settingPhone + organisation)
 		return err
 	})
-	if o.URL == "" && cert != nil {
-		o.URL = guess(cert)
+	if o.URL == "" {
+		o.URL = guess(cert, s.o.Node.Listen())
 	}
 	return o, problem.Wrap("link.Own", err)
 }
 
-// guess is the address a certificate is for; a person looks it over.
-func guess(c *x509.Certificate) string {
-	if len(c.DNSNames) == 0 {
+// guess is the address a certificate is for, at the port where the node listens;
+// without TLS, which is the machine itself, where it listens. A person looks it over.
+func guess(c *x509.Certificate, listen string) string {
+	const path = "/ucrm/p2p/v0"
+	host, port, err := net.SplitHostPort(listen)
+	switch {
+	case err != nil || c != nil && len(c.DNSNames) == 0:
 		return ""
+	case c == nil:
+		return "http://" + net.JoinHostPort(host, port) + path
+	case port == "443":
+		return "https://" + c.DNSNames[0] + path
 	}
-	return "https://" + c.DNSNames[0] + "/ucrm/p2p/v0"
+	return "https://" + net.JoinHostPort(c.DNSNames[0], port) + path
 }
 
 // Fault is a field of a form that can't be used.
@@ -116,6 +125,24 @@ func (s *Service) SetOwn(ctx context.Context, person, organisation, address, pho
 			return err
 		}
 		return s.o.Audit.Append(tx, audit.Event{Action: "link.own", Actor: person, Object: organisation, Detail: []byte(address + "\n" + phone)})
+	}))
+}
+
+// SeedPhone writes down the number of an organisation's desk where it has none: for
+// the command line, which sets a node up. A number nobody abroad can dial is refused.
+func SeedPhone(ctx context.Context, db *store.DB, log *audit.Log, organisation, phone string) error {
+	phone = strings.TrimSpace(phone)
+	if !validPhone(phone) {
+		return problem.New("link.SeedPhone", problem.Invalid, "link.fault.phone", nil)
+	}
+	return problem.Wrap("link.SeedPhone", db.Write(ctx, func(tx *store.Tx) error {
+		if there, err := tx.Setting(settingPhone + organisation); err != nil || there != "" {
+			return err
+		}
+		if err := tx.SetSetting(settingPhone+organisation, phone); err != nil {
+			return err
+		}
+		return log.Append(tx, audit.Event{Action: "link.own", Actor: "operator", Object: organisation, Detail: []byte(phone)})
 	}))
 }
 

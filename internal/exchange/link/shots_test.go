@@ -32,6 +32,9 @@ func TestShots(t *testing.T) {
 	a.post("tech", bad+"/test").want(303)
 	a.post("tech", ab+"/certificates", "fingerprint", strings.Repeat("cd", 32)).want(303)
 	a.post("tech", ab+"/propose").want(303)
+	b.post("tech", ba+"/secret/renew").want(200)
+	b.post("leader", ba+"/change/confirm").want(303)
+	a.post("tech", ab+"/change", "url", strings.Replace(b.address, "127.0.0.1", "localhost", 1), "password", "x").want(303)
 	var lang i18n.Lang
 	var theme, person string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -40,6 +43,10 @@ func TestShots(t *testing.T) {
 		p.Lang, p.Theme = lang, theme
 		people["shot"] = &p
 		r.Header.Set("X-Person", "shot")
+		if strings.HasPrefix(r.URL.Path, ba) {
+			b.rt.ServeHTTP(w, r)
+			return
+		}
 		a.rt.ServeHTTP(w, r)
 	}))
 	defer server.Close()
@@ -54,6 +61,8 @@ func TestShots(t *testing.T) {
 		{"list", "tech", "/links", "cs"}, {"live", "leader", ab, "de"}, {"new", "tech", fresh, "pl"}, {"bad", "tech", bad, "cs"},
 		{"theirs", "tech", bad + "/theirs", "de"}, {"sheet", "tech", fresh + "/sheet", "pl"}, {"confirm", "leader", ab + "/confirm", "cs"},
 		{"certificates", "leader", ab + "/certificates", "cs"}, {"end", "tech", bad + "/end", "en"},
+		{"change-confirm", "leader", ab + "/change/confirm", "cs"}, {"change", "tech", ba + "/change", "de"}, {"two-passwords", "tech", ba, "pl"},
+		{"secret-end", "tech", ba + "/secret/end", "de"},
 	} {
 		if only := os.Getenv("TROJMEZI_SHOTS_ONLY"); only != "" && !strings.Contains(only, s.name) {
 			continue
