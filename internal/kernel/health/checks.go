@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
@@ -24,6 +24,8 @@ import (
 // Thresholds. Each is one of the product's requirements or has its reason here;
 // docs/ops/health.md lists them for operators.
 const (
+	checkClock = "clock"
+
 	diskWarn = 80 // per cent
 	diskFull = 95
 
@@ -45,6 +47,10 @@ const (
 	// filesEvery is for what changes by hand.
 	filesEvery = 10 * time.Minute
 
+	// clockAhead is how far in the future a remembered time may lie: the clocks of
+	// two instances differ by less.
+	clockAhead = time.Minute
+
 	// queueOld is how old the oldest waiting message may be: longer than any
 	// "telephone now", so that the console has spoken first.
 	queueOld = 10 * time.Minute
@@ -52,6 +58,12 @@ const (
 	// region is less.
 	queueMany   = 100
 	queueWindow = 5 * time.Minute
+
+	// receiverAway is how old a message may get for a dispatch system that does not
+	// fetch: it is longer than its restart takes. receiverStuck is the same for one
+	// that fetches and confirms nothing.
+	receiverAway  = 5 * time.Minute
+	receiverStuck = 10 * time.Minute
 
 	// peerDown is how long a link may be down before it is an alarm.
 	peerDown = time.Minute
@@ -62,6 +74,15 @@ const (
 
 	deadListed = 1000
 )
+
+// older reports whether a remembered time is longer ago than limit. One that lies
+// ahead counts too: it was written by a clock that was wrong, and nobody knows how
+// long ago that is.
+func older(now, at time.Time, limit time.Duration) bool {
+	return now.Sub(at) > limit || ahead(now, at)
+}
+
+func ahead(now, at time.Time) bool { return at.Sub(now) > clockAhead }
 
 // Folder is a place on a disk that must not fill up. Name is a text key.
 type Folder struct {
@@ -165,11 +186,13 @@ func Backup(clk *clock.Clock, state func(context.Context) (BackupState, error)) 
 			last = s.Since
 		}
 		switch {
+		case ahead(now, last):
+			out = append(out, Finding{Text: notify.Text{Key: "health.backup.ahead", Args: i18n.Args{"at": last}}, Todo: "health.ahead.do", Level: L2, Object: "backup"})
 		case now.Sub(last) > backupOld && s.Good.IsZero():
 			out = append(out, Finding{Text: notify.Text{Key: "health.backup.never"}, Todo: "health.backup.do", Level: L2, Object: "backup", Since: s.Since})
 		case now.Sub(last) > backupOld:
 			out = append(out, Finding{Text: notify.Text{Key: "health.backup.old", Args: i18n.Args{"at": s.Good}}, Todo: "health.backup.do", Level: L2, Object: "backup", Since: s.Good.Add(backupOld)})
-		case s.Failed.After(s.Good):
+		case s.Failed.After(s.Good) && !ahead(now, s.Failed):
 			out = append(out, Finding{Text: notify.Text{Key: "health.backup.failed", Args: i18n.Args{"at": s.Failed, "reason": s.Reason}}, Todo: "health.backup.do", Level: L2, Object: "backup"})
 		}
 		tried := s.Verified
@@ -177,8 +200,10 @@ func Backup(clk *clock.Clock, state func(context.Context) (BackupState, error)) 
 			tried = s.Since
 		}
 		switch {
-		case s.Refuted.After(s.Verified):
+		case s.Refuted.After(s.Verified) && !ahead(now, s.Refuted):
 			out = append(out, Finding{Text: notify.Text{Key: "health.backup.refuted", Args: i18n.Args{"at": s.Refuted, "reason": s.RefuteCause}}, Todo: "health.backup.refuted.do", Level: L2, Object: "verify"})
+		case s.Verifying && ahead(now, tried):
+			out = append(out, Finding{Text: notify.Text{Key: "health.backup.test_ahead", Args: i18n.Args{"at": tried}}, Todo: "health.ahead.do", Level: L2, Object: "verify"})
 		case s.Verifying && now.Sub(tried) > verifyOld:
 			out = append(out, Finding{Text: notify.Text{Key: "health.backup.untested", Args: i18n.Args{"at": tried}}, Todo: "health.backup.untested.do", Level: L2, Object: "verify"})
 		}
@@ -197,7 +222,7 @@ type Skew struct {
 
 // Clock compares our clock with time servers.
 func Clock(clk *clock.Clock, servers []string) Check {
-	return Check{ID: "clock", Area: "health.area.clock", Every: clockEvery, Func: func(ctx context.Context) ([]Finding, error) {
+	return Check{ID: checkClock, Area: "health.area.clock", Every: clockEvery, Func: func(ctx context.Context) ([]Finding, error) {
 		var mu sync.Mutex
 		var offsets []time.Duration
 		var errs []error
@@ -225,7 +250,7 @@ func Clock(clk *clock.Clock, servers []string) Check {
 // ClockPeers compares our clock with the neighbours' where no time server may be
 // asked. One neighbour that differs from us may be wrong himself; most are not.
 func ClockPeers(skews func(context.Context) ([]Skew, error)) Check {
-	return Check{ID: "clock", Area: "health.area.clock", Func: func(ctx context.Context) ([]Finding, error) {
+	return Check{ID: checkClock, Area: "health.area.clock", Func: func(ctx context.Context) ([]Finding, error) {
 		list, err := skews(ctx)
 		if err != nil || len(list) == 0 {
 			return nil, err
@@ -282,37 +307,49 @@ type Certificate struct {
 	Err       error // it could not be read
 }
 
-// PEMFiles reads the first certificate of each file that ends: of a chain the
-// link that ends first counts. Files without certificates are errors.
+// Chain is a certificate with those that it needs, in DER form: the one that ends
+// first counts.
+func Chain(name string, der [][]byte) Certificate {
+	c := Certificate{Name: name}
+	for _, d := range der {
+		cert, err := x509.ParseCertificate(d)
+		if err != nil {
+			return Certificate{Name: name, Err: err}
+		}
+		if c.NotAfter.IsZero() || cert.NotAfter.Before(c.NotAfter) {
+			c.NotAfter = cert.NotAfter
+		}
+		if cert.NotBefore.After(c.NotBefore) {
+			c.NotBefore = cert.NotBefore
+		}
+	}
+	if c.NotAfter.IsZero() {
+		c.Err = fmt.Errorf("no certificate in %s", name)
+	}
+	return c
+}
+
+// PEMFiles reads the certificates of each file as a Chain. Files without
+// certificates are errors.
 func PEMFiles(files ...string) []Certificate {
 	var out []Certificate
 	for _, file := range files {
-		c := Certificate{Name: file}
 		text, err := os.ReadFile(file)
-		for err == nil {
+		if err != nil {
+			out = append(out, Certificate{Name: file, Err: err})
+			continue
+		}
+		var der [][]byte
+		for {
 			var block *pem.Block
 			if block, text = pem.Decode(text); block == nil {
 				break
 			}
-			if block.Type != "CERTIFICATE" {
-				continue
-			}
-			var cert *x509.Certificate
-			if cert, err = x509.ParseCertificate(block.Bytes); err != nil {
-				break
-			}
-			if c.NotAfter.IsZero() || cert.NotAfter.Before(c.NotAfter) {
-				c.NotAfter = cert.NotAfter
-			}
-			if cert.NotBefore.After(c.NotBefore) {
-				c.NotBefore = cert.NotBefore
+			if block.Type == "CERTIFICATE" {
+				der = append(der, block.Bytes)
 			}
 		}
-		if err == nil && c.NotAfter.IsZero() {
-			err = fmt.Errorf("no certificate in %s", file)
-		}
-		c.Err = err
-		out = append(out, c)
+		out = append(out, Chain(file, der))
 	}
 	return out
 }
@@ -388,6 +425,8 @@ func Queues(clk *clock.Clock, list func(context.Context) ([]Queue, error)) Check
 			grown := now.Sub(s[0].at) >= queueWindow && q.Waiting >= queueMany && q.Waiting > s[0].n
 			f := Finding{Object: q.Name, Todo: "health.queue.do", Level: L2, Text: notify.Text{Args: i18n.Args{"queue": q.Name, "n": q.Waiting}}}
 			switch {
+			case q.Waiting > 0 && ahead(now, q.Oldest):
+				f.Key, f.Args["at"], f.Todo = "health.queue.ahead", q.Oldest, "health.ahead.do"
 			case q.Waiting > 0 && !q.Oldest.IsZero() && now.Sub(q.Oldest) > queueOld:
 				f.Key, f.Args["d"], f.Since = "health.queue.old", now.Sub(q.Oldest).Truncate(time.Minute), q.Oldest.Add(queueOld)
 			case grown:
@@ -398,6 +437,40 @@ func Queues(clk *clock.Clock, list func(context.Context) ([]Queue, error)) Check
 			out = append(out, f)
 		}
 		past = current
+		return out, nil
+	}}
+}
+
+// Receiver is a dispatch system of the node's own and what waits for it. Oldest is
+// zero when nothing does; Online says that it fetches.
+type Receiver struct {
+	Address string
+	Name    string
+	Waiting int64
+	Oldest  time.Time
+	Online  bool
+}
+
+// Receivers watches what the node's own dispatch systems do not fetch or confirm.
+func Receivers(clk *clock.Clock, list func(context.Context) ([]Receiver, error)) Check {
+	return Check{ID: "receiver", Area: "health.area.receivers", Func: func(ctx context.Context) ([]Finding, error) {
+		receivers, err := list(ctx)
+		if err != nil {
+			return nil, err
+		}
+		now := clk.Now()
+		var out []Finding
+		for _, r := range receivers {
+			f := Finding{Object: r.Address, Level: L2, Text: notify.Text{Key: "health.receiver.away",
+				Args: i18n.Args{"receiver": r.Name, "n": r.Waiting, "at": r.Oldest}}, Todo: "health.receiver.away.do", Since: r.Oldest}
+			limit := receiverAway
+			if r.Online {
+				f.Key, f.Todo, limit = "health.receiver.stuck", "health.receiver.stuck.do", receiverStuck
+			}
+			if r.Waiting > 0 && !r.Oldest.IsZero() && older(now, r.Oldest, limit) {
+				out = append(out, f)
+			}
+		}
 		return out, nil
 	}}
 }
@@ -422,7 +495,7 @@ func Peers(clk *clock.Clock, list func(context.Context) ([]Peer, error)) Check {
 		var out []Finding
 		var last time.Time // when the last of them went down
 		for _, p := range peers {
-			if !p.Down || now.Sub(p.Since) <= peerDown {
+			if !p.Down || !older(now, p.Since, peerDown) {
 				continue
 			}
 			if p.Since.After(last) {
@@ -447,7 +520,7 @@ func Peers(clk *clock.Clock, list func(context.Context) ([]Peer, error)) Check {
 func Record(clk *clock.Clock, waiting func(context.Context) (outside int64, oldest time.Time, err error)) Check {
 	return Check{ID: "record", Area: "health.area.record", Func: func(ctx context.Context) ([]Finding, error) {
 		n, oldest, err := waiting(ctx)
-		if err != nil || n == 0 || clk.Now().Sub(oldest) <= recordBehind {
+		if err != nil || n == 0 || !older(clk.Now(), oldest, recordBehind) {
 			return nil, err
 		}
 		return []Finding{{Text: notify.Text{Key: "health.record.behind", Args: i18n.Args{"n": n, "at": oldest}}, Todo: "health.record.do", Level: L2, Since: oldest}}, nil
@@ -464,7 +537,7 @@ func Jobs(db *store.DB, jobs *job.Queue) Check {
 		count := map[string]int64{}
 		latest := map[string]job.Job{}
 		for _, j := range dead {
-			if strings.HasPrefix(j.Queue, "notify.") {
+			if notify.IsChannel(j.Queue) {
 				continue // the channel's own finding says more
 			}
 			if count[j.Queue]++; count[j.Queue] == 1 {
@@ -473,15 +546,19 @@ func Jobs(db *store.DB, jobs *job.Queue) Check {
 		}
 		var out []Finding
 		for queue, j := range latest {
-			out = append(out, Finding{Text: notify.Text{Key: "health.job.dead", Args: i18n.Args{"queue": queue, "n": count[queue], "reason": j.Error}}, Todo: "health.job.do", Level: L2, Object: queue})
+			out = append(out, Finding{Text: notify.Text{Key: "health.job.dead", Args: i18n.Args{"queue": queue, "n": count[queue], "job": strconv.FormatInt(j.ID, 10), "reason": j.Error}},
+				Todo: "health.job.do", Level: L2, Object: queue, Again: "job"})
 		}
 		return out, nil
 	}}
 }
 
+// Place is a control room of this node.
+type Place struct{ ID, Name string }
+
 // Channels watches the ways out of the house: a notification that can't leave
-// tells nobody that it can't.
-func Channels(db *store.DB, s *notify.Service) Check {
+// tells nobody that it can't, and neither does one that nobody is to get.
+func Channels(db *store.DB, s *notify.Service, places func(context.Context) ([]Place, error)) Check {
 	return Check{ID: "notify", Area: "health.area.notify", Func: func(ctx context.Context) ([]Finding, error) {
 		var states []notify.ChannelState
 		if err := db.Read(ctx, func(tx *store.Tx) (err error) { states, err = s.Channels(tx); return err }); err != nil {
@@ -492,6 +569,21 @@ func Channels(db *store.DB, s *notify.Service) Check {
 			if !c.FailedAt.IsZero() {
 				out = append(out, Finding{Text: notify.Text{Key: "health.notify.failing", Args: i18n.Args{"channel": c.ID, "reason": c.Error}}, Todo: "health.notify.do", Level: L2, Object: c.ID})
 			}
+		}
+		all, err := places(ctx)
+		if err != nil {
+			return nil, err
+		}
+		deaf := slices.DeleteFunc(all, func(p Place) bool { return s.Reaches(store.Live, notify.A, p.ID) })
+		if !s.Reaches(store.Live, notify.A, "") {
+			out = append(out, Finding{Text: notify.Text{Key: "health.notify.nobody"}, Todo: "health.notify.nobody.do", Level: L2, Object: "nobody"})
+			if len(deaf) == len(all) {
+				deaf = nil // that says it all
+			}
+		}
+		for _, p := range deaf {
+			out = append(out, Finding{Text: notify.Text{Key: "health.notify.nobody_of", Args: i18n.Args{"organisation": p.Name}},
+				Todo: "health.notify.nobody_of.do", Level: L2, Object: "nobody/" + p.ID})
 		}
 		return out, nil
 	}}

@@ -121,6 +121,9 @@ func TestBackupCheck(t *testing.T) {
 		{"refuted", func(s *BackupState) { s.Refuted, s.RefuteCause = h(0), "damaged" }, []string{"verify: 2 health.backup.refuted"}},
 		{"untested", func(s *BackupState) { s.Verified = h(51) }, []string{"verify: 2 health.backup.untested"}},
 		{"no tests wanted", func(s *BackupState) { s.Verified, s.Verifying = h(51), false }, []string{}},
+		{"clock set back", func(s *BackupState) { s.Good, s.Verified = h(-2), h(-2) }, []string{"backup: 2 health.backup.ahead", "verify: 2 health.backup.test_ahead"}},
+		{"failed while it was ahead", func(s *BackupState) { s.Failed, s.Refuted = h(-2), h(-2) }, []string{}},
+		{"another instance is ahead", func(s *BackupState) { s.Good, s.Verified = h(0).Add(clockAhead), h(0).Add(clockAhead) }, []string{}},
 		{"no key", func(s *BackupState) { s.KeyKept = false }, []string{"key: 1 health.backup.no_key"}},
 	} {
 		s := fine
@@ -215,10 +218,11 @@ func TestQueues(t *testing.T) {
 		{time.Minute, 90, time.Minute, ""}, // it shrinks
 		{time.Minute, 50, 11 * time.Minute, "2 health.queue.old"},
 		{time.Minute, 1, 10 * time.Minute, ""}, {time.Minute, 0, 0, ""},
+		{time.Minute, 1, -2 * time.Minute, "2 health.queue.ahead"}, {time.Minute, 1, -time.Minute, ""},
 	} {
 		clk.Advance(s.after)
 		now = Queue{Name: "1.2.3", Waiting: s.waiting}
-		if s.age > 0 {
+		if s.age != 0 {
 			now.Oldest = clk.Now().Add(-s.age)
 		}
 		want := []string{}
@@ -245,6 +249,7 @@ func TestPeers(t *testing.T) {
 		{[]Peer{up("a"), up("b")}, []string{}},
 		{[]Peer{down("a", 60*time.Second), up("b")}, []string{}},
 		{[]Peer{down("a", 61*time.Second), up("b")}, []string{"a: 2 health.peer.down"}},
+		{[]Peer{down("a", -time.Hour), up("b")}, []string{"a: 2 health.peer.down"}}, // the clock was set back
 		{[]Peer{down("a", time.Hour)}, []string{"a: 3 health.peer.down"}},
 		{[]Peer{down("a", time.Hour), down("b", 10*time.Second)}, []string{"a: 2 health.peer.down"}},
 		{[]Peer{down("a", time.Hour), down("b", 2*time.Minute)}, []string{"*: 3 health.peer.all", "a: 2 health.peer.down", "b: 2 health.peer.down"}},
@@ -261,7 +266,7 @@ func TestRecord(t *testing.T) {
 		n    int64
 		age  time.Duration
 		want []string
-	}{{0, time.Hour, []string{}}, {3, time.Minute, []string{}}, {3, 61 * time.Second, []string{": 2 health.record.behind"}}} {
+	}{{0, time.Hour, []string{}}, {3, time.Minute, []string{}}, {3, 61 * time.Second, []string{": 2 health.record.behind"}}, {3, -time.Hour, []string{": 2 health.record.behind"}}} {
 		if d := cmp.Diff(c.want, run1(t, b, Record(clock.Fake(start), func(context.Context) (int64, time.Time, error) { return c.n, start.Add(-c.age), nil }))); d != "" {
 			t.Errorf("%+v: %s", c, d)
 		}
@@ -274,7 +279,7 @@ func TestJobsAndChannels(t *testing.T) {
 	cfg := notify.Config{Webhooks: []notify.Webhook{{URL: "https://127.0.0.1:1/", SecretFile: filepath.Join(t.TempDir(), "none")}}}
 	g := setup(t, cfg)
 	if err := g.db.Write(t.Context(), func(tx *store.Tx) error {
-		for i, q := range []string{"exchange.erase", "exchange.erase", "notify.mail:x"} {
+		for i, q := range []string{"exchange.erase", "exchange.erase", "notify.mail:x", "notify.prune"} {
 			if _, err := tx.Exec(`INSERT INTO job_task (id, queue, kind, payload, unique_key, state, due, attempt, max_attempts, holder, error, created_at)
 				VALUES ($1, $2, 'live', $3, '', 'dead', $1, 12, 12, '', 'it broke', 0)`, i+1, q, []byte{}); err != nil {
 				return err
@@ -288,14 +293,18 @@ func TestJobsAndChannels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{"exchange.erase: 2 health.job.dead"}, short(t, g.deps.Texts, findings)); d != "" {
+	slices.SortFunc(findings, func(a, b Finding) int { return strings.Compare(a.Object, b.Object) })
+	if do := (Item{Finding: findings[0]}).Do(g.deps.Texts, "en"); !strings.Contains(do, "trojmezi job retry 2") {
+		t.Error(do)
+	}
+	if d := cmp.Diff([]string{"exchange.erase: 2 health.job.dead", "notify.prune: 2 health.job.dead"}, short(t, g.deps.Texts, findings)); d != "" {
 		t.Error(d)
 	}
 	if got := (Item{Finding: findings[0]}).What(g.deps.Texts, "en"); got != "Background work exchange.erase failed for good, 2 jobs: it broke" {
 		t.Error(got)
 	}
 
-	channels := Channels(g.db, g.deps.Notify)
+	channels := Channels(g.db, g.deps.Notify, func(context.Context) ([]Place, error) { return []Place{{"1", "Liberec"}}, nil })
 	if got := run1(t, g.deps.Texts, channels); len(got) != 0 {
 		t.Errorf("%v", got)
 	}
@@ -320,6 +329,63 @@ func TestJobsAndChannels(t *testing.T) {
 	}
 	stop()
 	<-done
+}
+
+// That nobody would be told is a finding: of the node, and of each organisation.
+func TestNobodyIsTold(t *testing.T) {
+	hook := func(kind, organisation string, classes ...string) notify.Webhook {
+		return notify.Webhook{URL: "https://127.0.0.1:1/" + kind + organisation, SecretFile: "s", Kind: kind, Organisation: organisation, Classes: classes}
+	}
+	node, zittau := "nobody: 2 health.notify.nobody", "nobody/2: 2 health.notify.nobody_of"
+	for name, c := range map[string]struct {
+		hooks []notify.Webhook
+		want  []string
+	}{
+		"none":             {nil, []string{node}},
+		"all":              {[]notify.Webhook{hook("live", "")}, []string{}},
+		"not the urgent":   {[]notify.Webhook{hook("live", "", "B", "C")}, []string{node}},
+		"exercises only":   {[]notify.Webhook{hook("exercise", "")}, []string{node}},
+		"one organisation": {[]notify.Webhook{hook("live", "1", "A")}, []string{zittau, node}},
+		"each":             {[]notify.Webhook{hook("live", "1", "A"), hook("live", "2")}, []string{node}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := setup(t, notify.Config{Webhooks: c.hooks})
+			got := run1(t, g.deps.Texts, Channels(g.db, g.deps.Notify, func(context.Context) ([]Place, error) {
+				return []Place{{"1", "Liberec"}, {"2", "Zittau"}}, nil
+			}))
+			if d := cmp.Diff(c.want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// What the node's own dispatch systems leave lying, by whether they fetch at all.
+func TestReceivers(t *testing.T) {
+	b := bundle(t)
+	for _, c := range []struct {
+		waiting int64
+		age     time.Duration
+		online  bool
+		want    string
+	}{
+		{0, 0, false, ""}, {3, 5 * time.Minute, false, ""}, {3, 5*time.Minute + time.Second, false, "away"},
+		{3, 10 * time.Minute, true, ""}, {3, 10*time.Minute + time.Second, true, "stuck"},
+		{3, -time.Hour, false, "away"}, // the clock was set back
+		{3, 0, false, ""},              // of an exercise
+	} {
+		r := Receiver{Address: "1.2.3", Name: "Liberec", Waiting: c.waiting, Online: c.online}
+		if c.age != 0 {
+			r.Oldest = start.Add(-c.age)
+		}
+		want := []string{}
+		if c.want != "" {
+			want = append(want, "1.2.3: 2 health.receiver."+c.want)
+		}
+		if d := cmp.Diff(want, run1(t, b, Receivers(clock.Fake(start), func(context.Context) ([]Receiver, error) { return []Receiver{r}, nil }))); d != "" {
+			t.Errorf("%+v: %s", c, d)
+		}
+	}
 }
 
 // timeServer answers SNTP as told; it is a UDP server of the test.

@@ -93,6 +93,9 @@ type Finding struct {
 	Object string
 	// Since is when it began, if the check knows; zero: when it was found.
 	Since time.Time
+	// Again names an argument of Text: when it changes, more of the same has
+	// happened, and people are told anew. "": they are not.
+	Again string
 }
 
 // Check looks at one thing. An error says that it could not look: the findings
@@ -252,7 +255,7 @@ func (r *Registry) look(ctx context.Context) []result {
 	for _, c := range r.checks {
 		r.mu.Lock()
 		last := r.last[c.ID]
-		due := !last.busy && (last.at.IsZero() || now.Sub(last.at) >= c.Every)
+		due := !last.busy && (last.at.IsZero() || now.Sub(last.at) >= c.Every || last.at.After(now))
 		if due {
 			last.busy, last.started = true, time.Now()
 		}

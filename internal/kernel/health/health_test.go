@@ -401,6 +401,131 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// An instance that does not lead tells every outage, not only its first.
+func TestOutageWithoutLead(t *testing.T) {
+	posts := make(chan string, 10)
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+		var p notify.Posted
+		if err := json.NewDecoder(q.Body).Decode(&p); err != nil {
+			t.Error(err)
+		}
+		posts <- p.Headline["en"]
+	}))
+	defer srv.Close()
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("0123456789abcdef"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := setup(t, notify.Config{Webhooks: []notify.Webhook{{URL: srv.URL, SecretFile: secret, InsecureLoopback: true}}})
+	leads, other := g.r, New(g.deps)
+	works := other.write
+	minutes := func(n int, write func(context.Context) error) {
+		for range 2 * n {
+			g.clk.Advance(every)
+			other.write = write
+			leads.Probe(t.Context())
+			other.Probe(t.Context())
+			g.evaluate()
+		}
+	}
+	minutes(1, works)
+	for n := range 3 {
+		minutes(5, func(context.Context) error { return fmt.Errorf("outage %d", n) })
+		minutes(5, works)
+		if len(posts) != 1 {
+			t.Fatalf("outage %d was told %d times", n, len(posts))
+		}
+		if got := <-posts; !strings.Contains(got, fmt.Sprint(n)) {
+			t.Error(got)
+		}
+	}
+	// What flickers is one outage.
+	for range 3 {
+		minutes(1, func(context.Context) error { return errors.New("again") })
+		minutes(1, works)
+	}
+	if len(posts) != 1 {
+		t.Errorf("flickering was told %d times", len(posts))
+	}
+}
+
+// More of the same is told again and wants to be seen again; a clock that was
+// ahead and was set back ends no check and leaves no finding for ever.
+func TestMoreOfTheSameAndTheClock(t *testing.T) {
+	g := setup(t, notify.Config{})
+	job, runs := "7", 0
+	g.r.Add(Check{ID: "t", Area: "t.area", Every: 10 * time.Minute, Func: func(context.Context) ([]Finding, error) {
+		runs++
+		if job == "" {
+			return nil, nil
+		}
+		return []Finding{{Text: notify.Text{Key: "t.low", Args: i18n.Args{"n": job}}, Todo: "t.do", Level: L2, Object: "q", Again: "n"}}, nil
+	}})
+	g.evaluate()
+	g.clk.Advance(10 * time.Minute)
+	g.evaluate()
+	if d := cmp.Diff([]string{"B low 7 en"}, g.told()); d != "" {
+		t.Error(d)
+	}
+	id := g.r.Report(t.Context()).Ill[0].ID
+	if err := g.db.Write(t.Context(), func(tx *store.Tx) error { _, err := see(tx, id, "p", g.clk.Now()); return err }); err != nil {
+		t.Fatal(err)
+	}
+	job = "8"
+	g.clk.Advance(10 * time.Minute)
+	g.evaluate()
+	if d := cmp.Diff([]string{"B low 8 en"}, g.told()); d != "" {
+		t.Error(d)
+	}
+	if i := g.r.Report(t.Context()).Ill; len(i) != 1 || i[0].ID != id || !i[0].SeenAt.IsZero() {
+		t.Errorf("%+v", i)
+	}
+
+	right := g.clk.Now()
+	g.clk.Advance(24 * 365 * time.Hour)
+	job = ""
+	g.evaluate() // it ends, by the wrong clock
+	g.told()
+	g.r.Clock = clock.Fake(right.Add(time.Minute))
+	before := runs
+	if rep := g.r.Report(t.Context()); len(rep.Ill) != 1 || rep.Ill[0].Key != "health.checks.stale" {
+		t.Errorf("checked in the future: %+v", rep.Ill)
+	}
+	g.evaluate()
+	if runs != before+1 {
+		t.Error("the check waits for the wrong date")
+	}
+	g.r.Clock.Advance(settle)
+	g.evaluate()
+	if told := g.told(); len(told) != 1 {
+		t.Errorf("told %v; want that it is over", told)
+	}
+	if rep := g.r.Report(t.Context()); len(rep.Ill) != 0 || len(rep.Unseen) != 1 {
+		t.Errorf("%+v", rep)
+	}
+}
+
+// The clock is known to be wrong while a finding says so.
+func TestClockWrong(t *testing.T) {
+	g := setup(t, notify.Config{})
+	var skews []Skew
+	g.r.Add(ClockPeers(func(context.Context) ([]Skew, error) { return skews, nil }))
+	for i, c := range []struct {
+		skews []Skew
+		want  bool
+	}{
+		{nil, false}, {[]Skew{{"a", time.Hour}}, false}, // he may be wrong
+		{[]Skew{{"a", time.Hour}, {"b", time.Hour}}, true}, {[]Skew{{"a", 0}, {"b", 0}}, false},
+	} {
+		skews = c.skews
+		g.clk.Advance(every)
+		g.evaluate()
+		if got, err := g.r.ClockWrong(t.Context()); err != nil || got != c.want {
+			t.Errorf("step %d: %v %v", i, got, err)
+		}
+	}
+}
+
 // Without the database the report says that, and that alone.
 func TestReportWithoutDatabase(t *testing.T) {
 	g := setup(t, notify.Config{})

@@ -72,9 +72,10 @@ func (r *Registry) begin(tx *store.Tx, c Check, f Finding, now time.Time) error 
 }
 
 // goOn takes over what changed. People are told again only of a level they have
-// not been told of.
+// not been told of, and of more of the same.
 func (r *Registry) goOn(tx *store.Tx, x row, f Finding) error {
 	f.Since = x.since
+	more := f.Again != "" && x.f.Args[f.Again] != f.Args[f.Again]
 	same := x.until.IsZero() && x.f.Level == f.Level && x.f.Todo == f.Todo && x.f.Key == f.Key && sameArgs(x.f.Args, f.Args)
 	if same {
 		return nil
@@ -83,12 +84,12 @@ func (r *Registry) goOn(tx *store.Tx, x row, f Finding) error {
 		x.until = time.Time{}
 		x.times++
 	}
-	worse := f.Level > x.told
+	tell := more || f.Level > x.told
 	x.f = f
-	if worse {
-		x.told, x.seenAt, x.seenBy = f.Level, time.Time{}, ""
+	if tell {
+		x.told, x.seenAt, x.seenBy = max(x.told, f.Level), time.Time{}, ""
 	}
-	if err := update(tx, x); err != nil || !worse {
+	if err := update(tx, x); err != nil || !tell {
 		return err
 	}
 	return r.Notify.Send(tx, newsOf(f, x.since))
@@ -118,7 +119,7 @@ func sameArgs(a, b i18n.Args) bool {
 // end waits until a finding has been away for a while before it is over.
 func (r *Registry) end(tx *store.Tx, x row, now time.Time) error {
 	switch {
-	case x.until.IsZero():
+	case x.until.IsZero(), x.until.After(now): // after: the clock was set back
 		x.until = now
 		return update(tx, x)
 	case now.Sub(x.until) < settle:
@@ -144,6 +145,6 @@ func newsOver(told Level, f Finding, since, until time.Time) notify.Notification
 	return notify.Notification{
 		Kind: store.Live, Class: told.Class(), Link: page,
 		Text: notify.Text{Key: "health.news.over", Args: i18n.Args{"text": f.Text}},
-		More: []notify.Text{{Key: "health.news.lasted", Args: i18n.Args{"since": since, "until": until, "d": until.Sub(since)}}},
+		More: []notify.Text{{Key: "health.news.lasted", Args: i18n.Args{"since": since, "until": until, "d": max(0, until.Sub(since))}}},
 	}
 }

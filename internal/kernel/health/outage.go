@@ -57,8 +57,12 @@ func (r *Registry) Probe(ctx context.Context) {
 		o.until, o.reason = time.Time{}, err.Error()
 	case !o.since.IsZero() && o.until.IsZero():
 		o.until = now
+	case !o.since.IsZero() && older(now, o.until, settle):
+		// The leading instance wrote its own outage down long ago; this one does not
+		// lead, and must tell the next.
+		*o = outage{busy: o.busy, took: o.took}
 	}
-	tell := err != nil && !o.told && now.Sub(o.since) >= outageAfter
+	tell := err != nil && !o.told && (now.Sub(o.since) >= outageAfter || o.since.After(now))
 	f := r.outageFinding()
 	r.mu.Unlock()
 	r.forget()

@@ -86,7 +86,7 @@ func (r *Registry) Report(ctx context.Context) Report {
 		rep = Report{CheckedAt: now, Ill: []Item{{Check: checkStorage, Area: "health.area.storage", Finding: f, Times: 1}}}
 	case !r.outage.since.IsZero() && r.outage.until.IsZero():
 		rep.Ill = append(rep.Ill, Item{Check: checkStorage, Area: "health.area.storage", Finding: r.outageFinding(), Times: 1})
-	case rep.CheckedAt.IsZero() || now.Sub(rep.CheckedAt) > stale:
+	case rep.CheckedAt.IsZero() || older(now, rep.CheckedAt, stale):
 		f := Finding{Text: notify.Text{Key: "health.checks.stale"}, Todo: "health.checks.stale.do", Level: L2, Since: rep.CheckedAt}
 		if f.Since.IsZero() {
 			f = Finding{Text: notify.Text{Key: "health.checks.never"}, Todo: "health.checks.stale.do", Level: L1, Since: now}
@@ -187,7 +187,7 @@ const bannerAge = 5 * time.Second
 func (r *Registry) summary(ctx context.Context) Report {
 	now := r.Clock.Now()
 	r.mu.Lock()
-	if r.cached != nil && now.Sub(r.cacheAt) < bannerAge {
+	if age := now.Sub(r.cacheAt); r.cached != nil && age >= 0 && age < bannerAge {
 		defer r.mu.Unlock()
 		return *r.cached
 	}

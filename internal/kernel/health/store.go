@@ -1,6 +1,7 @@
 package health
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -106,6 +107,17 @@ func update(tx *store.Tx, x row) error {
 	_, err = tx.Exec(`UPDATE health_finding SET text = $2, todo = $3, level = $4, told = $5, until = $6, settled = $7, times = $8, seen_at = $9, seen_by = $10 WHERE id = $1`,
 		x.id, string(text), x.f.Todo, int64(x.f.Level), int64(x.told), millis(x.until), flag(x.settled), x.times, millis(x.seenAt), x.seenBy)
 	return err
+}
+
+// ClockWrong reports whether the clock was found wrong and has not been right since.
+func (r *Registry) ClockWrong(ctx context.Context) (wrong bool, err error) {
+	err = r.DB.Read(ctx, func(tx *store.Tx) error {
+		var n int64
+		err := tx.Row(`SELECT COUNT(*) FROM health_finding WHERE check_id = $1 AND level >= $2 AND until = 0`, checkClock, int64(L2)).Scan(&n)
+		wrong = n > 0
+		return err
+	})
+	return wrong, err
 }
 
 // see marks a finding as seen and reports whether there was one to mark.

@@ -160,7 +160,7 @@ func (q *Queue) Dead(tx *store.Tx, limit int) ([]Job, error) {
 func (q *Queue) Retry(tx *store.Tx, id int64) (bool, error) {
 	var queue string
 	var kind store.Kind
-	err := tx.Row(`UPDATE job_task SET state = 'waiting', due = $2, attempt = 0, error = ''
+	err := tx.Row(`UPDATE job_task SET state = 'waiting', due = $2, created_at = $2, attempt = 0, error = ''
 		WHERE id = $1 AND state = 'dead' AND NOT EXISTS (SELECT 1 FROM job_task o WHERE o.unique_key <> '' AND o.state <> 'dead'
 			AND o.queue = job_task.queue AND o.kind = job_task.kind AND o.unique_key = job_task.unique_key)
 		RETURNING queue, kind`, id, q.clock.Now().UnixMilli()).Scan(&queue, &kind)
@@ -172,6 +172,15 @@ func (q *Queue) Retry(tx *store.Tx, id int64) (bool, error) {
 	}
 	tx.Notify(topic(queue, kind))
 	return true, nil
+}
+
+// Drop removes a dead job for good. It returns false when there is no such one.
+func (q *Queue) Drop(tx *store.Tx, id int64) (bool, error) {
+	n, err := tx.Exec(`DELETE FROM job_task WHERE id = $1 AND state = 'dead'`, id)
+	if err != nil {
+		return false, fmt.Errorf("job: drop: %w", err)
+	}
+	return n == 1, nil
 }
 
 // worker serves one queue and kind.
@@ -241,9 +250,10 @@ func (w *worker) step(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	// Looking costs no commit; claiming does.
-	var due int64
+	var due, created, tried int64
 	err := w.q.db.Read(ctx, func(tx *store.Tx) error {
-		return tx.Row(`SELECT due FROM job_task WHERE queue = $1 AND kind = $2 AND state <> 'dead' ORDER BY due, id LIMIT 1`, w.queue, w.kind).Scan(&due)
+		return tx.Row(`SELECT due, created_at, CASE WHEN `+wasTried+` THEN 1 ELSE 0 END FROM job_task
+			WHERE queue = $1 AND kind = $2 AND state <> 'dead' ORDER BY due, id LIMIT 1`, w.queue, w.kind).Scan(&due, &created, &tried)
 	})
 	if errors.Is(err, store.ErrNoRows) {
 		return poll, nil
@@ -251,7 +261,12 @@ func (w *worker) step(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	if wait := time.UnixMilli(due).Sub(w.q.clock.Now()); wait > 0 {
+	now := w.q.clock.Now()
+	wait := time.UnixMilli(due).Sub(now)
+	if tried == 1 && wait > longestWait || time.UnixMilli(created).Sub(now) > lease {
+		return 0, w.bringBack(ctx, now)
+	}
+	if wait > 0 {
 		return wait, nil
 	}
 	j, ok, err := w.claim(ctx)
@@ -259,6 +274,32 @@ func (w *worker) step(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	return 0, w.work(ctx, j)
+}
+
+const (
+	// wasTried holds of a job whose next time the queue chose, not who enqueued it.
+	wasTried = `(state = 'running' OR attempt > 0 OR error <> '')`
+	// longestWait is the furthest such a time can be.
+	longestWait = longestPause + lease
+)
+
+// bringBack moves jobs whose times were written while the clock was ahead: they
+// would wait for that date. What a person or a module asked for later stays, as
+// far from its enqueuing as it was.
+func (w *worker) bringBack(ctx context.Context, now time.Time) error {
+	return w.q.db.Write(ctx, func(tx *store.Tx) error {
+		n, err := tx.Exec(`UPDATE job_task SET
+			due = CASE WHEN `+wasTried+` THEN CAST($3 AS BIGINT) ELSE due - created_at + $4 END,
+			created_at = CASE WHEN created_at > $4 THEN CAST($4 AS BIGINT) ELSE created_at END
+			WHERE queue = $1 AND kind = $2 AND state <> 'dead' AND (created_at > $3 OR due > $5 AND `+wasTried+`)`,
+			w.queue, w.kind, now.Add(lease).UnixMilli(), now.UnixMilli(), now.Add(longestWait).UnixMilli())
+		if err == nil && n > 0 {
+			tx.OnCommit(func() {
+				w.q.log.Warn("job: jobs were of a clock that was ahead; brought back", "queue", w.queue, "kind", w.kind, "jobs", n)
+			})
+		}
+		return err
+	})
 }
 
 // claim takes the job that is due longest. A job whose workers died as often as
@@ -304,10 +345,15 @@ func (w *worker) work(ctx context.Context, j Job) error {
 	// The result is stored even while the node stops.
 	return w.q.db.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error {
 		if failure == nil {
-			if err := j.Finish(tx); !errors.Is(err, ErrLost) { // lost, or finished by f itself
+			if err := j.Finish(tx); err != nil && !errors.Is(err, ErrLost) { // lost, or finished by f itself
 				return err
 			}
-			return nil
+			if j.UniqueKey != scheduled {
+				return nil
+			}
+			// This run did what those before it could not.
+			_, err := tx.Exec(`DELETE FROM job_task WHERE queue = $1 AND kind = $2 AND unique_key = $3 AND state = 'dead'`, j.Queue, j.Kind, scheduled)
+			return err
 		}
 		now := w.q.clock.Now()
 		state, due, attempt := "waiting", now.Add(pause(j.Attempt)), j.Attempt

@@ -521,6 +521,159 @@ func TestScheduleDoesNotPileUp(t *testing.T) {
 	}
 }
 
+// A clock that was ahead for a while and was set back stops nothing: schedules and
+// what was enqueued or failed meanwhile go on by the right time.
+func TestClockSetBack(t *testing.T) {
+	f := setup(t, clock.Fake(start))
+	f.q.zone = time.UTC
+	ahead := f.instance()
+	ahead.clock, ahead.zone = clock.Fake(start.AddDate(9, 0, 0)), time.UTC
+	runs, fail := map[string]int{}, true
+	fn := func(_ context.Context, j Job) error {
+		runs[j.Queue]++
+		if fail {
+			return errors.New("no")
+		}
+		return nil
+	}
+	for _, q := range []*Queue{f.q, ahead} {
+		if err := errors.Join(q.Every(t.Context(), "hour", time.Hour, store.Live, fn), q.Daily(t.Context(), "day", "03:30", store.Live, fn), q.Handle("q", store.Live, fn)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step := func(q *Queue) {
+		for _, w := range q.workers {
+			for range 3 {
+				f.step(w)
+			}
+		}
+	}
+	f.write(func(tx *store.Tx) error {
+		_, err := ahead.Enqueue(tx, Job{Queue: "q", Kind: store.Live})
+		return err
+	})
+	f.write(func(tx *store.Tx) error {
+		_, err := ahead.Enqueue(tx, Job{Queue: "q", Kind: store.Live, RunAt: ahead.clock.Now().Add(2 * time.Hour)})
+		return err
+	})
+	step(ahead) // makes up all, and fails
+	if diff := cmp.Diff(map[string]int{"hour": 1, "day": 1, "q": 1}, runs); diff != "" {
+		t.Fatalf("(-want +got):\n%s", diff)
+	}
+	fail = false
+	step(f.q)
+	f.clk.Advance(lease)
+	step(f.q)
+	if diff := cmp.Diff(map[string]int{"hour": 2, "day": 2, "q": 2}, runs); diff != "" {
+		t.Fatalf("what failed (-want +got):\n%s", diff)
+	}
+	f.clk.Advance(2 * time.Hour)
+	step(f.q)
+	if diff := cmp.Diff(map[string]int{"hour": 3, "day": 2, "q": 3}, runs); diff != "" {
+		t.Fatalf("two hours later (-want +got):\n%s", diff)
+	}
+	f.clk.Advance(22 * time.Hour)
+	step(f.q)
+	if diff := cmp.Diff(map[string]int{"hour": 4, "day": 3, "q": 3}, runs); diff != "" {
+		t.Fatalf("a day later (-want +got):\n%s", diff)
+	}
+	// A job for a far day stays there, and so does a clock that differs little.
+	f.enqueue(Job{Queue: "q", Kind: store.Live, RunAt: f.clk.Now().AddDate(1, 0, 0)})
+	f.q.clock = clock.Fake(f.clk.Now().Add(-lease / 2))
+	step(f.q)
+	if diff := cmp.Diff(map[string]int{"hour": 4, "day": 3, "q": 3}, runs); diff != "" {
+		t.Fatalf("nothing more (-want +got):\n%s", diff)
+	}
+}
+
+// Two runs of different nights agree on a date; a clock that was ahead for one of
+// them does not make it later.
+func TestAgreed(t *testing.T) {
+	f := setup(t, clock.Fake(start))
+	hour := func(h int) time.Time { return start.Add(time.Duration(h) * time.Hour) }
+	for i, s := range []struct {
+		at, want time.Time
+	}{
+		{hour(0), time.Time{}},        // the first
+		{hour(1), time.Time{}},        // tried again
+		{hour(24), hour(0)},           //
+		{hour(25), hour(0)},           // tried again
+		{hour(90_000), hour(24)},      // years ahead
+		{hour(90_001), hour(24)},      // tried again there
+		{hour(48), time.Time{}},       // set back: from the beginning
+		{hour(72), hour(48)},          //
+		{hour(999), hour(72)},         // a node that was down
+		{hour(1023), hour(999)},       //
+		{hour(1010), time.Time{}},     // back by less than a day
+		{hour(1034), hour(1010)},      //
+		{hour(1034 + 12), hour(1034)}, // made up, then on time
+	} {
+		var got time.Time
+		f.write(func(tx *store.Tx) (err error) { got, err = Agreed(tx, "q", s.at); return err })
+		if !got.Equal(s.want) {
+			t.Errorf("step %d: %v, want %v", i, got, s.want)
+		}
+	}
+}
+
+// A scheduled job that failed for good is forgotten when a later run succeeds;
+// others stay until somebody drops them.
+func TestLaterRunMendsTheDead(t *testing.T) {
+	f := setup(t, clock.Fake(start))
+	f.q.zone = time.UTC
+	fail := true
+	fn := func(context.Context, Job) error {
+		if fail {
+			return errors.New("no")
+		}
+		return nil
+	}
+	if err := errors.Join(f.q.Every(t.Context(), "hour", time.Hour, store.Live, fn), f.q.Handle("q", store.Live, fn)); err != nil {
+		t.Fatal(err)
+	}
+	f.enqueue(Job{Queue: "q", Kind: store.Live, MaxAttempts: 1})
+	f.enqueue(Job{Queue: "q", Kind: store.Live, MaxAttempts: 1})
+	for range 20 * DefaultAttempts {
+		f.clk.Advance(longestPause / 10)
+		f.step(f.q.workers[0])
+		f.step(f.q.workers[1])
+	}
+	var hourly int
+	for _, j := range f.dead() {
+		if j.Queue == "hour" {
+			hourly++
+		}
+	}
+	if hourly == 0 || len(f.dead()) != hourly+2 {
+		t.Fatalf("dead: %+v", f.dead())
+	}
+	fail = false
+	for range 20 {
+		f.clk.Advance(longestPause / 10)
+		f.step(f.q.workers[0])
+	}
+	d := f.dead()
+	if len(d) != 2 || d[0].Queue != "q" || d[1].Queue != "q" {
+		t.Fatalf("dead after a good run: %+v", d)
+	}
+	f.write(func(tx *store.Tx) error {
+		for want := range 2 {
+			ok, err := f.q.Drop(tx, d[0].ID)
+			if err != nil || ok != (want == 0) {
+				t.Errorf("drop: %v, %v", ok, err)
+			}
+		}
+		ok, err := f.q.Retry(tx, d[1].ID)
+		if !ok || err != nil {
+			t.Errorf("retry: %v, %v", ok, err)
+		}
+		if ok, err = f.q.Drop(tx, d[1].ID); ok || err != nil {
+			t.Errorf("drop of a waiting one: %v, %v", ok, err)
+		}
+		return nil
+	})
+}
+
 // A restart with the same schedule keeps the next run, another schedule moves it.
 func TestScheduleKept(t *testing.T) {
 	f := setup(t, clock.Fake(start))

@@ -64,33 +64,78 @@ func (q *Queue) schedule(ctx context.Context, spec string, w *worker) error {
 }
 
 // fire enqueues the scheduled job when its time has come. The time moves on in
-// the same transaction, so that of several instances one does it.
+// the same transaction, so that of several instances one does it. A time later
+// than the schedule can name was stored while the clock was ahead: it is set
+// anew, or nothing would run until that date.
 func (w *worker) fire(ctx context.Context) error {
 	if w.next == nil {
 		return nil
 	}
 	now := w.q.clock.Now()
-	isDue := func(tx *store.Tx) (bool, error) {
+	// Another instance's clock may be that much ahead of ours.
+	latest := w.next(now.Add(lease)).UnixMilli()
+	look := func(tx *store.Tx) (due, wrong bool, err error) {
 		var next int64
-		err := tx.Row(`SELECT next FROM job_schedule WHERE queue = $1 AND kind = $2`, w.queue, w.kind).Scan(&next)
+		err = tx.Row(`SELECT next FROM job_schedule WHERE queue = $1 AND kind = $2`, w.queue, w.kind).Scan(&next)
 		if errors.Is(err, store.ErrNoRows) {
-			return false, nil
+			return false, false, nil
 		}
-		return next <= now.UnixMilli(), err
+		return next <= now.UnixMilli(), next > latest, err
 	}
-	var due bool
-	err := w.q.db.Read(ctx, func(tx *store.Tx) (err error) { due, err = isDue(tx); return err })
-	if err != nil || !due {
+	var due, wrong bool
+	err := w.q.db.Read(ctx, func(tx *store.Tx) (err error) { due, wrong, err = look(tx); return err })
+	if err != nil || !due && !wrong {
 		return err
 	}
 	return w.q.db.Write(ctx, func(tx *store.Tx) error {
-		if due, err := isDue(tx); err != nil || !due {
+		due, wrong, err := look(tx)
+		if err != nil || !due && !wrong {
 			return err
 		}
-		if _, err := w.q.Enqueue(tx, Job{Queue: w.queue, Kind: w.kind, UniqueKey: scheduled}); err != nil {
-			return err
+		if due {
+			if _, err := w.q.Enqueue(tx, Job{Queue: w.queue, Kind: w.kind, UniqueKey: scheduled}); err != nil {
+				return err
+			}
+		} else {
+			tx.OnCommit(func() {
+				w.q.log.Warn("job: the next run was of a clock that was ahead; set anew", "queue", w.queue, "kind", w.kind, "next", w.next(now))
+			})
 		}
-		_, err := tx.Exec(`UPDATE job_schedule SET next = $3 WHERE queue = $1 AND kind = $2`, w.queue, w.kind, w.next(now).UnixMilli())
+		_, err = tx.Exec(`UPDATE job_schedule SET next = $3 WHERE queue = $1 AND kind = $2`, w.queue, w.kind, w.next(now).UnixMilli())
 		return err
 	})
+}
+
+// agreeAfter is how far apart two runs must be that agree on a date: they are of
+// different nights, and a person had time to see that the clock is wrong.
+const agreeAfter = 12 * time.Hour
+
+// Agreed is for scheduled work that destroys what is older than a date. It notes
+// the run and returns the time up to which two runs agree that it has passed: that
+// of the run before, zero when there is none. So nothing is destroyed because of a
+// clock that jumped ahead and was set back; with a clock that went back it begins
+// anew. Further runs of the same night get the same answer.
+func Agreed(tx *store.Tx, queue string, now time.Time) (time.Time, error) {
+	setting := "job.agreed." + queue
+	v, err := tx.Setting(setting)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var before, last int64 // unix milliseconds, 0: none
+	if v != "" {
+		if _, err := fmt.Sscan(v, &before, &last); err != nil {
+			return time.Time{}, fmt.Errorf("job: setting %s: %w", setting, err)
+		}
+	}
+	switch past := now.Sub(time.UnixMilli(last)); {
+	case past < -lease:
+		before, last = 0, now.UnixMilli()
+	case past < agreeAfter:
+	default:
+		before, last = last, now.UnixMilli()
+	}
+	if err := tx.SetSetting(setting, fmt.Sprint(before, " ", last)); err != nil || before == 0 {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(before).UTC(), nil
 }

@@ -39,6 +39,10 @@ const (
 	// sendTimeout bounds one attempt: longer than a busy mail server takes, short
 	// enough that a node that stops does not wait long.
 	sendTimeout = 15 * time.Second
+	// clockAhead is how far in the future an attempt may lie, for the clocks of
+	// two instances. What lies further was noted while the clock was wrong, and
+	// would hide what has happened since.
+	clockAhead = time.Minute
 	// keep is how long notifications are remembered: for the page of channels,
 	// and so that one with a unique key is not sent again.
 	keep = 30 * 24 * time.Hour
@@ -109,10 +113,10 @@ type channel struct {
 	send         func(ctx context.Context, m message) error
 }
 
-// takes reports whether n leaves by c.
-func (c *channel) takes(n Notification) bool {
-	return c.kind == n.Kind && slices.Contains(c.classes, string(n.Class)) &&
-		(c.organisation == "" || c.organisation == n.Organisation)
+// takes reports whether what is of this kind, class and organisation leaves by c.
+func (c *channel) takes(kind store.Kind, class Class, organisation string) bool {
+	return c.kind == kind && slices.Contains(c.classes, string(class)) &&
+		(c.organisation == "" || c.organisation == organisation)
 }
 
 // message is a notification on its way out.
@@ -164,6 +168,9 @@ func hookID(address string) string {
 
 func queueOf(channel string) string { return "notify." + channel }
 
+// IsChannel reports whether a job queue is that of a channel.
+func IsChannel(queue string) bool { return strings.HasPrefix(queue, "notify.") && queue != queuePrune }
+
 // Send puts n into the outbox, in the caller's transaction: it leaves if and only
 // if that is committed. Without a channel that takes it nothing leaves.
 func (s *Service) Send(tx *store.Tx, n Notification) error {
@@ -179,7 +186,7 @@ func (s *Service) Send(tx *store.Tx, n Notification) error {
 		return err
 	}
 	for _, c := range s.channels {
-		if !c.takes(n) {
+		if !c.takes(n.Kind, n.Class, n.Organisation) {
 			continue
 		}
 		if err := addDelivery(tx, id, c); err != nil {
@@ -238,9 +245,9 @@ func (s *Service) deliver(c *channel) job.Func {
 		if err != nil {
 			return err
 		}
-		if state != waiting {
-			return nil // cancelled, or a second run after a crash
-		}
+		if state == sent || state == dropped {
+			return nil // a second run after a crash, or cancelled
+		} // a failed one is here because a person had the job run again
 		result := outcome{state: sent, attempt: j.Attempt}
 		// The worker's kind chose the channel; the row's kind is what counts.
 		if m.kind != c.kind {
@@ -285,7 +292,7 @@ func (s *Service) Direct(ctx context.Context, n Notification) (delivered int, er
 	var errs []error
 	var wg sync.WaitGroup
 	for _, c := range s.channels {
-		if !c.takes(n) {
+		if !c.takes(n.Kind, n.Class, n.Organisation) {
 			continue
 		}
 		wg.Go(func() {
@@ -329,13 +336,19 @@ type ChannelState struct {
 func (s *Service) Channels(tx *store.Tx) ([]ChannelState, error) {
 	out := make([]ChannelState, 0, len(s.channels))
 	for _, c := range s.channels {
-		st, err := stateOf(tx, c)
+		st, err := stateOf(tx, c, s.Clock.Now().Add(clockAhead))
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, st)
 	}
 	return out, nil
+}
+
+// Reaches reports whether anybody is told what is of this kind, class and
+// organisation ("": the whole node's).
+func (s *Service) Reaches(kind store.Kind, class Class, organisation string) bool {
+	return slices.ContainsFunc(s.channels, func(c *channel) bool { return c.takes(kind, class, organisation) })
 }
 
 // link is the whole address of a page, "" when the node does not know its own.

@@ -723,6 +723,18 @@ func TestDeadChannel(t *testing.T) {
 			t.Errorf("%+v, want %s", d, want)
 		}
 	}
+	// A person has it sent again.
+	tries := len(dead.got())
+	r.write(func(tx *store.Tx) error {
+		list, err := r.jobs.Dead(tx, 10)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		_, err = r.jobs.Retry(tx, list[0].ID)
+		return err
+	})
+	r.run(func() bool { return len(dead.got()) == tries+1 && attempts(r) == 1 })
+
 	if err := r.s.Probe(t.Context(), states[1].ID); err != nil {
 		t.Error(err)
 	}
@@ -731,6 +743,7 @@ func TestDeadChannel(t *testing.T) {
 	}
 
 	// A restart without the first webhook.
+	r.clk.Advance(2 * time.Hour)
 	r.send(note(store.Live))
 	r.jobs = job.New(r.db, r.clk, slog.New(slog.DiscardHandler))
 	cfg := Config{Webhooks: hooks[1:]}
@@ -776,13 +789,58 @@ func TestDirect(t *testing.T) {
 	}
 }
 
+// A success noted by a clock that was ahead does not hide what fails since, and a
+// failure noted so does not outlast what leaves since.
+func TestChannelStateAndTheClock(t *testing.T) {
+	hook := newReceiver(t, false, nil)
+	for name, c := range map[string]struct {
+		ahead, since string
+		failing      bool
+	}{"success": {sent, waiting, true}, "failure": {waiting, sent, false}} {
+		r := setup(t, Config{Webhooks: []Webhook{hook.hook(t)}})
+		id := r.s.channels[0].id
+		attempt := func(n int, state string, at time.Time) {
+			failure := ""
+			if state != sent {
+				failure = "no answer"
+			}
+			r.write(func(tx *store.Tx) error {
+				_, err := tx.Exec(`INSERT INTO notify_delivery (notification, channel, kind, state, attempt, tried_at, error) VALUES ($1, $2, 'live', $3, 1, $4, $5)`,
+					fmt.Sprint(n), id, state, at.UnixMilli(), failure)
+				return err
+			})
+		}
+		attempt(1, c.ahead, r.clk.Now().AddDate(9, 0, 0))
+		attempt(2, c.since, r.clk.Now())
+		var states []ChannelState
+		r.write(func(tx *store.Tx) (err error) { states, err = r.s.Channels(tx); return err })
+		if st := states[0]; st.FailedAt.IsZero() == c.failing || st.SentAt.IsZero() != c.failing {
+			t.Errorf("%s: %+v", name, st)
+		}
+	}
+}
+
+func TestReaches(t *testing.T) {
+	s := &Service{channels: []*channel{{kind: store.Live, classes: []string{"B"}}, {kind: store.Live, classes: []string{"A"}, organisation: "a"}}}
+	for _, c := range []struct {
+		kind         store.Kind
+		class        Class
+		organisation string
+		want         bool
+	}{{store.Live, A, "", false}, {store.Live, A, "a", true}, {store.Live, A, "b", false}, {store.Live, B, "b", true}, {store.Exercise, B, "", false}} {
+		if got := s.Reaches(c.kind, c.class, c.organisation); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
 func TestOrganisations(t *testing.T) {
 	for _, c := range []struct {
 		channel, notification string
 		want                  bool
 	}{{"", "", true}, {"", "a", true}, {"a", "a", true}, {"a", "b", false}, {"a", "", false}} {
 		ch := &channel{kind: store.Live, classes: []string{"A"}, organisation: c.channel}
-		if got := ch.takes(Notification{Kind: store.Live, Class: A, Organisation: c.notification}); got != c.want {
+		if got := ch.takes(store.Live, A, c.notification); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}

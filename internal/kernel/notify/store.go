@@ -68,7 +68,7 @@ func settle(tx *store.Tx, id, channel string, o outcome) error {
 		o.failure = o.failure[:maxFailure]
 	}
 	_, err := tx.Exec(`UPDATE notify_delivery SET state = $3, attempt = $4, tried_at = $5, error = $6
-		WHERE notification = $1 AND channel = $2 AND state = 'waiting'`,
+		WHERE notification = $1 AND channel = $2 AND state IN ('waiting', 'failed')`,
 		id, channel, o.state, o.attempt, o.at.UnixMilli(), plain(o.failure))
 	return err
 }
@@ -107,17 +107,17 @@ func waitingFor(tx *store.Tx) ([]orphan, error) {
 	return out, rows.Err()
 }
 
-func stateOf(tx *store.Tx, c *channel) (ChannelState, error) {
+func stateOf(tx *store.Tx, c *channel, until time.Time) (ChannelState, error) {
 	st := ChannelState{ID: c.id, Kind: c.kind}
 	var sentAt, failedAt int64
 	err := tx.Row(`SELECT COALESCE(SUM(CASE WHEN state = 'waiting' THEN 1 ELSE 0 END), 0),
-		COALESCE(MAX(CASE WHEN state = 'sent' THEN tried_at ELSE 0 END), 0)
-		FROM notify_delivery WHERE channel = $1 AND kind = $2`, c.id, string(c.kind)).Scan(&st.Waiting, &sentAt)
+		COALESCE(MAX(CASE WHEN state = 'sent' AND tried_at <= $3 THEN tried_at ELSE 0 END), 0)
+		FROM notify_delivery WHERE channel = $1 AND kind = $2`, c.id, string(c.kind), until.UnixMilli()).Scan(&st.Waiting, &sentAt)
 	if err != nil {
 		return st, err
 	}
-	err = tx.Row(`SELECT tried_at, error FROM notify_delivery WHERE channel = $1 AND kind = $2 AND error <> '' AND state <> 'dropped' AND tried_at > $3
-		ORDER BY tried_at DESC LIMIT 1`, c.id, string(c.kind), sentAt).Scan(&failedAt, &st.Error)
+	err = tx.Row(`SELECT tried_at, error FROM notify_delivery WHERE channel = $1 AND kind = $2 AND error <> '' AND state <> 'dropped' AND tried_at > $3 AND tried_at <= $4
+		ORDER BY tried_at DESC LIMIT 1`, c.id, string(c.kind), sentAt, until.UnixMilli()).Scan(&failedAt, &st.Error)
 	if err != nil && !errors.Is(err, store.ErrNoRows) {
 		return st, err
 	}

@@ -185,6 +185,26 @@ func list(tx *store.Tx) ([]Import, error) {
 	return all, rows.Err()
 }
 
+// Referenced lists the files that the imports need, each once: what a backup has
+// to hold beside the database.
+func Referenced(tx *store.Tx) ([]blob.Ref, error) {
+	all, err := list(tx)
+	if err != nil {
+		return nil, fmt.Errorf("register.Referenced: %w", err)
+	}
+	var refs []blob.Ref
+	for _, e := range all {
+		ref, err := blob.ParseRef(e.Blob)
+		if err != nil {
+			return nil, fmt.Errorf("register.Referenced: %s: %w", e.Name, err)
+		}
+		if !slices.Contains(refs, ref) {
+			refs = append(refs, ref)
+		}
+	}
+	return refs, nil
+}
+
 // Refresh makes the register use what is imported now. What cannot be read is
 // left out and named in the error; the rest is in use.
 func (i *Imports) Refresh(ctx context.Context) error {

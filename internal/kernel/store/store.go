@@ -166,8 +166,12 @@ func (tx *Tx) Setting(name string) (string, error) {
 	return v, err
 }
 
-// SetSetting stores a value under name.
+// SetSetting stores a value under name; an empty one takes the setting away.
 func (tx *Tx) SetSetting(name, value string) error {
+	if value == "" {
+		_, err := tx.Exec(`DELETE FROM store_setting WHERE name = $1`, name)
+		return err
+	}
 	_, err := tx.Exec(`INSERT INTO store_setting (name, value) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 	return err

@@ -44,6 +44,40 @@ func insert(id int) func(*store.Tx) error {
 	}
 }
 
+// While a disk hangs a note is left out and nobody waits for it.
+func TestTryWriteLaterNeverWaits(t *testing.T) {
+	db := open(t)
+	hangs, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- db.Write(t.Context(), func(*store.Tx) error { close(hangs); <-goOn; return nil })
+	}()
+	<-hangs
+	taken := 0
+	began := time.Now()
+	for db.TryWriteLater(insert(taken)) {
+		if taken++; taken > 100_000 {
+			t.Fatal("no end of the queue")
+		}
+	}
+	if took := time.Since(began); took > 5*time.Second || taken == 0 {
+		t.Errorf("%d taken in %v", taken, took)
+	}
+	close(goOn)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Write(t.Context(), func(*store.Tx) error { return nil }); err != nil { // comes after them
+		t.Fatal(err)
+	}
+	if n := count(t, db); n != taken {
+		t.Errorf("%d of %d written", n, taken)
+	}
+	db.Close()
+	if db.TryWriteLater(insert(-1)) {
+		t.Error("a closed database takes a note")
+	}
+}
+
 // Arguments are bound by number, not by order of appearance (ADR 0001).
 func TestArgumentsByNumber(t *testing.T) {
 	db := open(t)
@@ -272,6 +306,32 @@ func TestLeadOneAtATime(t *testing.T) {
 	wg.Wait()
 	if most.Load() != 1 {
 		t.Fatalf("%d led at the same time", most.Load())
+	}
+}
+
+// A setting that is emptied is none, and leaves no row that a copy would meet.
+func TestSettingGoesAway(t *testing.T) {
+	db := open(t)
+	for _, c := range []struct {
+		value string
+		rows  int
+	}{{"", 0}, {"1", 1}, {"2", 1}, {"", 0}} {
+		if err := db.Write(t.Context(), func(tx *store.Tx) error { return tx.SetSetting("s", c.value) }); err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		var rows int
+		if err := db.Read(t.Context(), func(tx *store.Tx) (err error) {
+			if got, err = tx.Setting("s"); err != nil {
+				return err
+			}
+			return tx.Row(`SELECT COUNT(*) FROM store_setting`).Scan(&rows)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got != c.value || rows != c.rows {
+			t.Errorf("set to %q: %q in %d rows", c.value, got, rows)
+		}
 	}
 }
 

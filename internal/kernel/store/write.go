@@ -61,8 +61,8 @@ func (d *DB) Write(ctx context.Context, f func(*Tx) error) error {
 	}
 }
 
-// WriteLater queues f without waiting for its commit; done, if not nil, is
-// called with the result on the writer's goroutine and must be quick. It is for
+// WriteLater queues f without waiting for its commit, only for room in the queue;
+// done, if not nil, is called with the result and must be quick. It is for
 // bookkeeping whose loss a later run repairs.
 func (d *DB) WriteLater(f func(*Tx) error, done func(error)) {
 	o := &op{ctx: context.Background(), f: f, done: make(chan error, 1)}
@@ -88,6 +88,23 @@ func (d *DB) WriteLater(f func(*Tx) error, done func(error)) {
 				}
 			}
 		}()
+	}
+}
+
+// TryWriteLater queues f like WriteLater, but never waits: it reports false when
+// so much waits already that f is left out, as on a disk that hangs. It is for
+// notes without which a page must still open.
+func (d *DB) TryWriteLater(f func(*Tx) error) bool {
+	select {
+	case <-d.closing:
+		return false
+	default:
+	}
+	select {
+	case d.queue <- &op{ctx: context.Background(), f: f, done: make(chan error, 1)}:
+		return true
+	default:
+		return false
 	}
 }
 
