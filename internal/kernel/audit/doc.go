@@ -9,9 +9,13 @@
 // was. Shortly afterwards one sequencer per node puts the leaf into a Merkle
 // tree (RFC 6962, section 2.1) and signs the tree's head.
 //
+// What strangers can repeat at will is counted instead of recorded each time
+// ([Log.Count]). People read the leaves by [List]; pages for them are in package
+// trail.
+//
 // [Verify] needs the database and the public key only. What it cannot notice:
 // a leaf changed in the moment before it came into the tree; and a database put
 // back as a whole to an earlier state, unless a head that was written down
-// elsewhere is given to it. The package holds no personal data, and is neither
-// a log for operators nor a search index.
+// elsewhere is given to it. The package holds no personal data, and is no log for
+// operators.
 package audit

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -60,13 +61,16 @@ type Log struct {
 	salt   []byte
 	signer note.Signer
 	key    string
+
+	mu     sync.Mutex
+	counts map[counted]*count
 }
 
 // New returns the log of the node with the given key. Heads are signed with an
 // Ed25519 key derived from it, so that no second secret has to be kept.
 func New(db *store.DB, node *seal.Node, clk *clock.Clock, log *slog.Logger) *Log {
 	signer, key := signerOf(node)
-	return &Log{db: db, clock: clk, log: log, salt: node.Derive("audit-salt", sha256.Size), signer: signer, key: key}
+	return &Log{db: db, clock: clk, log: log, salt: node.Derive("audit-salt", sha256.Size), signer: signer, key: key, counts: map[counted]*count{}}
 }
 
 // VerifierKey returns the public key of the heads as text, to be given to
@@ -75,7 +79,9 @@ func (l *Log) VerifierKey() string { return l.key }
 
 // Append writes e as the newest leaf, in the caller's transaction: it is there
 // if and only if the event is. It costs one INSERT.
-func (l *Log) Append(tx *store.Tx, e Event) error {
+func (l *Log) Append(tx *store.Tx, e Event) error { return l.append(tx, e, 1) }
+
+func (l *Log) append(tx *store.Tx, e Event, times int64) error {
 	if e.Action == "" || !plain(e.Action) || !plain(e.Actor) || !plain(e.Object) {
 		return fmt.Errorf("%w: action %.40q", ErrText, e.Action)
 	}
@@ -84,9 +90,13 @@ func (l *Log) Append(tx *store.Tx, e Event) error {
 		keyID = e.Key.ID()
 	}
 	at := l.clock.Now().UnixMilli()
+	hash := l.mac(e, at)
+	if times > 1 {
+		hash = binary.BigEndian.AppendUint64(hash, uint64(times))
+	}
 	_, err := tx.Exec(`INSERT INTO audit_leaf (id, at, action, actor, object, key_id, hash)
 		VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM audit_leaf), $1, $2, $3, $4, $5, $6)`,
-		at, e.Action, e.Actor, e.Object, keyID, l.mac(e, at))
+		at, e.Action, e.Actor, e.Object, keyID, hash)
 	if err != nil {
 		return fmt.Errorf("audit: append: %w", err)
 	}
@@ -103,7 +113,7 @@ func (l *Log) Matches(tx *store.Tx, id int64, e Event) (bool, error) {
 	if err := tx.Row(`SELECT at, hash FROM audit_leaf WHERE id = $1`, id).Scan(&at, &hash); err != nil {
 		return false, fmt.Errorf("audit: leaf %d: %w", id, err)
 	}
-	return hmac.Equal(hash, l.mac(e, at)), nil
+	return hmac.Equal(hash[:min(sha256.Size, len(hash))], l.mac(e, at)), nil
 }
 
 // mac is the salted hash of an event.
@@ -141,7 +151,7 @@ type leaf struct {
 	Actor  string `json:"actor"`
 	Object string `json:"object"`
 	KeyID  int64  `json:"key"`
-	Hash   []byte `json:"hash"`
+	Hash   []byte `json:"hash"` // of what happened more than once with the number behind it: see times
 }
 
 // leafFormat names the layout of a record, so that a later one can't be taken
@@ -161,6 +171,15 @@ func (f leaf) record() []byte {
 		b = append(b, s...)
 	}
 	return b
+}
+
+// times is how often it happened, the 64-bit big-endian number behind the hash. There
+// it is part of the record, also for an instance of a release that does not read it.
+func times(hash []byte) int64 {
+	if len(hash) != sha256.Size+8 {
+		return 1
+	}
+	return int64(binary.BigEndian.Uint64(hash[sha256.Size:]))
 }
 
 // treeHash is the leaf's hash in the tree, where it has the number id-1.

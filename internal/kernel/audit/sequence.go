@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -37,7 +38,10 @@ var errRaced = errors.New("audit: another instance put leaves into the tree")
 // stored tree contradicts its last head, or a leaf is missing, the leaves after
 // it stay outside and the log says so.
 func (l *Log) Run(ctx context.Context) error {
+	var counting sync.WaitGroup
+	counting.Go(func() { l.count(ctx) })
 	err := l.db.Lead(ctx, "audit", l.lead)
+	counting.Wait()
 	// What was recorded while the node stopped is not left for the next start.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastPass)
 	defer cancel()

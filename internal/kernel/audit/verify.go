@@ -89,9 +89,14 @@ func (r *Report) addRange(code Code, id, to int64) {
 // (Report.Latest, or of an exported bundle): with one, even a database that was
 // put back as a whole is noticed. The error is for what prevented the check.
 func Verify(ctx context.Context, db *store.DB, verifierKey string, known ...string) (Report, error) {
+	return verify(ctx, db, verifierKey, func(int64) {}, known...)
+}
+
+// verify is Verify that tells now and then how many leaves it has read.
+func verify(ctx context.Context, db *store.DB, verifierKey string, progress func(done int64), known ...string) (Report, error) {
 	var r Report
 	err := db.Read(ctx, func(tx *store.Tx) error {
-		v := verifier{Report: Report{Faults: []Fault{}}, tx: tx, key: verifierKey, stored: pages{tx: tx}, at: map[int64][]check{}}
+		v := verifier{Report: Report{Faults: []Fault{}}, tx: tx, key: verifierKey, stored: pages{tx: tx}, at: map[int64][]check{}, progress: progress}
 		err := v.run(known)
 		r = v.Report
 		return err
@@ -111,11 +116,12 @@ type check struct {
 
 type verifier struct {
 	Report
-	tx     *store.Tx
-	key    string
-	newest Head
-	at     map[int64][]check // by size
-	stored pages
+	tx       *store.Tx
+	key      string
+	newest   Head
+	at       map[int64][]check // by size
+	stored   pages
+	progress func(done int64)
 }
 
 func (v *verifier) run(known []string) error {
@@ -195,6 +201,7 @@ func (v *verifier) tree() error {
 			break
 		}
 		after = leaves[len(leaves)-1].ID
+		v.progress(v.Leaves)
 		for _, row := range leaves {
 			v.Leaves++
 			if row.ID < expected {
