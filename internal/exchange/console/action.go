@@ -114,39 +114,37 @@ func (s *Service) Open(ctx context.Context, who Actor, incident string) error {
 			if err := s.note(tx, org, who, h, didOpen, "", ""); err != nil {
 				return err
 			}
+			if err := hushAlarms(tx, h, who.Person, at); err != nil {
+				return err
+			}
 		}
-		if err := seeAlarms(tx, who.Org, incident, who.Person, at); err != nil {
-			return err
-		}
-		return s.seen(tx, who, i, at)
+		return s.sawAll(tx, who, i, at)
 	})
 }
 
-// SeenAll notes that a person has seen the messages of an incident.
-func (s *Service) SeenAll(ctx context.Context, who Actor, incident string) error {
-	const op = "console.SeenAll"
-	return s.do(ctx, op, who, func(tx *store.Tx, org Org) error {
-		i, err := oneIncident(tx, op, who.Org, incident)
-		if err != nil {
-			return err
-		}
-		at := millis(s.Clock.Now())
-		if err := seeAlarms(tx, who.Org, incident, who.Person, at); err != nil {
-			return err
-		}
-		return s.seen(tx, who, i, at)
-	})
+// sawAll notes that a person has the whole incident before him.
+func (s *Service) sawAll(tx *store.Tx, who Actor, i *incidentRow, at int64) error {
+	if err := seeAlarms(tx, who.Org, i.id, who.Person, at); err != nil {
+		return err
+	}
+	if err := s.heard(tx, who.Org, i.id); err != nil {
+		return err
+	}
+	return s.seen(tx, who, i, 0, at)
 }
 
-func (s *Service) seen(tx *store.Tx, who Actor, i *incidentRow, at int64) error {
+// seen notes that a person has seen the messages of an incident: those of one
+// hand-over, or with 0 all of them.
+func (s *Service) seen(tx *store.Tx, who Actor, i *incidentRow, handover, at int64) error {
 	var unseen int64
-	if err := tx.Row(`SELECT COUNT(*) FROM console_message WHERE org = $1 AND incident = $2 AND incoming = 1 AND seen_at = 0`, who.Org, i.id).Scan(&unseen); err != nil || unseen == 0 {
+	if err := tx.Row(`SELECT COUNT(*) FROM console_message WHERE org = $1 AND incident = $2 AND incoming = 1 AND seen_at = 0
+		AND ($3 = 0 OR handover = $3)`, who.Org, i.id, handover).Scan(&unseen); err != nil || unseen == 0 {
 		return err
 	}
-	if err := s.record(tx, who.Org, action{at: at, person: who.Person, what: didSee, incident: i.id}, ""); err != nil {
+	if err := s.record(tx, who.Org, action{at: at, person: who.Person, what: didSee, incident: i.id, handover: handover}, ""); err != nil {
 		return err
 	}
-	if err := markSeen(tx, who.Org, i.id, who.Person, at); err != nil {
+	if err := markSeen(tx, who.Org, i.id, handover, who.Person, at); err != nil {
 		return err
 	}
 	if err := s.audit(tx, who, didSee, i.id); err != nil {
@@ -324,15 +322,13 @@ func (s *Service) decide(tx *store.Tx, org Org, who Actor, h *handover, i *incid
 		if h.app == appRequest && other.entry != h.entry {
 			continue
 		}
-		if err := settleAlarms(tx, other, millis(now), who.Person); err != nil {
+		if err := s.settleAlarms(tx, other, millis(now), who.Person); err != nil {
 			return err
 		}
-	}
-	if err := seeAlarms(tx, org.ID, h.incident, who.Person, millis(now)); err != nil {
-		return err
-	}
-	if err := s.seen(tx, who, i, millis(now)); err != nil {
-		return err
+		// What came while he was deciding is not on his page: it stays unseen.
+		if err := s.seen(tx, who, i, other.entry, millis(now)); err != nil {
+			return err
+		}
 	}
 	return s.refresh(tx, org.ID, h.incident, millis(now))
 }
@@ -437,11 +433,11 @@ func (s *Service) Close(ctx context.Context, who Actor, incident string) error {
 			if err := s.note(tx, org, who, h, didClose, "", ""); err != nil {
 				return err
 			}
-			if err := settleAlarms(tx, h, at, who.Person); err != nil {
+			if err := s.settleAlarms(tx, h, at, who.Person); err != nil {
 				return err
 			}
 		}
-		return s.seen(tx, who, i, at)
+		return s.sawAll(tx, who, i, at)
 	})
 }
 
@@ -456,15 +452,20 @@ func (s *Service) HandOver(ctx context.Context, who Actor, d Draft) (incident st
 		if key := d.lacks(); key != "" {
 			return "", problem.New(op, problem.Invalid, key, nil)
 		}
+		var kind store.Kind
 		shared := s.Clock.NewID()
 		if d.Incident != "" {
 			i, err := oneIncident(tx, op, org.ID, d.Incident)
 			if err != nil {
 				return "", err
 			}
+			kind = i.kind
 			if i.sharedID != "" {
 				shared = i.sharedID
 			}
+		}
+		if err := s.oneKind(tx, op, kind, d.To); err != nil {
+			return "", err
 		}
 		for n := range d.Want {
 			if d.Want[n].ID == "" {
@@ -583,7 +584,7 @@ func (s *Service) Withdraw(ctx context.Context, who Actor, entry int64) (ok bool
 		if err := s.note(tx, org, who, h, what, "", ""); err != nil || !ok {
 			return err
 		}
-		if err := settleAlarms(tx, h, h.stateAt, who.Person); err != nil {
+		if err := s.settleAlarms(tx, h, h.stateAt, who.Person); err != nil {
 			return err
 		}
 		return s.receive(tx, org.ID, entry)
@@ -625,7 +626,7 @@ func (s *Service) telephoned(tx *store.Tx, op string, org Org, who Actor, h *han
 	if err := s.note(tx, org, who, h, didTelephone, "", strings.TrimSpace(with)); err != nil {
 		return err
 	}
-	if err := settleAlarms(tx, h, h.stateAt, who.Person); err != nil {
+	if err := s.settleAlarms(tx, h, h.stateAt, who.Person); err != nil {
 		return err
 	}
 	if err := s.receive(tx, org.ID, h.entry); err != nil {
@@ -644,8 +645,9 @@ func (s *Service) telephoned(tx *store.Tx, op string, org Org, who Actor, h *han
 	return err
 }
 
-// Reached answers the alarm "telephone now": with took it over orally.
-func (s *Service) Reached(ctx context.Context, who Actor, alarm, with, once string) error {
+// Reached answers the alarm "telephone now": with took it over orally. number is
+// the one that was dialled, "" for the one it is the turn of.
+func (s *Service) Reached(ctx context.Context, who Actor, alarm, number, with, once string) error {
 	const op = "console.Reached"
 	_, err := s.sending(ctx, op, who, once, func(tx *store.Tx, org Org) (string, error) {
 		h, err := calling(tx, op, org.ID, alarm)
@@ -659,7 +661,7 @@ func (s *Service) Reached(ctx context.Context, who Actor, alarm, with, once stri
 		if err != nil {
 			return "", err
 		}
-		if err := s.reached(tx, org.ID, who, a); err != nil {
+		if err := s.reached(tx, org.ID, who, a, number); err != nil {
 			return "", err
 		}
 		return "", s.telephoned(tx, op, org, who, h, with)
@@ -732,11 +734,16 @@ func (s *Service) text(tx *store.Tx, org Org, who Actor, i *incidentRow, own, ot
 		Lines: []wireRemark{{At: ucri.FormatTime(s.Clock.Now()), Message: words}}}))
 }
 
-// parties are the neighbours of an incident with our address towards each.
+// parties are the neighbours a text about an incident goes to, with our address
+// towards each: those we have had messages with, without those who have nothing
+// to do with it any more. With none left it is the one the incident is about.
 func parties(tx *store.Tx, i *incidentRow) (others []string, own map[string]string, err error) {
-	own = map[string]string{i.other: i.own}
-	others = []string{i.other}
-	rows, err := tx.Query(`SELECT DISTINCT other, own FROM console_message WHERE org = $1 AND incident = $2 ORDER BY other`, i.org, i.id)
+	own = map[string]string{}
+	rows, err := tx.Query(`SELECT DISTINCT m.other, m.own FROM console_message m WHERE m.org = $1 AND m.incident = $2
+		AND (NOT EXISTS (SELECT 1 FROM console_handover h WHERE h.org = m.org AND h.incident = m.incident AND h.other = m.other)
+			OR EXISTS (SELECT 1 FROM console_handover h WHERE h.org = m.org AND h.incident = m.incident AND h.other = m.other
+				AND h.state NOT IN ('withdrawn', 'failed', 'expired', 'rejected')))
+		ORDER BY m.other, m.own`, i.org, i.id)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -750,6 +757,9 @@ func parties(tx *store.Tx, i *incidentRow) (others []string, own map[string]stri
 			others = append(others, o)
 			own[o] = mine
 		}
+	}
+	if len(others) == 0 {
+		others, own = []string{i.other}, map[string]string{i.other: i.own}
 	}
 	return others, own, rows.Err()
 }
@@ -785,7 +795,7 @@ func (s *Service) Text(ctx context.Context, who Actor, incident string, to []str
 				return "", err
 			}
 		}
-		return "", nil
+		return "", s.sawAll(tx, who, i, millis(s.Clock.Now())) // he answers what he has read
 	})
 	return err
 }
@@ -803,6 +813,9 @@ func (s *Service) RequestResources(ctx context.Context, who Actor, incident stri
 		}
 		i, err := oneIncident(tx, op, org.ID, incident)
 		if err != nil {
+			return "", err
+		}
+		if err := s.oneKind(tx, op, i.kind, r.To); err != nil {
 			return "", err
 		}
 		var newest int64
@@ -926,7 +939,7 @@ func (s *Service) AnswerRequest(ctx context.Context, who Actor, entry int64, a A
 			return "", err
 		}
 		if first && !after.state.Undecided() {
-			if err := settleAlarms(tx, after, at, who.Person); err != nil {
+			if err := s.settleAlarms(tx, after, at, who.Person); err != nil {
 				return "", err
 			}
 		}

@@ -3,6 +3,8 @@ package console
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -32,6 +34,9 @@ const (
 	escalateB = 3 * time.Minute
 	// secondAfter is when an alarm leaves the room if no console is open.
 	secondAfter = 30 * time.Second
+	// calmAfter ends an alarm of class C by itself: it tells something, and nobody
+	// has to do anything about it.
+	calmAfter = 10 * time.Minute
 	// alarmLife: what is older when it comes to the console's notice, as when it
 	// is set up on a node with history, is no reason to ring.
 	alarmLife = 24 * time.Hour
@@ -114,24 +119,53 @@ func (s *Service) raise(tx *store.Tx, a alarm) error {
 // endAlarms ends what a hand-over's decision makes pointless. It stays on the
 // screen until somebody has seen it.
 func (s *Service) endAlarms(tx *store.Tx, h *handover, at int64, by string) error {
-	_, err := tx.Exec(`UPDATE console_alarm SET ended_at = $3, ended_by = $4, shelved_until = 0 WHERE org = $1 AND handover = $2 AND ended_at = 0
-		AND cause IN ('incoming', 'undecided', 'telephone')`, h.org, h.entry, at, by)
-	return err
+	if _, err := tx.Exec(`UPDATE console_alarm SET ended_at = $3, ended_by = $4, shelved_until = 0 WHERE org = $1 AND handover = $2 AND ended_at = 0
+		AND cause IN ('incoming', 'undecided', 'telephone')`, h.org, h.entry, at, by); err != nil {
+		return err
+	}
+	return s.heard(tx, h.org, h.incident)
 }
 
 // settleAlarms ends the alarms of a hand-over that a person has just dealt with.
-func settleAlarms(tx *store.Tx, h *handover, at int64, person string) error {
-	_, err := tx.Exec(`UPDATE console_alarm SET ended_at = CASE WHEN ended_at = 0 THEN CAST($3 AS BIGINT) ELSE ended_at END, shelved_until = 0,
+func (s *Service) settleAlarms(tx *store.Tx, h *handover, at int64, person string) error {
+	if _, err := tx.Exec(`UPDATE console_alarm SET ended_at = CASE WHEN ended_at = 0 THEN CAST($3 AS BIGINT) ELSE ended_at END, shelved_until = 0,
 		seen_at = CASE WHEN seen_at = 0 THEN CAST($3 AS BIGINT) ELSE seen_at END, seen_by = CASE WHEN seen_by = '' THEN $4 ELSE seen_by END
-		WHERE org = $1 AND handover = $2 AND cause IN ('incoming', 'undecided', 'telephone', 'answer')`, h.org, h.entry, at, person)
+		WHERE org = $1 AND handover = $2 AND cause IN ('incoming', 'undecided', 'telephone', 'answer')`, h.org, h.entry, at, person); err != nil {
+		return err
+	}
+	return s.heard(tx, h.org, h.incident)
+}
+
+// heard takes back what is on its way out of the house about alarms of an incident
+// that a person knows of by now, or that are over.
+func (s *Service) heard(tx *store.Tx, org, incident string) error {
+	if s.Heard == nil {
+		return nil
+	}
+	told, err := scanAlarms(tx, `org = $1 AND incident = $2 AND second_at > 0 AND (seen_at > 0 OR ended_at > 0)`, org, incident)
+	if err != nil {
+		return err
+	}
+	for _, a := range told {
+		if err := s.Heard(tx, a.kind, a.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seeAlarms silences what a person sees of an incident, but for what wants an
+// outcome: "telephone now", and hand-overs that nobody has opened or decided.
+func seeAlarms(tx *store.Tx, org, incident, person string, at int64) error {
+	_, err := tx.Exec(`UPDATE console_alarm SET seen_at = $4, seen_by = $3, shelved_until = 0 WHERE org = $1 AND incident = $2 AND seen_at = 0
+		AND (cause NOT IN ('telephone', 'incoming', 'undecided') OR ended_at > 0)`, org, incident, person, at)
 	return err
 }
 
-// seeAlarms silences what a person sees by opening an incident, but for
-// "telephone now", which wants an outcome.
-func seeAlarms(tx *store.Tx, org, incident, person string, at int64) error {
-	_, err := tx.Exec(`UPDATE console_alarm SET seen_at = $4, seen_by = $3, shelved_until = 0 WHERE org = $1 AND incident = $2 AND seen_at = 0
-		AND (cause <> 'telephone' OR ended_at > 0)`, org, incident, person, at)
+// hushAlarms silences the ringing of a hand-over that a person has opened.
+func hushAlarms(tx *store.Tx, h *handover, person string, at int64) error {
+	_, err := tx.Exec(`UPDATE console_alarm SET seen_at = $4, seen_by = $3, shelved_until = 0 WHERE org = $1 AND handover = $2 AND seen_at = 0
+		AND cause IN ('incoming', 'undecided')`, h.org, h.entry, person, at)
 	return err
 }
 
@@ -157,49 +191,62 @@ type due struct {
 	escalate  []*alarm
 	second    []*alarm
 	unshelve  []*alarm
+	calm      []*alarm
 	down, up  []exchange.Neighbour
 }
 
 func (d *due) empty() bool {
-	return len(d.telephone)+len(d.ring)+len(d.escalate)+len(d.second)+len(d.unshelve)+len(d.down)+len(d.up) == 0
+	return len(d.telephone)+len(d.ring)+len(d.escalate)+len(d.second)+len(d.unshelve)+len(d.calm)+len(d.down)+len(d.up) == 0
 }
 
 // Tick brings about what is due by now, for every organisation: "telephone now",
 // ringing again, the shift leader, the second channel, the end of shelving. It
-// works from stored times, so a restart delays nothing.
+// works from stored times, so a restart delays nothing. What is wrong with one
+// organisation keeps no other waiting.
 func (s *Service) Tick(ctx context.Context) error {
 	orgs, err := s.Organisations(ctx)
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, o := range orgs {
-		var d *due
-		err := s.DB.Read(ctx, func(tx *store.Tx) (err error) { d, err = s.due(tx, o); return err })
-		if err != nil {
-			return err
-		}
-		if d.empty() {
-			continue
-		}
-		err = s.DB.Write(ctx, func(tx *store.Tx) error {
-			// Read again: somebody may just have accepted.
-			d, err := s.due(tx, o)
-			if err != nil {
-				return err
-			}
-			return s.bring(tx, o, d)
-		})
-		if err != nil {
-			return err
+		if err := s.tick(ctx, o); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", o.ID, err))
 		}
 	}
-	return nil
+	return errors.Join(failed...)
+}
+
+func (s *Service) tick(ctx context.Context, org Org) error {
+	var d *due
+	err := s.DB.Read(ctx, func(tx *store.Tx) (err error) { d, err = s.due(tx, org); return err })
+	if err != nil || d.empty() {
+		return err
+	}
+	return s.DB.Write(ctx, func(tx *store.Tx) error {
+		// Read again: somebody may just have accepted, here or there.
+		if err := s.abreast(tx, org); err != nil {
+			return err
+		}
+		d, err := s.due(tx, org)
+		if err != nil {
+			return err
+		}
+		return s.bring(tx, org, d)
+	})
 }
 
 func (s *Service) due(tx *store.Tx, org Org) (*due, error) {
 	now := s.Clock.Now()
 	at := millis(now)
 	d := &due{why: map[int64]string{}}
+	var rebuilding int64
+	if err := tx.Row(`SELECT COALESCE(MAX(rebuilding), 0) FROM console_position WHERE org = $1`, org.ID).Scan(&rebuilding); err != nil {
+		return nil, err
+	}
+	if rebuilding == 1 {
+		return d, nil // what was answered long ago still looks unanswered
+	}
 	waiting, err := scanHandovers(tx, `org = $1 AND incoming = 0 AND nobody_at = 0 AND closed_at = 0
 		AND state IN ('handed_over', 'delivered', 'read', 'expired', 'failed') ORDER BY phone_due`, org.ID)
 	if err != nil {
@@ -245,6 +292,10 @@ func (s *Service) due(tx *store.Tx, org Org) (*due, error) {
 	for _, a := range open {
 		if a.shelvedUntil > 0 && a.shelvedUntil <= at {
 			d.unshelve = append(d.unshelve, a)
+		}
+		if a.class == ClassC && at-a.raisedAt >= calmAfter.Milliseconds() {
+			d.calm = append(d.calm, a)
+			continue
 		}
 		if a.endedAt != 0 {
 			continue
@@ -343,6 +394,11 @@ func (s *Service) bring(tx *store.Tx, org Org, d *due) error {
 			return err
 		}
 	}
+	for _, a := range d.calm {
+		if _, err := tx.Exec(`UPDATE console_alarm SET seen_at = $3, shelved_until = 0 WHERE org = $1 AND id = $2 AND seen_at = 0`, a.org, a.id, at); err != nil {
+			return err
+		}
+	}
 	for _, nb := range d.down {
 		since := millis(nb.DownSince)
 		if err := s.raise(tx, alarm{org: org.ID, id: "link." + nb.Peer + "." + itoa(since), kind: store.Live, class: ClassB, cause: CauseLink,
@@ -374,9 +430,26 @@ func (s *Service) See(ctx context.Context, who Actor, ids ...string) error {
 			if a.cause == CauseTelephone && a.endedAt == 0 {
 				return problem.New(op, problem.Conflict, "console.d.refuse.needs_outcome", nil)
 			}
+			if a.cause == CauseIncoming && a.endedAt == 0 {
+				// Nobody may silence a hand-over without its clock running.
+				h, err := oneHandover(tx, op, who.Org, a.handover)
+				if err != nil {
+					return err
+				}
+				if h.state.Undecided() {
+					if err := s.note(tx, org, who, h, didOpen, "", ""); err != nil {
+						return err
+					}
+				}
+			}
 			if _, err := tx.Exec(`UPDATE console_alarm SET seen_at = $3, seen_by = $4, shelved_until = 0 WHERE org = $1 AND id = $2 AND seen_at = 0`,
 				who.Org, id, at, who.Person); err != nil {
 				return err
+			}
+			if a.secondAt > 0 && s.Heard != nil {
+				if err := s.Heard(tx, a.kind, a.id); err != nil {
+					return err
+				}
 			}
 			if a.cause == CauseUndecided && a.endedAt == 0 {
 				h, err := oneHandover(tx, op, who.Org, a.handover)
@@ -519,8 +592,8 @@ func (a Alarm) rank() int {
 	return r
 }
 
-// merge makes one alarm of repeats: of the same cause from the same neighbour
-// within a minute, and in a flood all of the same neighbour and incident.
+// merge makes one alarm of repeats: of the same cause, neighbour and incident
+// within a minute, and in a flood of whatever cause.
 func merge(in []Alarm, flood bool) []Alarm {
 	type source struct {
 		cause    Cause
@@ -533,10 +606,13 @@ func merge(in []Alarm, flood bool) []Alarm {
 	var order []source
 	for _, a := range in {
 		k := source{cause: a.Cause, class: a.Class, other: a.OID, ended: !a.Ended.IsZero()}
-		if a.Cause == CauseTelephone || a.Cause == CauseIncoming || a.Cause == CauseUndecided {
+		switch {
+		case a.Cause == CauseTelephone || a.Cause == CauseIncoming || a.Cause == CauseUndecided:
 			k.incident = a.ID // each wants its own decision
-		} else if flood {
+		case flood:
 			k.incident, k.cause = a.Incident, ""
+		default:
+			k.incident = a.Incident // who presses reads one incident only
 		}
 		if groups[k] == nil {
 			order = append(order, k)

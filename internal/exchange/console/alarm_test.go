@@ -192,8 +192,8 @@ func TestTelephoneOutcome(t *testing.T) {
 	if a = cz.only(CauseTelephone); a.Phone != "+49 111" || !a.Escalated || len(cz.told) != 1 {
 		t.Errorf("after the last number: %s, told %d", dump(a), len(cz.told))
 	}
-	cz.refused(cz.Reached(t.Context(), cz.who("jana"), a.ID, "", "n3"), problem.Invalid, "console.d.refuse.with")
-	cz.ok(cz.Reached(t.Context(), cz.who("jana"), a.ID, "Frau Weber", "n3"))
+	cz.refused(cz.Reached(t.Context(), cz.who("jana"), a.ID, "", "", "n3"), problem.Invalid, "console.d.refuse.with")
+	cz.ok(cz.Reached(t.Context(), cz.who("jana"), a.ID, "", "Frau Weber", "n3"))
 	cz.none(CauseTelephone)
 	if len(cz.queue()) != 0 {
 		t.Error("taken over orally and still open")

@@ -49,7 +49,7 @@ type Found struct {
 // it is then found by time only.
 type Hit struct {
 	Row
-	DeleteAt time.Time // its content is deleted in the night after it; zero: it is
+	DeleteAt time.Time // its content is deleted in the second night after it; zero: it is
 }
 
 // Beginnings of words that are indexed: shorter ones fit half the archive, longer
@@ -364,32 +364,73 @@ func (s *Service) months(tx *store.Tx, org string) ([]month, error) {
 	return out, rows.Err()
 }
 
+// ExportHits bounds what an export holds: some years of a busy control room.
+const ExportHits = 10_000
+
 // Search finds closed incidents of the person's organisation. That he searched is
 // recorded, and of what only a hash.
 func (s *Service) Search(ctx context.Context, who Actor, q Search) (Found, error) {
 	const op = "console.Search"
-	var out Found
+	w, terms, err := s.seek(ctx, op, "console.search", who, q)
+	if err != nil {
+		return Found{}, err
+	}
+	return s.hits(ctx, op, who.Org, w, terms)
+}
+
+// Export finds what Search does, at most as many incidents, and gives them to take
+// page by page, also when there are none. It is recorded once; more says that there
+// are others.
+func (s *Service) Export(ctx context.Context, who Actor, q Search, most int, take func([]Hit) error) (more bool, err error) {
+	const op = "console.Export"
+	w, terms, err := s.seek(ctx, op, "console.export", who, q)
+	if err != nil {
+		return false, err
+	}
+	for {
+		w.limit = min(MaxHits, most)
+		f, err := s.hits(ctx, op, who.Org, w, terms)
+		if err != nil {
+			return false, err
+		}
+		if err := take(f.Rows); err != nil {
+			return false, err
+		}
+		if most -= len(f.Rows); f.Next == "" || most <= 0 {
+			return f.Next != "", nil
+		}
+		if err := w.after(f.Next); err != nil {
+			return false, err
+		}
+	}
+}
+
+// seek checks a search and records it.
+func (s *Service) seek(ctx context.Context, op, event string, who Actor, q Search) (window, []term, error) {
 	terms, fault := q.terms()
 	if fault != "" {
-		return out, problem.New(op, problem.Invalid, fault, nil)
+		return window{}, nil, problem.New(op, problem.Invalid, fault, nil)
 	}
 	w, err := q.window()
 	if err != nil {
-		return out, problem.New(op, problem.Invalid, "console.d.refuse.search_page", nil)
+		return w, nil, problem.New(op, problem.Invalid, "console.d.refuse.search_page", nil)
 	}
-	if err := s.do(ctx, op, who, func(tx *store.Tx, org Org) error {
-		return s.Audit.Append(tx, audit.Event{Action: "console.search", Actor: who.Person, Object: org.ID,
+	return w, terms, s.do(ctx, op, who, func(tx *store.Tx, org Org) error {
+		return s.Audit.Append(tx, audit.Event{Action: event, Actor: who.Person, Object: org.ID,
 			Detail: []byte(strings.Join([]string{q.Place, q.Number, q.Neighbour, q.Type}, "\x00"))})
-	}); err != nil {
-		return out, err
-	}
+	})
+}
+
+// hits reads a page of the archive.
+func (s *Service) hits(ctx context.Context, op, org string, w window, terms []term) (Found, error) {
+	var out Found
 	orgs, err := s.Organisations(ctx)
 	if err != nil {
 		return out, problem.Wrap(op, err)
 	}
 	err = s.DB.Read(ctx, func(tx *store.Tx) error {
 		out = Found{}
-		found, err := s.find(tx, who.Org, w, terms)
+		found, err := s.find(tx, org, w, terms)
 		if err != nil {
 			return err
 		}
@@ -398,7 +439,7 @@ func (s *Service) Search(ctx context.Context, who Actor, q Search) (Found, error
 			last := found[w.limit-1]
 			out.Next = itoa(last.firstAt) + "." + last.id
 		}
-		rows, err := s.rows(tx, who.Org, found, s.Clock.Now(), false)
+		rows, err := s.rows(tx, org, found, s.Clock.Now(), false)
 		if err != nil {
 			return err
 		}
@@ -438,15 +479,21 @@ func (q Search) window() (window, error) {
 		w.limit = PageHits
 	}
 	if q.After != "" {
-		at, id, _ := strings.Cut(q.After, ".")
-		n, err := strconv.ParseInt(at, 10, 64)
-		if err != nil {
-			return w, err
-		}
-		w.lastAt, w.last = n, id
-		w.to = min(w.to, n+1)
+		return w, w.after(q.After)
 	}
 	return w, nil
+}
+
+// after moves the window behind a page, to its Found.Next.
+func (w *window) after(next string) error {
+	at, id, _ := strings.Cut(next, ".")
+	n, err := strconv.ParseInt(at, 10, 64)
+	if err != nil {
+		return err
+	}
+	w.lastAt, w.last = n, id
+	w.to = min(w.to, n+1)
+	return nil
 }
 
 // endOfTime is later than any time that is stored.

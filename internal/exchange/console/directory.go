@@ -524,17 +524,18 @@ func (s *Service) called(tx *store.Tx, org string, who Actor, oid string, d desk
 
 // reached notes that a real call got through: the number that was shown is as
 // good as tested.
-func (s *Service) reached(tx *store.Tx, org string, who Actor, a *alarm) error {
+func (s *Service) reached(tx *store.Tx, org string, who Actor, a *alarm, number string) error {
 	desks, err := s.phones(tx, org)
 	if err != nil {
 		return err
 	}
 	d := desks[a.other]
-	n := d.step(a.step)
-	if n.Number == "" {
+	// A colleague may have gone on to the next number since.
+	number = cmp.Or(number, d.step(a.step).Number)
+	if number == "" {
 		return nil
 	}
-	_, err = s.called(tx, org, who, a.other, d, n.Number, CallReached)
+	_, err = s.called(tx, org, who, a.other, d, number, CallReached)
 	return err
 }
 

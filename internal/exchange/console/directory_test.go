@@ -187,7 +187,7 @@ func TestReachedConfirmsTheNumber(t *testing.T) {
 		t.Fatalf("%s", dump(alarm))
 	}
 	cz.ok(cz.NoAnswer(t.Context(), cz.who("jana"), alarm.ID, ""))
-	cz.ok(cz.Reached(t.Context(), cz.who("jana"), alarm.ID, "Krüger", ""))
+	cz.ok(cz.Reached(t.Context(), cz.who("jana"), alarm.ID, "", "Krüger", ""))
 	r := cz.neighbour(room2)
 	if !r.Numbers[0].Old || r.Numbers[1].Old || r.Numbers[1].By != "Jana Nováková" || len(r.Calls) != 1 {
 		t.Errorf("%s", dump(r))

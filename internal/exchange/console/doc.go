@@ -9,14 +9,14 @@
 //
 //	Service                       New, Run, Tick, Rebuild, Watch, Organisation
 //	reading                       Queue, Incident, Alarms, Raw, Drafts, Draft, Settings
-//	an incoming hand-over         Open, Claim, Unclaim, Accept, Reject, Begin, Complete, Abort, SeenAll
+//	an incoming hand-over         Open, Claim, Unclaim, Accept, Reject, Begin, Complete, Abort
 //	an outgoing hand-over         HandOver, Withdraw, TakenOverByTelephone, Reached, NoAnswer
 //	both                          Text, RequestResources, AnswerRequest
 //	alarms                        See, Shelve, Unshelve
 //	neighbours                    Rooms, Room, DirectoryFaults, SetRoom, TestCall
-//	archive                       Search, Statistics, StatisticsCSV, AlarmStatistics
+//	archive                       Search, Export, Statistics, StatisticsCSV, AlarmStatistics
 //	deletion                      Retentions, SetRetention, Schedule, Erase
-//	drafts                        SaveDraft, DropDraft
+//	drafts                        SaveDraft, DropDraft, HandOn
 //	consoles and shifts           Connect, Armed, Disconnect, Consoles, StartShift, EndShift, TakeShift, OnDuty, Shifts
 //
 // Every action takes the Actor and an idempotency key where it sends: the same

@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 
+	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/seal"
 	"trojmezi/internal/kernel/store"
@@ -134,4 +137,109 @@ func (s *Service) dropDraft(tx *store.Tx, who Actor, id string) error {
 		return err
 	}
 	return s.Ring.Destroy(tx, key)
+}
+
+// HandOn drafts the hand-over of a known incident to another neighbour: what its
+// newest hand-over says, and nothing but the incident when that is deleted.
+func (s *Service) HandOn(ctx context.Context, who Actor, incident string) (Draft, error) {
+	const op = "console.HandOn"
+	var d Draft
+	err := s.DB.Read(ctx, func(tx *store.Tx) error {
+		d = Draft{Incident: incident}
+		if _, err := oneIncident(tx, op, who.Org, incident); err != nil {
+			return err
+		}
+		// A request for resources says less than the hand-over before it.
+		var newest int64
+		err := tx.Row(`SELECT entry FROM console_handover WHERE org = $1 AND incident = $2
+			ORDER BY CASE WHEN app = 'resource_request' THEN 1 ELSE 0 END, entry DESC LIMIT 1`, who.Org, incident).Scan(&newest)
+		if errors.Is(err, store.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		e, err := s.Node.Entry(tx, newest)
+		if err == nil && e.Envelope != nil {
+			d = draftOf(e.Envelope)
+			d.Incident = incident
+		}
+		return err
+	})
+	return d, problem.Wrap(op, err)
+}
+
+// draftOf is the draft from which the same hand-over is written again. What has no
+// field of its own in a draft becomes a further detail or a remark.
+func draftOf(e *ucri.Envelope) Draft {
+	w, f := read[wireIncident](e), facts(e)
+	d := Draft{
+		App: e.Payload.AppID, Type: f.Type, Issue: f.Issue, Object: f.Object, Injured: f.Injured, Danger: f.Danger, InternalID: f.InternalID, Began: f.Began,
+		Patients: f.Patients, Pickup: Location{Street: f.Pickup}, Destination: Location{Street: f.Destination}, PickupAt: f.PickupAt, ArrivalAt: f.ArrivalAt,
+	}
+	switch d.App {
+	case appPatient:
+		d.Issue = "" // the schema's one value, nobody's words
+	case appRequest:
+		d.App, d.Patients = appIncident, nil // the schema's, too
+	}
+	more := []string{w.Additional}
+	if l := w.Location; l != nil {
+		d.Lat, d.Lon, d.HasPoint = f.Lat, f.Lon, f.HasPoint
+		if a := l.Address; a != nil {
+			d.Place, d.Street, d.House, d.Postal, d.Country = a.City, a.Street, a.House, a.Postal, a.Country
+			if same(d.Street, d.Place) {
+				d.Street = "" // a village without streets
+			}
+			more = append(more, a.District, a.State, a.Additional)
+		}
+		for _, o := range []*wireObject{l.Superior, l.Object} {
+			if o != nil && o != l.Object {
+				more = append(more, o.Name)
+			}
+			if o != nil {
+				more = append(more, o.Additional)
+			}
+		}
+		more = append(more, l.Floor, l.Room, l.Additional)
+		if d.Place == "" && d.Street == "" && !d.HasPoint {
+			d.Place = f.Place // an object's name stands for it
+		}
+	}
+	d.Additional = strings.Join(compact(more), ", ")
+	for n, c := range f.Callers {
+		if n == 0 {
+			d.Caller = Person{Name: c.Name, Phone: c.Phone}
+		}
+		if n > 0 || c.Note != "" {
+			d.Remarks = append(d.Remarks, strings.Join(compact([]string{c.Name, c.Phone, c.Note}), ", "))
+		}
+	}
+	for _, r := range f.Remarks {
+		d.Remarks = append(d.Remarks, r.Text)
+	}
+	return d
+}
+
+// oneKind refuses receivers of several kinds, and for an exercise or a test those of
+// another kind: nothing that is no reality may ring as if it were one. incident is
+// the kind of what is handed on or asked about, "" for a new one.
+func (s *Service) oneKind(tx *store.Tx, op string, incident store.Kind, to []string) error {
+	all, err := s.Node.Neighbours(tx)
+	if err != nil {
+		return err
+	}
+	kinds := map[store.Kind]bool{}
+	for _, nb := range all {
+		if slices.Contains(to, nb.OID) {
+			kinds[nb.Kind] = true
+		}
+	}
+	switch {
+	case len(kinds) > 1:
+		return problem.New(op, problem.Invalid, "console.d.refuse.mixed", nil)
+	case drill(incident) != "" && len(kinds) > 0 && !kinds[incident]:
+		return problem.New(op, problem.Invalid, "console.d.refuse.drill", nil)
+	}
+	return nil
 }

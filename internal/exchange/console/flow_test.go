@@ -476,7 +476,7 @@ func TestRebuildGivesTheSame(t *testing.T) {
 	cz.clk.Advance(2 * time.Minute)
 	cz.tick()
 	alarm := cz.strip().Alarms[0]
-	cz.ok(cz.Reached(t.Context(), cz.who("jana"), alarm.ID, "paní Weber", ""))
+	cz.ok(cz.Reached(t.Context(), cz.who("jana"), alarm.ID, "", "paní Weber", ""))
 	de.until("the text arrives", func() bool { de.sync(); return len(de.incident(id).Thread) == 4 })
 	cz.until("the confirmation arrives", func() bool { cz.sync(); return len(cz.incident(id).Thread) == 4 })
 	cz.until("our text is read", func() bool { cz.sync(); return !cz.incident(id).Thread[3].Receipt.Read.IsZero() })

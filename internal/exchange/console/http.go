@@ -57,9 +57,9 @@ const formLimit = 256 << 10
 // Pages are the console's screens.
 type Pages struct {
 	*Service
-	// Alive reports whether a session, by its public id, may still be served: a
+	// Alive reports whether a person's session may still be served as he was: a
 	// stream ends with its session. nil: all may.
-	Alive func(ctx context.Context, session string) bool
+	Alive func(ctx context.Context, who *web.Person) bool
 	// Colleagues lists who can take over a shift of an organisation; nil: only who
 	// is on duty.
 	Colleagues func(ctx context.Context, org string) ([]Colleague, error)
@@ -67,9 +67,10 @@ type Pages struct {
 	// its organisations; nil: each is its own operator.
 	Operator func(ctx context.Context) (access.Resource, error)
 
-	places *register.Register
-	hub    *hub
-	names  placeNames
+	places   *register.Register
+	hub      *hub
+	names    placeNames
+	exported int // incidents in a file of the archive at most
 }
 
 // Colleague is a person of the organisation who works at the console.
@@ -77,7 +78,7 @@ type Colleague struct{ ID, Name string }
 
 // NewPages returns the screens of s; places finds municipalities, nil finds none.
 func NewPages(s *Service, places *register.Register) *Pages {
-	p := &Pages{Service: s, places: places}
+	p := &Pages{Service: s, places: places, exported: ExportHits}
 	p.hub = newHub(p)
 	return p
 }
@@ -388,11 +389,11 @@ func (v *screen) waiting() int {
 }
 
 // kind is what the page is marked as: an exercise or a test when nothing real is
-// open. With real work in the queue the incident is marked and not the page, since
-// nothing real may ring under "no real danger".
+// open or asks for a person. With real work the incident is marked and not the page,
+// since nothing real may ring under "no real danger".
 func (v *screen) kind() store.Kind {
 	switch {
-	case slices.Contains(v.queue.Kinds, store.Live):
+	case v.real():
 		return store.Live
 	case v.incident != nil && v.chosen:
 		return v.incident.Kind
@@ -400,6 +401,12 @@ func (v *screen) kind() store.Kind {
 		return v.queue.Kinds[0]
 	}
 	return store.Live
+}
+
+// real reports whether anything real is open or asks for a person.
+func (v *screen) real() bool {
+	return slices.Contains(v.queue.Kinds, store.Live) ||
+		slices.ContainsFunc(v.strip.Alarms, func(a Alarm) bool { return a.Kind == store.Live && a.Ended.IsZero() })
 }
 
 // room is the console: the queue, and the incident of the address beside it.

@@ -1,10 +1,11 @@
 package console
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/csv"
+	"errors"
+	"io"
 	"math"
 	"net/http"
 	"net/url"
@@ -102,14 +103,13 @@ func (s sought) search(errs *ui.Errors, say func(string) string) Search {
 }
 
 // found is a page of the archive; the errors say why nothing was looked for.
-func (p *Pages) found(r *http.Request, s sought, limit int) (Found, ui.Errors, error) {
+func (p *Pages) found(r *http.Request, s sought) (Found, ui.Errors, error) {
 	ctx := r.Context()
 	var errs ui.Errors
 	q := s.search(&errs, func(key string) string { return web.T(ctx, key, nil) })
 	if len(errs) > 0 {
 		return Found{}, errs, nil
 	}
-	q.Limit = limit
 	f, err := p.Search(ctx, actor(r), q)
 	if e, text := refusal(ctx, err); e != nil && e.Kind == problem.Invalid {
 		field := "place"
@@ -124,7 +124,7 @@ func (p *Pages) found(r *http.Request, s sought, limit int) (Found, ui.Errors, e
 
 func (p *Pages) archive(w http.ResponseWriter, r *http.Request) error {
 	s := soughtOf(r)
-	found, errs, err := p.found(r, s, PageHits)
+	found, errs, err := p.found(r, s)
 	if err != nil {
 		return err
 	}
@@ -144,44 +144,64 @@ func (p *Pages) archive(w http.ResponseWriter, r *http.Request) error {
 // byteOrderMark makes spreadsheet programs read a file as UTF-8.
 const byteOrderMark = "\ufeff"
 
-// file answers with rows for a spreadsheet.
-func file(w http.ResponseWriter, name string, rows [][]string) error {
-	var b bytes.Buffer
-	b.WriteString(byteOrderMark)
-	c := csv.NewWriter(&b)
+// sheet is a file for a spreadsheet on its way to the browser.
+type sheet struct {
+	w   http.ResponseWriter
+	out *http.ResponseController
+	csv *csv.Writer
+}
+
+func newSheet(w http.ResponseWriter, name string) (*sheet, error) {
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`.csv"`)
+	c := csv.NewWriter(w)
 	c.Comma, c.UseCRLF = ';', true
+	_, err := io.WriteString(w, byteOrderMark)
+	return &sheet{w, http.NewResponseController(w), c}, err
+}
+
+// add sends rows. A long file has a page's time for each of its parts.
+func (s *sheet) add(rows ...[]string) error {
+	if err := s.out.SetWriteDeadline(time.Now().Add(writeTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
 	for _, row := range rows {
 		for i := range row {
 			row[i] = cell(row[i])
 		}
 	}
-	if err := c.WriteAll(rows); err != nil {
+	if err := s.csv.WriteAll(rows); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`.csv"`)
-	_, err := w.Write(b.Bytes())
-	return err
+	if err := s.out.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }
 
-// archiveFile is everything a search finds.
+// archiveFile is everything a search finds, as far as a file may go; one that is cut
+// says so in its last row.
 func (p *Pages) archiveFile(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	head := []string{}
-	for _, c := range []string{"time", "kind", "what", "place", "injured", "neighbour", "state", "number", "delete"} {
-		head = append(head, web.T(ctx, "console.p.col."+c, nil))
+	var errs ui.Errors
+	q := soughtOf(r).search(&errs, func(key string) string { return web.T(ctx, key, nil) })
+	if len(errs) > 0 {
+		return problem.New("console.archive", problem.Invalid, "console.p.archive.wrong", nil)
 	}
-	rows := [][]string{head}
-	s := soughtOf(r)
-	for {
-		f, errs, err := p.found(r, s, MaxHits)
-		if err != nil {
-			return err
+	var out *sheet
+	more, err := p.Export(ctx, actor(r), q, p.exported, func(hits []Hit) (err error) {
+		var rows [][]string
+		if out == nil {
+			var head []string
+			for _, c := range []string{"time", "kind", "what", "place", "injured", "neighbour", "state", "number", "delete"} {
+				head = append(head, web.T(ctx, "console.p.col."+c, nil))
+			}
+			if out, err = newSheet(w, "archive"); err != nil {
+				return err
+			}
+			rows = append(rows, head)
 		}
-		if len(errs) > 0 {
-			return problem.New("console.archive", problem.Invalid, "console.p.archive.wrong", nil)
-		}
-		for _, h := range f.Rows {
+		for _, h := range hits {
 			until := ""
 			if !h.DeleteAt.IsZero() {
 				until = h.DeleteAt.In(zone()).Format(time.DateOnly)
@@ -189,11 +209,15 @@ func (p *Pages) archiveFile(w http.ResponseWriter, r *http.Request) error {
 			rows = append(rows, []string{h.First.UTC().Format(time.RFC3339), web.T(ctx, "console.d.kind."+string(h.Kind), nil), cmp.Or(h.Headline, h.Type),
 				h.Place, count(h.Injured), h.Name, web.T(ctx, "console.p.row."+string(h.State), nil), cmp.Or(h.SharedID, h.ID), until})
 		}
-		if f.Next == "" {
-			return file(w, "archive", rows)
-		}
-		s.After = f.Next
+		return out.add(rows...)
+	})
+	if e, _ := refusal(ctx, err); e != nil && out == nil {
+		return problem.New("console.archive", problem.Invalid, "console.p.archive.wrong", nil)
 	}
+	if err != nil || !more {
+		return err
+	}
+	return out.add([]string{web.T(ctx, "console.p.archive.cut", i18n.Args{"n": p.exported})})
 }
 
 // span are the months of a table, the last twelve unless asked otherwise.
@@ -357,7 +381,11 @@ func (p *Pages) neighboursFile(w http.ResponseWriter, r *http.Request) error {
 	for _, x := range rooms {
 		rows = append(rows, []string{x.Name, x.OID, web.T(ctx, roomState(x), nil), langs(x.Langs), strings.Join(x.Apps, " "), "\u200b" + x.Phone, stampOf(x.PhoneAt), stampOf(x.LastContact)})
 	}
-	return file(w, "neighbours", rows)
+	out, err := newSheet(w, "neighbours")
+	if err != nil {
+		return err
+	}
+	return out.add(rows...)
 }
 
 func stampOf(t time.Time) string {

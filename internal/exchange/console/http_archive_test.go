@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/store"
 )
 
 // TestPaper: the protocol of an incident and the form for the telephone, for who
@@ -40,7 +42,7 @@ func TestPaper(t *testing.T) {
 		t.Errorf("the empty form:\n%s", empty)
 	}
 	// What the sheet's code leads to.
-	q := url.Values{"to": {room2}, "place": {"Hrádek nad Nisou"}, "issue": {"Požár & kouř"}, "point": {"50.85280, 14.84460"}, "injured": {"3"}, "danger": {"1"}}
+	q := url.Values{"to": {room2}, "place": {"Hrádek nad Nisou"}, "type": {"Požár & kouř"}, "point": {"50.85280, 14.84460"}, "injured": {"3"}, "danger": {"1"}}
 	page := sa.as("jana").page("/console/handover?" + q.Encode())
 	for _, want := range []string{`value="Hrádek nad Nisou"`, "Požár &amp; kouř", `value="50.85280"`, `value="14.84460"`, `value="3"`} {
 		if !strings.Contains(page, want) {
@@ -55,6 +57,46 @@ func TestPaper(t *testing.T) {
 	if status, _ := sa.as("jana").get("/console/form.pdf?to=1.2.3"); status != http.StatusNotFound {
 		t.Errorf("a form for nobody: %d", status)
 	}
+}
+
+// TestPaperWithMuchToSay: a long description is on the sheet and not in its code, and
+// nothing makes the sheet fail.
+func TestPaperWithMuchToSay(t *testing.T) {
+	a, _ := newRooms(t)
+	jana := a.screens().as("jana")
+	d := accident(room2)
+	d.Issue, d.Place, d.Type = strings.Repeat("Žluťoučký kůň úpěl ďábelské ódy. ", 90)+"KONEC", strings.Repeat("Řež ", 300), strings.Repeat("Müllbrand ", 40)
+	id := a.handOver(d)
+	form := jana.pdfText(incidentURL(id) + "/form.pdf?to=" + room2)
+	for _, want := range []string{"KONEC", "Popis kód neobsahuje"} {
+		if !strings.Contains(form, want) {
+			t.Errorf("the form does not say %q", want)
+		}
+	}
+	f := a.incident(id).Facts
+	u, err := url.Parse(reentry("https://node.example", room2, f))
+	a.ok(err)
+	if q := u.Query(); q.Has("issue") || q.Get("to") != room2 || q.Get("injured") != "3" || q.Get("type") != strings.TrimSpace(d.Type) && q.Get("type") != d.Type || q.Has("place") || len(u.String()) > reentryMost {
+		t.Errorf("the code leads to %s", u)
+	}
+	// An address that makes no code that can be read leaves the sheet without one.
+	far := strings.Repeat("a", 2*reentryMost)
+	if doc, err := jana.s.pages.sheetFor(t, room2, a.incident(id), "https://"+far); err != nil || len(doc) == 0 {
+		t.Errorf("a long address: %v", err)
+	}
+}
+
+// sheetFor draws the form of an incident for a node at base.
+func (p *Pages) sheetFor(t *testing.T, to string, i *Incident, base string) ([]byte, error) {
+	room, err := p.Room(t.Context(), "liberec", to)
+	if err != nil {
+		return nil, err
+	}
+	d, err := paper{texts: p.Texts, lang: i18n.Cs, now: p.Clock.Now()}.form(room, i, base)
+	if err != nil {
+		return nil, err
+	}
+	return d.Bytes()
 }
 
 // pdfText is the text of a document in one line. Without poppler it is empty of
@@ -114,6 +156,11 @@ func TestArchivePages(t *testing.T) {
 	if _, file := max.get("/console/archive.csv?place=hradek"); !strings.Contains(file, "Osobní auto a nákladní auto") || strings.Count(file, "\r\n") != 2 {
 		t.Errorf("the file:\n%s", file)
 	}
+	for q, want := range map[string]int{"from=yesterday": http.StatusBadRequest, "place=x": http.StatusBadRequest, "place=zittau": http.StatusOK} {
+		if status, file := max.get("/console/archive.csv?" + q); status != want || want == http.StatusOK && strings.Count(file, "\r\n") != 1 {
+			t.Errorf("the file of %s: %d %.200s", q, status, file)
+		}
+	}
 	if page := max.page("/console/statistics"); !strings.Contains(page, "<svg") || !strings.Contains(page, "Liberec") {
 		t.Error("no statistics")
 	}
@@ -127,6 +174,51 @@ func TestArchivePages(t *testing.T) {
 		if status, _ := s.as(who).get("/console/archive"); status != want {
 			t.Errorf("%q: %d, want %d", who, status, want)
 		}
+	}
+}
+
+// TestArchiveFile: however long, a file of the archive is read page by page, recorded
+// once, and says when it does not hold everything.
+func TestArchiveFile(t *testing.T) {
+	a, _ := newRooms(t)
+	a.stopNode() // what is sent stays here
+	s := a.screens()
+	const all = MaxHits + 3
+	a.full(all)
+	if err := a.db.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec(`UPDATE console_incident SET closed = 1`)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	petr := s.as("petr")
+	watch := a.Watch(a.org.ID)
+	defer watch.Close()
+	events := func() int64 { return a.count(`SELECT COUNT(*) FROM audit_leaf WHERE action LIKE 'console.%'`) }
+	before := events()
+	status, file := petr.get("/console/archive.csv")
+	if status != http.StatusOK || strings.Count(file, "\r\n") != all+1 {
+		t.Fatalf("%d, %d rows", status, strings.Count(file, "\r\n"))
+	}
+	for i := range all {
+		if n := strings.Count(file, fmt.Sprintf("číslo %d, ", i)); n != 1 {
+			t.Fatalf("incident %d stands there %d times", i, n)
+		}
+	}
+	if n := events() - before; n != 1 || a.count(`SELECT COUNT(*) FROM audit_leaf WHERE action = 'console.export'`) != 1 {
+		t.Errorf("recorded %d times", n)
+	}
+	for _, most := range []int{MaxHits + 1, 2} {
+		s.pages.exported = most
+		_, file = petr.get("/console/archive.csv")
+		rows := strings.Split(strings.TrimSuffix(file, "\r\n"), "\r\n")
+		if last := s.texts.Text(i18n.Pl, "console.p.archive.cut", i18n.Args{"n": most}); len(rows) != most+2 || !strings.Contains(rows[most+1], last) {
+			t.Errorf("at most %d: %d rows, the last %q", most, len(rows), rows[len(rows)-1])
+		}
+	}
+	s.pages.exported = all
+	if _, file = petr.get("/console/archive.csv"); strings.Count(file, "\r\n") != all+1 {
+		t.Error("a file that holds everything says that it does not")
 	}
 }
 

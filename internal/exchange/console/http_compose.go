@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -18,13 +19,14 @@ import (
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/register"
+	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/web"
 	"trojmezi/internal/kernel/web/ui"
 )
 
 // fields of the form of a hand-over, as they are kept in a draft.
 var fields = []string{"app", "where", "lat", "lon", "place", "street", "house", "postal", "object", "country", "what", "issue", "injured", "danger",
-	"caller", "phone", "number", "patients", "remarks", "pickup", "pickup_at", "destination", "arrival_at"}
+	"additional", "began", "caller", "phone", "number", "patients", "remarks", "pickup", "pickup_at", "destination", "arrival_at"}
 
 // apps a hand-over can be written for here.
 var apps = []string{appIncident, appPatients, appPolice, appPatient, appTransport}
@@ -33,8 +35,9 @@ var apps = []string{appIncident, appPatients, appPolice, appPatient, appTranspor
 type handing struct {
 	F        map[string]string
 	To       []string
-	Draft    string // its number, given before it is first kept
-	Incident string // handed on
+	Draft    string     // its number, given before it is first kept
+	Incident string     // handed on
+	Kind     store.Kind // of the incident, else of its receivers; "" while it can become any
 	Once     string
 	Found    []found
 	Country  string // where the point lies, in words
@@ -48,6 +51,13 @@ type found struct {
 	Value string // fields it fills, in the form of a query
 	Text  string
 	Hint  string
+	Name  bool // of a place, which may also be one that nobody knows
+	Whole bool // it is exactly what was written
+}
+
+func (f found) fields() url.Values {
+	q, _ := url.ParseQuery(f.Value)
+	return q
 }
 
 // writing reads the form as it was sent.
@@ -73,18 +83,42 @@ func (p *Pages) writing(r *http.Request) handing {
 	return h
 }
 
-// choose fills in what the person picked among the readings.
+// ofPlace is what the form says about a place besides its name.
+var ofPlace = []string{"lat", "lon", "street", "house", "postal", "country"}
+
+// choose fills in what the person picked among the readings of what stands in
+// "where". Another place takes nothing over from the one before it.
 func (h *handing) choose(choice string) {
 	q, err := url.ParseQuery(choice)
-	if err != nil || choice == "" {
+	if err != nil || choice == "" || q.Get("of") != h.F["where"] {
 		return
 	}
-	for _, f := range []string{"lat", "lon", "place", "street", "country"} {
+	if place := q.Get("place"); place != "" && h.placed() != "" && !same(place, h.F["place"]) {
+		for _, f := range ofPlace {
+			delete(h.F, f)
+		}
+	}
+	for _, f := range append([]string{"place", "additional"}, ofPlace...) {
 		if s := strings.TrimSpace(q.Get(f)); s != "" {
 			h.F[f] = s
 		}
 	}
 	delete(h.F, "where") // what was looked for is found
+}
+
+// placed names the place the form has already, "" without one.
+func (h handing) placed() string {
+	return cmp.Or(h.F["place"], strings.Join(compact([]string{h.F["lat"], h.F["lon"]}), " "))
+}
+
+// moves reports whether a reading says something else than the form does already.
+func (h handing) moves(q url.Values) bool {
+	for _, f := range []string{"place", "street", "lat", "lon"} {
+		if s := q.Get(f); s != "" && h.F[f] != "" && !same(s, h.F[f]) {
+			return true
+		}
+	}
+	return q.Has("place") && !q.Has("lat") && h.F["lat"] != "" && !same(q.Get("place"), h.F["place"])
 }
 
 // point reads latitude and longitude in decimal degrees, with comma or point.
@@ -107,12 +141,13 @@ func degrees(v float64) string {
 func (h handing) draft() Draft {
 	d := Draft{
 		ID: h.Draft, Incident: h.Incident, To: h.To, App: h.F["app"], Type: h.F["what"], Issue: h.F["issue"], Place: h.F["place"], Street: h.F["street"],
-		House: h.F["house"], Postal: h.F["postal"], Country: h.F["country"], Object: h.F["object"], Danger: h.F["danger"] != "",
+		House: h.F["house"], Postal: h.F["postal"], Country: h.F["country"], Object: h.F["object"], Danger: h.F["danger"] != "", Additional: h.F["additional"],
 		Caller: Person{Name: h.F["caller"], Phone: h.F["phone"]}, InternalID: h.F["number"], Remarks: lineList(h.F["remarks"]), Raw: h.F, Once: h.Once,
 	}
 	if at, ok := h.point(); ok {
 		d.Lat, d.Lon, d.HasPoint = at.Lat, at.Lon, true
 	}
+	d.Began, _ = time.Parse(time.RFC3339, h.F["began"])
 	if n, ok := injured(h.F["injured"]); ok {
 		d.Injured = n
 	}
@@ -137,17 +172,16 @@ func (h handing) draft() Draft {
 	return d
 }
 
+// localForm is how a field for day and time holds them.
+const localForm = "2006-01-02T15:04"
+
 // localTime reads what a field for day and time holds, by the clocks of the three
 // countries; true for an empty one.
 func localTime(s string) (time.Time, bool) {
 	if s == "" {
 		return time.Time{}, true
 	}
-	zone, err := time.LoadLocation(i18n.DefaultZone)
-	if err != nil {
-		return time.Time{}, false
-	}
-	t, err := time.ParseInLocation("2006-01-02T15:04", s, zone)
+	t, err := time.ParseInLocation(localForm, s, zone())
 	return t.UTC(), err == nil
 }
 
@@ -160,45 +194,41 @@ func (d Draft) form() handing {
 	return h
 }
 
-// handOn fills in the form for an incident that another neighbour is to have too.
-func (h *handing) handOn(i *Incident) {
-	h.Incident = i.ID
-	f := i.Facts
-	if f == nil {
-		return
+// fields fill the form with a draft that nobody has typed.
+func (d Draft) fields() map[string]string {
+	f := map[string]string{
+		"app": d.App, "what": d.Type, "issue": d.Issue, "place": d.Place, "street": d.Street, "house": d.House, "postal": d.Postal, "country": d.Country,
+		"object": d.Object, "additional": d.Additional, "number": d.InternalID, "caller": d.Caller.Name, "phone": d.Caller.Phone,
+		"remarks": strings.Join(d.Remarks, "\n"), "pickup": d.Pickup.Street, "destination": d.Destination.Street,
 	}
-	set := func(name, value string) {
-		if value != "" {
-			h.F[name] = value
+	if d.HasPoint {
+		f["lat"], f["lon"] = degrees(d.Lat), degrees(d.Lon)
+	}
+	if d.Injured != nil {
+		f["injured"] = strconv.Itoa(*d.Injured)
+	}
+	if d.Danger {
+		f["danger"] = "on"
+	}
+	if !d.Began.IsZero() {
+		f["began"] = d.Began.Format(time.RFC3339)
+	}
+	for name, t := range map[string]time.Time{"pickup_at": d.PickupAt, "arrival_at": d.ArrivalAt} {
+		if !t.IsZero() {
+			f[name] = t.In(zone()).Format(localForm)
 		}
 	}
-	set("what", f.Type)
-	set("issue", f.Issue)
-	set("place", f.Place)
-	set("object", f.Object)
-	set("number", f.InternalID)
-	if f.Address != f.Place {
-		set("street", f.Address)
+	var lines []string
+	for _, who := range d.Patients {
+		part := []string{who.Name, who.Phone, who.Note}
+		for n := range part {
+			part[n] = oneLine(strings.ReplaceAll(part[n], ";", ","))
+		}
+		lines = append(lines, strings.TrimRight(strings.Join(part, "; "), "; "))
 	}
-	if f.HasPoint {
-		set("lat", degrees(f.Lat))
-		set("lon", degrees(f.Lon))
-	}
-	if f.Injured != nil {
-		set("injured", strconv.Itoa(*f.Injured))
-	}
-	if f.Danger {
-		set("danger", "on")
-	}
-	if len(f.Callers) > 0 {
-		set("caller", f.Callers[0].Name)
-		set("phone", f.Callers[0].Phone)
-	}
-	var said []string
-	for _, r := range f.Remarks {
-		said = append(said, r.Text)
-	}
-	set("remarks", strings.Join(said, "\n"))
+	f["patients"] = strings.Join(lines, "\n")
+	maps.DeleteFunc(f, func(_, value string) bool { return value == "" })
+	return f
 }
 
 // foundMax bounds the readings shown: more are not read in a hurry.
@@ -222,10 +252,10 @@ func (p *Pages) readings(ctx context.Context, where string) ([]found, error) {
 			break
 		}
 		if !c.IsPoint() {
-			out = append(out, found{Value: url.Values{"street": {c.Text}}.Encode(), Text: c.Text, Hint: web.T(ctx, "console.p.where.road", nil)})
+			out = append(out, found{Value: url.Values{"of": {where}, "street": {c.Text}}.Encode(), Text: c.Text, Hint: web.T(ctx, "console.p.where.road", nil), Whole: true})
 			continue
 		}
-		fill := url.Values{"lat": {degrees(c.Point.Lat)}, "lon": {degrees(c.Point.Lon)}}
+		fill := url.Values{"of": {where}, "lat": {degrees(c.Point.Lat)}, "lon": {degrees(c.Point.Lon)}}
 		hint := []string{web.T(ctx, c.Notation.Key(), nil), web.T(ctx, "console.p.where.accuracy", i18n.Args{"m": max(1, int(c.Accuracy+0.5))})}
 		if p.places != nil {
 			w := p.places.Where(ctx, c.Point)
@@ -240,7 +270,7 @@ func (p *Pages) readings(ctx context.Context, where string) ([]found, error) {
 		if c.Note != "" {
 			hint = append(hint, web.T(ctx, c.Note, nil))
 		}
-		out = append(out, found{Value: fill.Encode(), Text: coordinates(ctx, c.Point), Hint: strings.Join(compact(hint), " · ")})
+		out = append(out, found{Value: fill.Encode(), Text: coordinates(ctx, c.Point), Hint: strings.Join(compact(hint), " · "), Whole: true})
 	}
 	return out, nil
 }
@@ -258,32 +288,65 @@ func (p *Pages) named(ctx context.Context, name string) ([]found, error) {
 		if !same(h.Matched, own) && !same(h.Matched, local) {
 			hint = append(hint, h.Matched)
 		}
-		out = append(out, found{Value: url.Values{"place": {h.Name}, "country": {string(h.Country)}}.Encode(), Text: text, Hint: strings.Join(compact(hint), " · ")})
+		out = append(out, found{Value: url.Values{"of": {name}, "place": {h.Name}, "country": {string(h.Country)}}.Encode(), Text: text,
+			Hint: strings.Join(compact(hint), " · "), Name: true, Whole: slices.Equal(words(name), words(h.Matched))})
 	}
 	return out, nil
 }
 
-// settle reads "where" before a hand-over is shown or sent: one reading is taken,
-// several are asked about, a name nobody knows is taken as it was written.
+// settle reads "where" before a hand-over is shown or sent. One reading that is
+// exactly what was written is taken, and so is a name nobody knows, unless the form
+// says another place already: then, and about several readings, the person is asked.
 func (p *Pages) settle(ctx context.Context, h *handing) {
 	where := h.F["where"]
 	if where == "" {
 		return
 	}
 	all, err := p.readings(ctx, where)
-	e, ok := errors.AsType[*problem.Error](err)
-	switch {
-	case len(all) == 1:
-		h.choose(all[0].Value)
-	case len(all) > 1:
-		h.Found = all
-		h.Errors.Add("where", web.T(ctx, "console.p.where.choose", nil))
-	case ok && e.Key != "geo.error.unknown":
+	if e, ok := errors.AsType[*problem.Error](err); ok && e.Key != "geo.error.unknown" {
 		h.Errors.Add("where", web.T(ctx, e.Key, e.Args))
-	case h.F["place"] == "":
+		return
+	}
+	switch {
+	case same(where, h.F["place"]):
+		delete(h.F, "where")
+	case len(all) == 1 && all[0].Whole && !h.moves(all[0].fields()):
+		h.choose(all[0].Value)
+	case len(all) == 0 && h.F["place"] == "":
 		h.F["place"] = where
 		delete(h.F, "where")
+	default:
+		h.ask(ctx, all)
 	}
+}
+
+// ask puts the readings of "where" to the person. What may be a name nobody knows is
+// also offered as it was written: as the place, or as what adds to the one there is.
+func (h *handing) ask(ctx context.Context, all []found) {
+	where, there := h.F["where"], h.placed()
+	key := "console.p.where.choose"
+	if there != "" {
+		key = "console.p.where.given"
+	}
+	h.Errors.Add("where", web.T(ctx, key, nil))
+	for n := range all {
+		if q := all[n].fields(); q.Has("place") && h.moves(q) {
+			all[n].Hint += " · " + web.T(ctx, "console.p.where.instead", i18n.Args{"place": there})
+		}
+	}
+	named := len(all) == 0 || all[0].Name
+	if named && there != "" {
+		more := strings.Join(compact([]string{h.F["additional"], where}), ", ")
+		all = append(all, found{Value: url.Values{"of": {where}, "additional": {more}}.Encode(), Text: where, Hint: web.T(ctx, "console.p.where.adds", i18n.Args{"place": there})})
+	}
+	if named && !slices.ContainsFunc(all, func(f found) bool { return f.Whole }) {
+		hint := web.T(ctx, "console.p.where.written", nil)
+		if there != "" {
+			hint += " · " + web.T(ctx, "console.p.where.instead", i18n.Args{"place": there})
+		}
+		all = append(all, found{Value: url.Values{"of": {where}, "place": {where}}.Encode(), Text: where, Hint: hint})
+	}
+	h.Found = all
 }
 
 // check adds what is wrong to the form, in the order of its fields.
@@ -305,7 +368,7 @@ func (h *handing) check(ctx context.Context) {
 
 // fieldOf is where a refusal of the domain belongs.
 var fieldOf = map[string]string{
-	"console.d.refuse.no_receiver": "to", "console.d.refuse.place": "where", "console.d.refuse.what": "what", "console.d.refuse.injured": "injured",
+	"console.d.refuse.no_receiver": "to", "console.d.refuse.mixed": "to", "console.d.refuse.drill": "to", "console.d.refuse.place": "where", "console.d.refuse.what": "what", "console.d.refuse.injured": "injured",
 	"console.d.refuse.patients": "patients", "console.d.refuse.patient_phone": "patients", "console.d.refuse.transport": "pickup",
 }
 
@@ -319,19 +382,58 @@ func (p *Pages) said(ctx context.Context, h *handing) {
 
 func (p *Pages) renderCompose(w http.ResponseWriter, r *http.Request, status int, h handing) error {
 	ctx := r.Context()
-	v, err := p.screenOf(r)
-	if err != nil {
-		return err
-	}
+	var err error
 	if h.Drafts, err = p.Drafts(ctx, actor(r)); err != nil {
 		return err
 	}
 	h.Drafts = slices.DeleteFunc(h.Drafts, func(d Draft) bool { return d.ID == h.Draft })
 	h.F["app"] = cmp.Or(h.F["app"], appIncident)
 	p.said(ctx, &h)
-	s := p.formShell(r, v, "console.p.handover.title")
-	s.Section, s.Kind = "handover", ""
+	v, s, err := p.marked(r, &h, "console.p.handover.title")
+	if err != nil {
+		return err
+	}
 	return web.Render(w, r, status, composePage(s, v, h))
+}
+
+// marked is the screen and the frame of a page about a hand-over, which says whether
+// it is an exercise or a test: by the incident handed on, else by its receivers. What
+// is open in the queue says nothing about a new one.
+func (p *Pages) marked(r *http.Request, h *handing, titleKey string) (*screen, web.Shell, error) {
+	v, err := p.screenOf(r)
+	if err != nil {
+		return nil, web.Shell{}, err
+	}
+	if h.Incident != "" {
+		i, err := p.Incident(r.Context(), v.org.ID, h.Incident)
+		if err != nil {
+			return nil, web.Shell{}, err
+		}
+		v.chosen = true
+		v = v.with(i)
+		h.Kind = i.Kind
+	} else {
+		h.Kind = v.kindOf(h.To)
+	}
+	s := p.formShell(r, v, titleKey)
+	if s.Section = "handover"; h.Incident == "" {
+		s.Kind = ""
+	}
+	return v, s, nil
+}
+
+// kindOf is the kind all the receivers have; "" for none or several.
+func (v *screen) kindOf(to []string) (kind store.Kind) {
+	for _, r := range v.rooms {
+		switch {
+		case !slices.Contains(to, r.OID):
+		case kind != "" && kind != r.Kind:
+			return ""
+		default:
+			kind = r.Kind
+		}
+	}
+	return kind
 }
 
 // composeForm is the form: empty, of a draft, or for an incident to hand on.
@@ -359,11 +461,11 @@ func (p *Pages) composeForm(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	case q.Get("incident") != "":
-		i, err := p.Incident(ctx, web.Who(ctx).Organisation, q.Get("incident"))
+		d, err := p.HandOn(ctx, actor(r), q.Get("incident"))
 		if err != nil {
 			return err
 		}
-		h.handOn(i)
+		h.Incident, h.F = d.Incident, d.fields()
 	default:
 		h.reenter(q)
 	}
@@ -470,12 +572,12 @@ func (p *Pages) preview(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v, err := p.screenOf(r)
+	h := d.form()
+	h.Once = p.Clock.NewID()
+	v, s, err := p.marked(r, &h, "console.p.preview.title")
 	if err != nil {
 		return err
 	}
-	h := d.form()
-	h.Once = p.Clock.NewID()
 	d = h.draft()
 	p.said(ctx, &h)
 	app, msg, data := build(d, p.Clock.NewID(), v.org.Lang, p.Clock.Now(), p.say(v.org.Lang, wordUnknown, nil))
@@ -486,6 +588,16 @@ func (p *Pages) preview(w http.ResponseWriter, r *http.Request) error {
 	}
 	if len(d.To) == 0 {
 		h.Errors.Add("", web.T(ctx, "console.d.refuse.no_receiver", nil))
+	}
+	var known store.Kind
+	if v.incident != nil {
+		known = v.incident.Kind
+	}
+	err = p.DB.Read(ctx, func(tx *store.Tx) error { return p.oneKind(tx, "console.preview", known, d.To) })
+	if e, fault := refusal(ctx, err); e != nil {
+		h.Errors.Add("", fault)
+	} else if err != nil {
+		return err
 	}
 	var views []seenIn
 	for _, room := range v.rooms {
@@ -499,8 +611,6 @@ func (p *Pages) preview(w http.ResponseWriter, r *http.Request) error {
 			views = append(views, seenIn{Lang: l, To: []string{neighbour(room.Neighbour)}})
 		}
 	}
-	s := p.formShell(r, v, "console.p.preview.title")
-	s.Section = "handover"
 	return web.Render(w, r, http.StatusOK, previewPage(s, v, h, seen, views))
 }
 

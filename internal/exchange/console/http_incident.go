@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"trojmezi/internal/kernel/problem"
@@ -100,7 +101,7 @@ func (p *Pages) acceptForm(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.Place = s.Handover.Stated.Place
 	if n := s.Handover.Stated.Injured; n != nil {
-		s.Injured = web.Number(r.Context(), int64(*n))
+		s.Injured = strconv.Itoa(*n) // it is sent back as it stands
 	}
 	return web.Render(w, r, http.StatusOK, acceptPage(p.formShell(r, v, "console.p.accept.title"), v, s))
 }
@@ -332,7 +333,7 @@ func (p *Pages) resources(w http.ResponseWriter, r *http.Request) error {
 	switch e.Key {
 	case "console.d.refuse.resources":
 		f = "want"
-	case "console.d.refuse.no_receiver":
+	case "console.d.refuse.no_receiver", "console.d.refuse.mixed", "console.d.refuse.drill":
 		f = "to"
 	}
 	a.Errors.Add(f, fault)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/web"
 )
 
 // TestTwoDesksAtOnce: two people press "accept" in the same moment. One wins, the
@@ -217,10 +218,10 @@ func TestStreamEnds(t *testing.T) {
 	_, b := newRooms(t)
 	s := b.screens()
 	ended := make(chan struct{})
-	s.pages.Alive = func(_ context.Context, session string) bool {
+	s.pages.Alive = func(_ context.Context, who *web.Person) bool {
 		select {
 		case <-ended:
-			return session != "s3"
+			return who.Session != "s3"
 		default:
 			return true
 		}
@@ -439,6 +440,9 @@ func TestEveryAction(t *testing.T) {
 	jana.goes(alarmURL(shelf)+"/shelve", url.Values{"minutes": {"5"}, "reason": {"údržba"}}, "/console")
 	sa.has(jana.page("/console"), i18n.Cs, "console.p.queue.shelved", i18n.Args{"n": 1})
 	jana.goes(alarmURL(shelf)+"/unshelve", nil, "/console/alarms")
+	if page = jana.page("/console"); !strings.Contains(page, `href="/console/alarms" id="foot-alarms"`) {
+		t.Error("with nothing shelved the console does not lead to where alarms are shelved")
+	}
 	jana.goes(alarmURL(shelf)+"/see", url.Values{"incident": {id}}, here)
 
 	// The shift.
@@ -447,6 +451,14 @@ func TestEveryAction(t *testing.T) {
 	jana.goes("/console/shift/start", url.Values{"heard": {"yes"}}, "/console")
 	page = jana.page("/console/shift")
 	sa.has(page, i18n.Cs, "console.p.shift.never", i18n.Args{"neighbour": "Bautzen (DE)", "phone": "+49 3571 112"})
+	// The same lines as the directory has, each with the way to mend it.
+	faults, err := a.DirectoryFaults(t.Context(), a.org.ID)
+	a.ok(err)
+	for _, f := range faults {
+		if !strings.Contains(page, `href="`+roomURL(f.OID)+`"`) {
+			t.Errorf("the shift does not say %+v", f)
+		}
+	}
 	if status, body := jana.post("/console/shift/end", url.Values{"note": {"Klid"}}); status != http.StatusUnprocessableEntity || !strings.Contains(body, "Klid") {
 		t.Errorf("a shift with open incidents handed to nobody: %d", status)
 	}

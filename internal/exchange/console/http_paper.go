@@ -315,15 +315,48 @@ func (p *Pages) formFile(w http.ResponseWriter, r *http.Request) error {
 
 // baseOf is the node's as this browser knows it.
 func baseOf(r *http.Request) string {
-	if r.TLS != nil {
+	if web.Secure(r.Context()) {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host
 }
 
-// form draws the sheet. Its QR code leads to the hand-over page with what the
-// sheet says about the place and the matter, and nothing about persons: an address
-// stays in lists of browsers.
+// reentryMost bounds the address in the code of a sheet: what is longer makes a code
+// that no telephone reads off paper.
+const reentryMost = 1000
+
+// reentry is the address of the hand-over page with what the sheet says, and nothing
+// about persons and in nobody's own words: an address stays in lists of browsers.
+func reentry(base, to string, f *Facts) string {
+	q := url.Values{"to": {to}}
+	address := func() string { return base + "/console/handover?" + q.Encode() }
+	add := func(name, value string) {
+		if value == "" {
+			return
+		}
+		if q.Set(name, value); len(address()) > reentryMost {
+			q.Del(name)
+		}
+	}
+	if f != nil {
+		if f.HasPoint {
+			add("point", point(f))
+		}
+		if f.Injured != nil {
+			add("injured", strconv.Itoa(*f.Injured))
+		}
+		if f.Danger {
+			add("danger", "1")
+		}
+		add("place", f.Place)
+		add("type", f.Type)
+	}
+	return address()
+}
+
+func point(f *Facts) string { return fmt.Sprintf("%.5f, %.5f", f.Lat, f.Lon) }
+
+// form draws the sheet. Its QR code leads to the hand-over page.
 func (o paper) form(to Room, i *Incident, base string) (*pdf.Document, error) {
 	other := to.Lang
 	if other == "" || other == o.lang {
@@ -347,7 +380,7 @@ func (o paper) form(to Room, i *Incident, base string) (*pdf.Document, error) {
 		{both("receiver"), neighbour(to.Neighbour)},
 		{both("phone"), cmp.Or(to.Phone, "–")},
 	})
-	q := url.Values{"to": {to.OID}}
+	var said *Facts
 	if i == nil {
 		for _, key := range []string{"time", "what", "place", "address", "point", "injured", "danger", "caller", "internal", "remark"} {
 			d.Line(both(key))
@@ -355,25 +388,20 @@ func (o paper) form(to Room, i *Incident, base string) (*pdf.Document, error) {
 		d.Line("")
 	} else {
 		f := i.Facts
+		said = f
 		rows := [][2]string{
 			{both("what"), cmp.Or(i.Headline, i.Type, "–")}, {both("place"), cmp.Or(f.Place, "–")}, {both("address"), cmp.Or(f.Address, "–")},
 			{both("point"), "–"}, {both("injured"), count(f.Injured)}, {both("danger"), o.words("no", nil) + " / " + o.texts.Text(other, "console.paper.no", nil)},
 			{both("internal"), cmp.Or(f.InternalID, "–")},
 		}
-		q.Set("place", f.Place)
-		q.Set("issue", f.Issue)
-		q.Set("type", f.Type)
 		if f.HasPoint {
-			point := fmt.Sprintf("%.5f, %.5f", f.Lat, f.Lon)
-			rows[3][1] = point
-			q.Set("point", point)
-		}
-		if f.Injured != nil {
-			q.Set("injured", strconv.Itoa(*f.Injured))
+			rows[3][1] = point(f)
 		}
 		if f.Danger {
 			rows[5][1] = o.words("yes", nil) + " / " + o.texts.Text(other, "console.paper.yes", nil)
-			q.Set("danger", "1")
+		}
+		if f.Issue != "" && f.Issue != i.Headline {
+			rows = append(rows, [2]string{both("issue"), f.Issue})
 		}
 		for _, c := range f.Callers {
 			rows = append(rows, [2]string{both("caller"), strings.Join(compact([]string{c.Name, c.Phone}), ", ")})
@@ -387,16 +415,20 @@ func (o paper) form(to Room, i *Incident, base string) (*pdf.Document, error) {
 	d.Line(both("taken"))
 	d.Line(both("name"))
 	d.Line(both("time"))
-	d.Heading(2, both("reentry"))
-	if err := d.QR(base+"/console/handover?"+q.Encode(), o.words("reentry.alt", nil)); err != nil {
-		return nil, err
+	address := reentry(base, to.OID, said)
+	if len(address) > reentryMost {
+		return d, nil // a sheet without the code is better than none
 	}
-	return d, nil
+	d.Heading(2, both("reentry"))
+	if i != nil {
+		d.Paragraph("", both("reentry.words"))
+	}
+	return d, d.QR(address, o.words("reentry.alt", nil))
 }
 
 // reenter takes what the address on a sheet of paper says.
 func (h *handing) reenter(q url.Values) {
-	for field, name := range map[string]string{"place": "place", "issue": "issue", "what": "type", "injured": "injured", "danger": "danger"} {
+	for field, name := range map[string]string{"place": "place", "what": "type", "injured": "injured", "danger": "danger"} {
 		if v := q.Get(name); v != "" {
 			h.F[field] = v
 		}

@@ -153,7 +153,7 @@ func (p *Pages) called(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	err := p.Reached(ctx, actor(r), r.PathValue("id"), field(r, "with"), field(r, "once"))
+	err := p.Reached(ctx, actor(r), r.PathValue("id"), field(r, "number"), field(r, "with"), field(r, "once"))
 	if e, fault := refusal(ctx, err); e != nil && e.Kind == problem.Invalid {
 		return p.calledPage(w, r, field(r, "with"), fault)
 	}
@@ -175,7 +175,7 @@ type duty struct {
 	OnDuty  []Shift
 	Waiting []Shift // handed over to the reader and not taken
 	Past    []Shift
-	Stale   []Room // whose desk number nobody has confirmed this month
+	Faults  []Fault // of the directory of neighbours
 	Open    int
 	Note    string
 	To      string
@@ -217,12 +217,8 @@ func (p *Pages) duty(r *http.Request, v *screen) (duty, error) {
 			return d, err
 		}
 	}
-	for _, room := range v.rooms {
-		if room.PhoneOld && room.Kind == store.Live && room.Peer != "" {
-			d.Stale = append(d.Stale, room)
-		}
-	}
-	return d, nil
+	d.Faults, err = p.DirectoryFaults(ctx, v.org.ID)
+	return d, err
 }
 
 // colleagues are all but the person: those on duty first.

@@ -69,6 +69,7 @@ type channel struct {
 	views map[view]*drawing
 	alarm event
 	pages map[*listener]bool
+	drawn time.Time // when that last went well
 }
 
 // view is what a page shows, as far as it is drawn differently for others.
@@ -142,7 +143,7 @@ func (h *hub) join(org string, l *listener) *channel {
 	if c.end == nil {
 		var ctx context.Context
 		ctx, c.end = context.WithCancel(h.ended)
-		c.views = map[view]*drawing{}
+		c.views, c.drawn = map[view]*drawing{}, time.Now()
 		go h.run(ctx, c)
 	}
 	select {
@@ -150,6 +151,14 @@ func (h *hub) join(org string, l *listener) *channel {
 	default:
 	}
 	return c
+}
+
+// stale reports whether what the pages show has not been drawn for so long that
+// they must say so: three beats.
+func (h *hub) stale(c *channel) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Since(c.drawn) > 3*pulse
 }
 
 func (h *hub) leave(c *channel, l *listener) {
@@ -214,8 +223,8 @@ func (h *hub) draw(ctx context.Context, c *channel) error {
 		Class Class `json:"class"`
 		Count int   `json:"count"`
 		Since int64 `json:"since"`
-		Drill bool  `json:"drill"` // nothing real is open
-	}{v.strip.Sound.Class, v.waiting(), since(v.strip.Sound.Since), drill(v.kind()) != ""})
+		Real  bool  `json:"real"` // something real is open or asks for a person
+	}{v.strip.Sound.Class, v.waiting(), since(v.strip.Sound.Since), v.real()})
 	if err != nil {
 		return err
 	}
@@ -228,7 +237,11 @@ func (h *hub) draw(ctx context.Context, c *channel) error {
 			i, ok := incidents[w.incident]
 			if !ok {
 				if i, err = h.pages.Incident(ctx, c.org, w.incident); err != nil && problem.KindOf(err) != problem.NotFound {
-					return err
+					if ctx.Err() != nil {
+						return err
+					}
+					// The alarms of its page go on, and those of all others.
+					h.pages.Log.Error("console: drawing an incident", "incident", w.incident, "error", err)
 				}
 				incidents[w.incident] = i
 			}
@@ -260,6 +273,7 @@ func (h *hub) draw(ctx context.Context, c *channel) error {
 	if changed {
 		c.seq = seq
 	}
+	c.drawn = time.Now()
 	for l := range c.pages {
 		select {
 		case l.wake <- struct{}{}:
@@ -461,17 +475,20 @@ func (p *Pages) stream(w http.ResponseWriter, r *http.Request) error {
 	w.WriteHeader(http.StatusOK)
 	c := p.hub.join(who.Organisation, l)
 	defer p.hub.leave(c, l)
-	p.pump(ctx, w, out, c, l, who.Session)
+	p.pump(ctx, w, out, c, l, who)
 	return nil
 }
 
 // pump writes until the page, its session or the server is gone.
-func (p *Pages) pump(ctx context.Context, w http.ResponseWriter, out *http.ResponseController, c *channel, l *listener, session string) {
+func (p *Pages) pump(ctx context.Context, w http.ResponseWriter, out *http.ResponseController, c *channel, l *listener, who *web.Person) {
 	beat := time.NewTicker(pulse)
 	defer beat.Stop()
 	asked := time.Now()
 	var b bytes.Buffer
 	heart := func() {
+		if p.hub.stale(c) {
+			return // what is on the screen may be wrong, so it must not look alive
+		}
 		fmt.Fprintf(&b, "event: beat\nid: %s\ndata: %d\n\n", p.hub.id(l.sent), p.Clock.Now().UnixMilli())
 	}
 	heart()
@@ -495,7 +512,7 @@ func (p *Pages) pump(ctx context.Context, w http.ResponseWriter, out *http.Respo
 			return
 		case <-beat.C:
 			if time.Since(asked) >= askSession && p.Alive != nil {
-				if asked = time.Now(); !p.Alive(ctx, session) {
+				if asked = time.Now(); !p.Alive(ctx, who) {
 					return
 				}
 			}

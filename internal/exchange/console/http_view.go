@@ -598,6 +598,9 @@ func (v *screen) buttons(ctx context.Context) []button {
 			add(false, "complete", "/complete", "c", "check", ui.Plain, h)
 		}
 	}
+	if !open && i.Unseen > 0 {
+		add(true, "read", "/open", "o", "check", ui.Plain, nil)
+	}
 	if v.idle() {
 		add(true, "close", "/close", "x", "check", ui.Plain, nil)
 	}

@@ -112,9 +112,9 @@ func cameLevel(h Handover) sign.Level {
 func (v *screen) decided(ctx context.Context, h Handover) string {
 	switch {
 	case !h.DecidedAt.IsZero() && h.DecidedBy != "":
-		return web.T(ctx, "console.p.by", i18n.Args{"name": h.DecidedBy, "time": web.Time(ctx, h.DecidedAt)})
+		return web.T(ctx, "console.p.by", i18n.Args{"name": h.DecidedBy, "time": v.when(ctx, h.DecidedAt)})
 	case h.State == Opened && h.OpenedBy != "":
-		return web.T(ctx, "console.p.by", i18n.Args{"name": h.OpenedBy, "time": web.Time(ctx, h.OpenedAt)})
+		return web.T(ctx, "console.p.by", i18n.Args{"name": h.OpenedBy, "time": v.when(ctx, h.OpenedAt)})
 	}
 	return ""
 }
@@ -189,11 +189,9 @@ func emptyWhy(ctx context.Context, v *screen) string {
 
 // partners are the neighbours a message about the incident goes to.
 func (v *screen) partners() string {
-	out := []string{neighbour(v.incident.Neighbour)}
-	for _, h := range v.incident.Handovers {
-		if n := neighbour(h.Neighbour); !slices.Contains(out, n) {
-			out = append(out, n)
-		}
+	var out []string
+	for _, n := range v.incident.Partners {
+		out = append(out, neighbour(n))
 	}
 	return strings.Join(out, ", ")
 }
@@ -265,11 +263,15 @@ func callURL(v *screen, a *Alarm) string {
 	return incidentURL(v.incident.ID) + "/telephone"
 }
 
-// receivers are the neighbours something can be sent to. Who cannot be reached
-// stays a choice: the message waits, and "telephone now" comes at once.
+// receivers are the neighbours something can be sent to: about an incident those of
+// its kind. Who cannot be reached stays a choice: the message waits, and "telephone
+// now" comes at once.
 func (v *screen) receivers(ctx context.Context, app string, chosen []string) []ui.Option {
 	var out []ui.Option
 	for _, r := range v.rooms {
+		if v.incident != nil && r.Kind != v.incident.Kind {
+			continue
+		}
 		o := ui.Option{Value: r.OID, Text: neighbour(r.Neighbour), Hint: web.T(ctx, roomState(r), nil), Selected: slices.Contains(chosen, r.OID)}
 		if d := drill(r.Kind); d != "" {
 			o.Text += " · " + web.T(ctx, "web.drill."+d+".word", nil)
@@ -315,17 +317,6 @@ func shelveOptions(ctx context.Context, minutes int) []ui.Option {
 		out = append(out, ui.Option{Value: strconv.Itoa(n), Text: web.T(ctx, "console.p.minutes", i18n.Args{"n": n}), Selected: n == minutes})
 	}
 	return out
-}
-
-// staleText is the red line about a desk number nobody has confirmed lately.
-func staleText(ctx context.Context, r Room) string {
-	if r.Phone == "" {
-		return web.T(ctx, "console.p.shift.no_phone", i18n.Args{"neighbour": neighbour(r.Neighbour)})
-	}
-	if r.PhoneAt.IsZero() {
-		return web.T(ctx, "console.p.shift.never", i18n.Args{"neighbour": neighbour(r.Neighbour), "phone": r.Phone})
-	}
-	return web.T(ctx, "console.p.shift.stale", i18n.Args{"neighbour": neighbour(r.Neighbour), "phone": r.Phone, "date": web.Date(ctx, r.PhoneAt)})
 }
 
 func testedLevel(s Shift) sign.Level {

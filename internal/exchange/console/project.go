@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ func (s *Service) catchUp(ctx context.Context, org Org) error {
 func (s *Service) step(ctx context.Context, org Org) (more bool, err error) {
 	var entries []exchange.Entry
 	var from, next, rebuilding int64
+	size := s.pageSize(org.ID)
 	addresses := joinIDs(org.Addresses)
 	known := ""
 	err = s.DB.Read(ctx, func(tx *store.Tx) error {
@@ -47,7 +49,7 @@ func (s *Service) step(ctx context.Context, org Org) (more bool, err error) {
 			after = max(from, s.skipped[org.ID])
 		}
 		s.mu.Unlock()
-		entries, next, err = s.Node.Feed(tx, org.Addresses, after, page)
+		entries, next, err = s.Node.Feed(tx, org.Addresses, after, size)
 		return err
 	})
 	if err != nil {
@@ -65,7 +67,7 @@ func (s *Service) step(ctx context.Context, org Org) (more bool, err error) {
 		s.mu.Unlock()
 		return moved && next > from, nil
 	}
-	err = s.DB.Write(ctx, func(tx *store.Tx) error {
+	err = s.bringIn(ctx, org, entries, next, func(tx *store.Tx, project projector) error {
 		// Another instance may lead by now: the position decides who projects.
 		if _, err := tx.Exec(`INSERT INTO console_position (org, position, addresses, rebuilding, replayed) VALUES ($1, 0, $2, 0, 0)
 			ON CONFLICT (org) DO NOTHING`, org.ID, addresses); err != nil {
@@ -76,13 +78,13 @@ func (s *Service) step(ctx context.Context, org Org) (more bool, err error) {
 			return err
 		}
 		if rebuilding == 0 {
-			return s.project(tx, org, entries)
+			return project(tx, org, entries)
 		}
 		for _, e := range entries {
 			if err := s.replay(tx, org.ID, e.ID); err != nil {
 				return err
 			}
-			if err := s.project(tx, org, []exchange.Entry{e}); err != nil {
+			if err := project(tx, org, []exchange.Entry{e}); err != nil {
 				return err
 			}
 		}
@@ -111,6 +113,9 @@ const abreastPages = 5
 // actions and messages are in one order, the feed's. While the tables are built
 // anew that follows on its own.
 func (s *Service) abreast(tx *store.Tx, org Org) error {
+	if s.pageSize(org.ID) < page {
+		return nil // a message there fails: people must be able to act all the same
+	}
 	for range abreastPages {
 		var from, rebuilding int64
 		known := ""
@@ -143,11 +148,18 @@ func (s *Service) abreast(tx *store.Tx, org Org) error {
 
 // project applies entries and takes what came in.
 func (s *Service) project(tx *store.Tx, org Org, entries []exchange.Entry) error {
-	taken := map[string]int64{}
 	for _, e := range entries {
 		if err := s.apply(tx, org, e); err != nil {
 			return err
 		}
+	}
+	return s.take(tx, org, entries)
+}
+
+// take tells the node what has been read here, and the pages that something came.
+func (s *Service) take(tx *store.Tx, org Org, entries []exchange.Entry) error {
+	taken := map[string]int64{}
+	for _, e := range entries {
 		if e.Incoming {
 			taken[e.Own] = max(taken[e.Own], e.Seq)
 		}
@@ -247,7 +259,7 @@ func incidentID(e exchange.Entry) (id, shared string) {
 		shared = ucri.SubjectID(e.Envelope.Payload)
 	}
 	switch {
-	case shared == "":
+	case shared == "" || !usable(shared):
 		return "m" + itoa(e.ID), ""
 	case e.Kind == store.Live:
 		return shared, shared
@@ -260,6 +272,25 @@ type summary struct {
 	Headline string `json:"h,omitempty"`
 	Place    string `json:"p,omitempty"`
 	Injured  *int   `json:"i,omitempty"`
+}
+
+// bareRunes bounds what stands in a column unsealed, to be found by.
+const bareRunes = 200
+
+// bare makes a neighbour's word fit for a column: bounded, on one line, and
+// without NUL, which PostgreSQL does not store.
+func bare(s string) string {
+	s = oneLine(strings.ReplaceAll(s, "\x00", ""))
+	if r := []rune(s); len(r) > bareRunes {
+		s = string(r[:bareRunes])
+	}
+	return s
+}
+
+// usable reports whether the number of a request for resources can stand in a
+// column that is part of a key.
+func usable(request string) bool {
+	return len(request) <= bareRunes && !strings.Contains(request, "\x00")
 }
 
 func summaryPlace(org, id string) []byte { return []byte("console_incident:" + org + "/" + id) }
@@ -277,10 +308,10 @@ func (s *Service) incidentOf(tx *store.Tx, org Org, m *message, f *Facts) error 
 		sum := summary{}
 		if f != nil {
 			sum = summary{headline(f), f.Place, f.Injured}
-			typ, danger = f.Type, f.Danger
+			typ, danger = bare(f.Type), f.Danger
 			w := read[wireIncident](e.Envelope)
-			if town = city(w.Location); w.Location == nil {
-				town = city(w.Pickup)
+			if town = bare(city(w.Location)); w.Location == nil {
+				town = bare(city(w.Pickup))
 			}
 		} else if e.App == appText {
 			if t := read[wireText](e.Envelope); len(t.Lines) > 0 {
@@ -346,6 +377,9 @@ func (s *Service) applyHandover(tx *store.Tx, org Org, m *message) error {
 	}
 	if e.App == appRequest {
 		for _, w := range read[wireIncident](e.Envelope).Wanted {
+			if !usable(w.Request) {
+				continue // no message can answer it; its row rings all the same
+			}
 			if _, err := tx.Exec(`INSERT INTO console_resource (org, handover, request, other, status, changed_at, key_id)
 				VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
 				org.ID, e.ID, w.Request, e.Other, ResourceAsked, h.storedAt, e.KeyID); err != nil {
@@ -389,19 +423,30 @@ func (s *Service) applyAck(tx *store.Tx, org Org, m *message) error {
 			return err
 		}
 	}
+	if len(hs) == 0 && m.entry.Incoming {
+		// An answer to nothing we handed over: a person has to find out.
+		if err := s.raise(tx, alarm{org: org.ID, id: "message." + itoa(m.entry.ID), kind: m.entry.Kind, class: ClassB, cause: CauseMessage,
+			incident: m.incident, other: m.entry.Other, waitingAt: millis(m.entry.AcceptedAt)}); err != nil {
+			return err
+		}
+	}
 	return s.keep(tx, m)
 }
 
-// answered settles an undecided hand-over by a person's answer.
+// answered settles a hand-over by a person's answer.
 func (s *Service) answered(tx *store.Tx, h *handover, m *message, accepted bool, at time.Time) error {
-	// "Taken over orally" is followed by an acceptance often enough.
-	if !h.state.Undecided() && !(h.state == Telephoned && accepted) {
-		return nil
-	}
 	e := m.entry
 	state := Accepted
 	if !accepted {
 		state = Rejected
+	}
+	switch {
+	case h.state.Undecided():
+	case h.state == Telephoned && accepted: // "taken over orally" is followed by an acceptance often enough
+	case !h.incoming && (h.state == Accepted || h.state == InProgress) && !accepted: // their ambulance broke down
+	case !h.incoming && h.state == Rejected && accepted: // they found one after all
+	default:
+		return nil
 	}
 	h.to(state, millis(e.AcceptedAt))
 	h.answer, h.ringDue = e.ID, 0
@@ -510,9 +555,14 @@ func (s *Service) applyText(tx *store.Tx, org Org, m *message) error {
 		}
 	}
 	if e.Incoming {
+		over, err := s.over(tx, m)
+		if err != nil {
+			return err
+		}
 		class := ClassC
-		// A question, or a text about nothing we know, waits for somebody.
-		if len(hs) == 0 || m.form == FormText && asks(t.Lines) {
+		// A question waits for somebody, and so does a text about nothing we know, or
+		// about what is over: no row of the queue shows it.
+		if len(hs) == 0 || m.form == FormText && (over || asks(t.Lines)) {
 			class = ClassB
 		}
 		if m.form == FormConfirm && anyDiffers(hs) {
@@ -524,6 +574,13 @@ func (s *Service) applyText(tx *store.Tx, org Org, m *message) error {
 		}
 	}
 	return s.keep(tx, m)
+}
+
+// over reports whether nothing is left to do about the incident of a message.
+func (s *Service) over(tx *store.Tx, m *message) (bool, error) {
+	var closed int64
+	err := tx.Row(`SELECT COALESCE(MAX(closed), 0) FROM console_incident WHERE org = $1 AND id = $2`, m.org, m.incident).Scan(&closed)
+	return closed == 1, err
 }
 
 func asks(lines []wireRemark) bool {
@@ -573,6 +630,9 @@ func (s *Service) applyResource(tx *store.Tx, org Org, m *message) error {
 		request, status, m.form, accepted = read[wireGranted](e.Envelope).Request, ResourceGranted, FormResource, true
 	case msgDeployed:
 		request, status, m.form, accepted = read[wireDeployed](e.Envelope).Request, ResourceDeployed, FormResource, true
+	}
+	if !usable(request) {
+		request = "" // nothing we asked for
 	}
 	hs, err := scanHandovers(tx, `org = $1 AND own = $2 AND other = $3 AND incoming = $4 AND entry =
 		(SELECT MAX(r.handover) FROM console_resource r WHERE r.org = $1 AND r.other = $3 AND r.request = $5)`,
@@ -753,6 +813,18 @@ var urgency = map[State]int{
 	Telephoned: 11, Withdrawn: 12, Elsewhere: 13, Completed: 14, Aborted: 15,
 }
 
+// replaced reports whether a later hand-over of the same kind was accepted where
+// this one of ours was not.
+func replaced(h *handover, hs []*handover) bool {
+	if h.incoming || h.state != Rejected && h.state != Failed && h.state != Expired {
+		return false
+	}
+	return slices.ContainsFunc(hs, func(later *handover) bool {
+		return !later.incoming && later.entry > h.entry && later.app == h.app && urgency[later.state] >= urgency[Accepted] &&
+			later.state != Withdrawn && later.state != Elsewhere
+	})
+}
+
 // refresh works out an incident's state from its hand-overs. changed is when a
 // message or an action changed it; a receipt is neither.
 func (s *Service) refresh(tx *store.Tx, org, id string, changed int64) error {
@@ -769,11 +841,14 @@ func (s *Service) refresh(tx *store.Tx, org, id string, changed int64) error {
 		if h.nobodyAt != 0 && h.state.Undecided() {
 			r = 0
 		}
+		if replaced(h, hs) {
+			r += 100
+		}
 		return r
 	}
 	closed, late, danger := true, false, false
 	for _, h := range hs {
-		closed = closed && h.closed()
+		closed = closed && (h.closed() || replaced(h, hs))
 		late = late || h.late
 		danger = danger || h.danger
 		if lead == nil || rank(h) < rank(lead) {
@@ -882,8 +957,8 @@ func (s *Service) redo(tx *store.Tx, org string, a action) error {
 			return err
 		}
 	}
-	if a.what == didSee || a.what == didOpen {
-		if err := markSeen(tx, org, a.incident, a.person, a.at); err != nil {
+	if a.what == didSee {
+		if err := markSeen(tx, org, a.incident, a.handover, a.person, a.at); err != nil {
 			return err
 		}
 	}
@@ -946,9 +1021,10 @@ func (s *Service) act(tx *store.Tx, h *handover, a action) error {
 	return h.save(tx)
 }
 
-// markSeen notes that a person saw every message of an incident.
-func markSeen(tx *store.Tx, org, incident, person string, at int64) error {
-	_, err := tx.Exec(`UPDATE console_message SET seen_at = $4, seen_by = $3 WHERE org = $1 AND incident = $2 AND incoming = 1 AND seen_at = 0`,
-		org, incident, person, at)
+// markSeen notes that a person saw the messages of an incident: of one hand-over,
+// or with 0 all of them.
+func markSeen(tx *store.Tx, org, incident string, handover int64, person string, at int64) error {
+	_, err := tx.Exec(`UPDATE console_message SET seen_at = $5, seen_by = $4 WHERE org = $1 AND incident = $2 AND incoming = 1 AND seen_at = 0
+		AND ($3 = 0 OR handover = $3)`, org, incident, handover, person, at)
 	return err
 }

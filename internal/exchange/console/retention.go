@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -126,6 +127,8 @@ const (
 	erasePage = 200
 )
 
+var errClockWrong = errors.New("console: the node's clock is wrong: nothing is deleted until it is right")
+
 // Schedule registers the module's background work.
 func (s *Service) Schedule(ctx context.Context, jobs *job.Queue) error {
 	return jobs.Daily(ctx, QueueErase, eraseAt, store.Live, s.Erase)
@@ -134,12 +137,29 @@ func (s *Service) Schedule(ctx context.Context, jobs *job.Queue) error {
 // Erase deletes what is due: the keys of drafts, of notes of shifts and of months
 // in which nothing is left to be found, and of incidents whose key the node has
 // destroyed all that the console knows in plain beside times, states, keywords
-// and addresses. Such an incident waits for nobody any more.
+// and addresses. Such an incident waits for nobody any more. As in the node, two
+// nights have to agree on the date.
 func (s *Service) Erase(ctx context.Context, _ job.Job) error {
-	for _, part := range []func(*store.Tx) (int, error){s.eraseDrafts, s.eraseShifts, s.eraseAlarms, s.eraseMonths} {
+	if s.ClockWrong != nil {
+		if wrong, err := s.ClockWrong(ctx); err != nil {
+			return err
+		} else if wrong {
+			return errClockWrong
+		}
+	}
+	var now time.Time
+	err := s.DB.Write(ctx, func(tx *store.Tx) (err error) { now, err = job.Agreed(tx, QueueErase, s.Clock.Now()); return err })
+	if err != nil {
+		return err
+	}
+	parts := []func(*store.Tx, time.Time) (int, error){s.eraseDrafts, s.eraseShifts, s.eraseAlarms, s.eraseMonths}
+	if now.IsZero() {
+		parts = nil // what the node has destroyed is taken from the console all the same
+	}
+	for _, part := range parts {
 		for {
 			n := 0
-			err := s.DB.Write(ctx, func(tx *store.Tx) (err error) { n, err = part(tx); return err })
+			err := s.DB.Write(ctx, func(tx *store.Tx) (err error) { n, err = part(tx, now); return err })
 			if err != nil {
 				return err
 			}
@@ -153,7 +173,7 @@ func (s *Service) Erase(ctx context.Context, _ job.Job) error {
 	}
 	// Also those that are not set up any more.
 	var orgs []string
-	err := s.DB.Read(ctx, func(tx *store.Tx) error {
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
 		orgs = nil
 		return each(tx, `SELECT DISTINCT org FROM console_incident ORDER BY org`, nil, func(r *store.Rows) error {
 			var org string
@@ -184,9 +204,9 @@ func pause(ctx context.Context) error {
 }
 
 // dueBefore is when records of a kind must have ended to be deleted now.
-func (s *Service) dueBefore(tx *store.Tx, r Record) (int64, error) {
+func (s *Service) dueBefore(tx *store.Tx, r Record, now time.Time) (int64, error) {
 	d, err := s.retention(tx, r)
-	return millis(s.Clock.Now().Add(-d)), err
+	return millis(now.Add(-d)), err
 }
 
 // keyed is a row with the key of its content.
@@ -212,8 +232,8 @@ func scanKeyed(tx *store.Tx, query string, args ...any) ([]keyed, error) {
 	return out, rows.Err()
 }
 
-func (s *Service) eraseDrafts(tx *store.Tx) (int, error) {
-	before, err := s.dueBefore(tx, RecordDraft)
+func (s *Service) eraseDrafts(tx *store.Tx, now time.Time) (int, error) {
+	before, err := s.dueBefore(tx, RecordDraft, now)
 	if err != nil {
 		return 0, err
 	}
@@ -232,8 +252,8 @@ func (s *Service) eraseDrafts(tx *store.Tx) (int, error) {
 	return len(list), nil
 }
 
-func (s *Service) eraseShifts(tx *store.Tx) (int, error) {
-	before, err := s.dueBefore(tx, RecordShift)
+func (s *Service) eraseShifts(tx *store.Tx, now time.Time) (int, error) {
+	before, err := s.dueBefore(tx, RecordShift, now)
 	if err != nil {
 		return 0, err
 	}
@@ -252,8 +272,8 @@ func (s *Service) eraseShifts(tx *store.Tx) (int, error) {
 	return len(list), nil
 }
 
-func (s *Service) eraseAlarms(tx *store.Tx) (int, error) {
-	before, err := s.dueBefore(tx, RecordShift)
+func (s *Service) eraseAlarms(tx *store.Tx, now time.Time) (int, error) {
+	before, err := s.dueBefore(tx, RecordShift, now)
 	if err != nil {
 		return 0, err
 	}
@@ -265,8 +285,8 @@ func (s *Service) eraseAlarms(tx *store.Tx) (int, error) {
 // eraseMonths destroys the keys of months that hold no readable incident. Words
 // that belong to none, such as why a line's alarm was shelved, are sealed with
 // their month's key: they are kept as long as the notes of shifts.
-func (s *Service) eraseMonths(tx *store.Tx) (int, error) {
-	before, err := s.dueBefore(tx, RecordShift)
+func (s *Service) eraseMonths(tx *store.Tx, now time.Time) (int, error) {
+	before, err := s.dueBefore(tx, RecordShift, now)
 	if err != nil {
 		return 0, err
 	}

@@ -1,17 +1,25 @@
 package console
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
+	"trojmezi/internal/exchange"
 	"trojmezi/internal/kernel/job"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/store"
 )
 
-// night is the nightly deletion, the node's first.
+// night is the nightly deletion, the node's first; the night before had agreed.
 func (r *room) night() {
 	r.t.Helper()
+	now := millis(r.clk.Now())
+	r.ok(r.db.Write(r.t.Context(), func(tx *store.Tx) error {
+		return errors.Join(tx.SetSetting("job.agreed."+exchange.QueueErase, fmt.Sprint(now, " ", now)),
+			tx.SetSetting("job.agreed."+QueueErase, fmt.Sprint(now, " ", now)))
+	}))
 	r.ok(r.node.Erase(r.t.Context(), job.Job{}))
 	r.ok(r.Erase(r.t.Context(), job.Job{}))
 }
@@ -201,8 +209,7 @@ func TestDeletionOfAMonth(t *testing.T) {
 		t.Error("the key went while the incident can be read")
 	}
 	cz.keep(RecordLive, 30)
-	cz.ok(cz.node.Erase(t.Context(), job.Job{}))
-	cz.ok(cz.Erase(t.Context(), job.Job{}))
+	cz.night()
 	if living() != 0 || cz.count(`SELECT COUNT(*) FROM seal_key WHERE subject LIKE 'console:%' AND wrapped IS NOT NULL`) != 0 {
 		t.Error("the month's key is left")
 	}

@@ -50,7 +50,8 @@ type room struct {
 	deps  Deps
 	cfg   exchange.Config
 	edeps exchange.Deps
-	told  []Alarm // by the second channel
+	told  []Alarm  // by the second channel
+	back  []string // alarms it took back
 
 	stopNode, stopServe func()
 }
@@ -174,6 +175,7 @@ func newRoom(t testing.TB, clk *clock.Clock, port int, org Org, cfg exchange.Con
 		Organisations: func(context.Context) ([]Org, error) { return []Org{r.org}, nil },
 		Name:          func(_ *store.Tx, p string) string { return names[p] },
 		SecondChannel: func(_ *store.Tx, a Alarm) error { r.told = append(r.told, a); return nil },
+		Heard:         func(_ *store.Tx, _ store.Kind, id string) error { r.back = append(r.back, id); return nil },
 	}
 	r.Service = New(r.deps)
 	ready := make(chan struct{})

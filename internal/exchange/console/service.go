@@ -65,6 +65,11 @@ type Deps struct {
 	// SecondChannel tells people outside the room of an alarm that no console
 	// can sound, in the transaction that notes it; nil: there is no such channel.
 	SecondChannel func(tx *store.Tx, a Alarm) error
+	// Heard takes back what SecondChannel told of an alarm and has not left yet,
+	// in the transaction that notes that a person knows of it; nil like it.
+	Heard func(tx *store.Tx, kind store.Kind, alarm string) error
+	// ClockWrong reports whether the clock is known to be wrong; nil: nobody knows.
+	ClockWrong func(context.Context) (bool, error)
 	// PlaceNames are the other names of a municipality, by which the archive
 	// finds it too; nil: it is found by the name in the message.
 	PlaceNames func(place string) []string
@@ -79,10 +84,13 @@ type Service struct {
 
 	mu      sync.Mutex
 	skipped map[string]int64 // per organisation: the feed holds nothing for it up to here
+	stuck   map[string]stuck // per organisation whose feed failed
 }
 
 // New returns the service.
-func New(d Deps) *Service { return &Service{Deps: d, skipped: map[string]int64{}} }
+func New(d Deps) *Service {
+	return &Service{Deps: d, skipped: map[string]int64{}, stuck: map[string]stuck{}}
+}
 
 // Run reads the feed, keeps the alarms and stands for the addresses as somebody
 // who receives, until ctx ends. Of several instances one projects; each serves
@@ -214,7 +222,10 @@ func (s *Service) beat(ctx context.Context, prune bool) error {
 		if _, err := tx.Exec(`DELETE FROM console_stream WHERE beat_at < $1`, millis(now.Add(-pruneEvery))); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`DELETE FROM console_once WHERE at < $1`, millis(now.Add(-onceLife)))
+		if _, err := tx.Exec(`DELETE FROM console_once WHERE at < $1`, millis(now.Add(-onceLife))); err != nil {
+			return err
+		}
+		_, err := tx.Exec(`DELETE FROM console_claim WHERE until < $1`, millis(now))
 		return err
 	})
 }

@@ -51,6 +51,9 @@ func TestShots(t *testing.T) {
 	b.until("the text is there", func() bool { b.sync(); return len(b.incident(first).Thread) > 1 })
 	b.tick()
 
+	practice := accident(test2)
+	practice.Issue = "Zkušební předání"
+	practiced := a.handOver(practice)
 	h := b.incident(first).Handovers[0].ID
 	out := a.incident(first).Handovers[0].ID
 	ctx, stop := context.WithCancel(t.Context())
@@ -78,6 +81,7 @@ func TestShots(t *testing.T) {
 		{"resources", "a", "jana", "/console/incidents/" + first + "/resources"},
 		{"handover", "a", "jana", "/console/handover"},
 		{"handon-de", "b", "max", "/console/handover?incident=" + first},
+		{"handon-test", "a", "jana", "/console/handover?incident=" + practiced},
 		{"shift", "a", "jana", "/console/shift"},
 		{"alarms", "a", "jana", "/console/alarms"},
 		{"open", "a", "jana", "/console/open"},

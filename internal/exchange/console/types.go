@@ -135,13 +135,14 @@ type Claim struct {
 // Incident is everything about one incident.
 type Incident struct {
 	Row
-	Facts     *Facts     // of the newest hand-over; nil when deleted
-	Handovers []Handover // in the order they were stored
-	Thread    []Entry    // messages, oldest first
-	Events    []Event    // what persons and systems did, oldest first
-	Mismatch  []Mismatch // confirmed values that differ from the stated ones
-	Resources []Resource // requested, granted, on their way
-	DeleteAt  time.Time  // its content is deleted in the night after it unless more comes; zero: it is
+	Facts     *Facts      // of the newest hand-over; nil when deleted
+	Handovers []Handover  // in the order they were stored
+	Thread    []Entry     // messages, oldest first
+	Events    []Event     // what persons and systems did, oldest first
+	Partners  []Neighbour // whom a text about it goes to
+	Mismatch  []Mismatch  // confirmed values that differ from the stated ones
+	Resources []Resource  // requested, granted, on their way
+	DeleteAt  time.Time   // its content is deleted in the second night after it unless more comes; zero: it is
 }
 
 // Facts is what an incident message says, read from the sealed envelope.

@@ -49,7 +49,8 @@ func (s *Service) Queue(ctx context.Context, org string, f Filter) (Queue, error
 			}
 			found, err = scanIncidents(tx, `i.org = $1 AND i.closed = 1 AND i.changed_at >= $2 ORDER BY i.changed_at DESC LIMIT $3`, org, since, limit)
 		} else {
-			found, err = scanIncidents(tx, `i.org = $1 AND i.closed = 0 ORDER BY i.first_at LIMIT $2`, org, limit)
+			found, err = scanIncidents(tx, `i.org = $1 AND i.closed = 0 ORDER BY
+				CASE WHEN i.state IN ('ringing', 'opened', 'failed', 'expired', 'rejected') THEN 0 ELSE 1 END, i.first_at DESC LIMIT $2`, org, limit)
 		}
 		if err != nil {
 			return err
@@ -286,6 +287,13 @@ func (s *Service) Incident(ctx context.Context, org, id string) (*Incident, erro
 			if a.endedAt == 0 && a.shelvedUntil == 0 && (out.Class == "" || a.class < out.Class) {
 				out.Class = a.class
 			}
+		}
+		others, _, err := parties(tx, i)
+		if err != nil {
+			return err
+		}
+		for _, o := range others {
+			out.Partners = append(out.Partners, s.neighbour(o))
 		}
 		l := &loader{s: s, tx: tx, org: org, now: now, envelopes: map[int64]*ucri.Envelope{}}
 		if err := l.messages(out, i); err != nil {

@@ -348,3 +348,19 @@ func ExampleFormat() {
 	fmt.Println(Format(Point{Lat: 50.8977, Lon: 14.8076}, Decimal))
 	// Output: 50.8977° N, 14.8076° E
 }
+
+// The digits of a name of a grid are no name within a number.
+func TestDigitsOfAGridsName(t *testing.T) {
+	for _, text := range []string{"50.2000° N, 16.1992° E", "50.1992 15.0001", "50,5514 15,1992", "N 50.1992 E 15.5513"} {
+		all, err := Parse(text)
+		if err != nil || all[0].Notation != Decimal {
+			t.Errorf("%q: %v, %v", text, all, err)
+		}
+	}
+	for _, text := range []string{"1992: N 345130 E 205317", "PL 1992 N 345130 E 205317", "PUWG-1992 N 345130 E 205317"} {
+		all, err := Parse(text)
+		if err != nil || all[0].Notation != PL1992 {
+			t.Errorf("%q: %v, %v", text, all, err)
+		}
+	}
+}

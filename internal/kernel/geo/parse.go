@@ -210,7 +210,7 @@ var letterRE = regexp.MustCompile(`^[nsewojvz](?:[^\pL]|$)`)
 var (
 	groupedRE = regexp.MustCompile(`^([+-]?)([0-9]{1,3}(?: [0-9]{3})+)(?:[.,]([0-9]+))?`)
 	numberRE  = regexp.MustCompile(`^([+-]?) ?([0-9]{1,12})(?:[.,]([0-9]{1,12}))?`)
-	systemRE  = regexp.MustCompile(`s ?-? ?jtsk|k[ro]+vak\w*(?: east north)?|epsg ?:? ?(?:5514|5513|102067|2180|32[67][0-9]{2})|(?:pl|puwg)? ?-? ?1992\b|puwg\b|cs ?92|\butm\b`)
+	systemRE  = regexp.MustCompile(`s ?-? ?jtsk|k[ro]+vak\w*(?: east north)?|epsg ?:? ?(?:5514|5513|102067|2180|32[67][0-9]{2})|(?:pl|puwg) ?-? ?1992\b|puwg\b|^1992\b|cs ?92|\butm\b`)
 )
 
 // system is the grid a text names: its notation, for UTM the zone when it is an
