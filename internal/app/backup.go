@@ -1,20 +1,21 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
-	"trojmezi/internal/exchange"
-	"trojmezi/internal/kernel/clock"
+	"trojmezi/internal/kernel/blob"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/register"
 	"trojmezi/internal/kernel/seal"
 	"trojmezi/internal/kernel/store"
 )
@@ -23,10 +24,12 @@ import (
 // everything but the keys of subjects, and "keys" with those, wrapped by the
 // node key. They lie apart because the keys are kept for a shorter time: what
 // was deleted since stays unreadable in an old backup once its keys are gone.
+// Beside them lie the files that rows of "data" refer to, under their hash.
 const (
-	backupData = "data"
-	backupKeys = "keys"
-	backupNote = "backup.json"
+	backupData  = "data"
+	backupKeys  = "keys"
+	backupFiles = "blobs"
+	backupNote  = "backup.json"
 )
 
 // BackupReport says what was saved or restored.
@@ -35,15 +38,23 @@ type BackupReport struct {
 	Version     string    `json:"version"`
 	Fingerprint string    `json:"nodeKey"`
 	Rows        int64     `json:"rows"`
+	Files       int       `json:"files"`   // imported maps
+	Missing     int       `json:"missing"` // imported maps whose bytes the node itself has not or not whole
 }
 
 // Backup copies a consistent snapshot of the database of a node, running or
-// not, into dir, and the node key into keyFile, which has to be kept elsewhere.
-// Nothing is overwritten.
+// not, and the files it refers to into dir, and the node key into keyFile, which
+// has to be kept elsewhere. Nothing is overwritten. Files in a bucket stay there.
 func Backup(ctx context.Context, c *Config, o *Opened, dir, keyFile string, progress func(string, int64)) (*BackupReport, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("app: backup: %w", err)
 	}
+	return backup(ctx, c, o, dir, keyFile, "", progress)
+}
+
+// backup is Backup into a folder that is there. Files that the backup previous
+// has as well are taken from it, without their bytes lying there twice.
+func backup(ctx context.Context, c *Config, o *Opened, dir, keyFile, previous string, progress func(string, int64)) (*BackupReport, error) {
 	if entries, err := os.ReadDir(dir); err != nil {
 		return nil, fmt.Errorf("app: backup: %w", err)
 	} else if len(entries) > 0 {
@@ -56,37 +67,20 @@ func Backup(ctx context.Context, c *Config, o *Opened, dir, keyFile string, prog
 		return nil, err
 	}
 	r := &BackupReport{At: o.Clock.Now(), Version: Version, Fingerprint: o.Key.Fingerprint()}
-	count := func(table string, rows int64) {
-		if progress != nil {
-			progress(table, rows)
-		}
-	}
-	parts := []struct {
-		name string
-		want func(string) bool
-	}{
-		// Keys last: a message stored in between is in neither or has its key in
-		// "keys"; the other way round it could be without its key.
-		{backupData, func(t string) bool { return t != seal.Table }},
-		{backupKeys, func(t string) bool { return t == seal.Table }},
-	}
-	for _, p := range parts {
-		to, err := store.Open(ctx, store.Config{Dir: filepath.Join(dir, p.name), Clock: o.Clock})
+	var refs []blob.Ref
+	// Keys last: a message stored in between is in neither or has its key in
+	// "keys"; the other way round it could be without its key.
+	for _, part := range []string{backupData, backupKeys} {
+		rows, of, err := savePart(ctx, o, dir, part, progress)
 		if err != nil {
 			return nil, fmt.Errorf("app: backup: %w", err)
 		}
-		err = MigrateAll(ctx, to)
-		if err == nil {
-			err = o.DB.Copy(ctx, to, p.want, count)
-		}
-		if err == nil {
-			var n int64
-			n, err = to.Count(ctx)
-			r.Rows += n
-		}
-		if err := errors.Join(err, to.Close()); err != nil {
-			return nil, fmt.Errorf("app: backup: %w", err)
-		}
+		r.Rows += rows
+		refs = append(refs, of...)
+	}
+	var err error
+	if r.Files, r.Missing, err = saveFiles(ctx, c, o, dir, previous, refs); err != nil {
+		return nil, fmt.Errorf("app: backup: %w", err)
 	}
 	note, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
@@ -97,6 +91,94 @@ func Backup(ctx context.Context, c *Config, o *Opened, dir, keyFile string, prog
 		return nil, fmt.Errorf("app: backup: %w", err)
 	}
 	return r, nil
+}
+
+// inPart tells which tables are in which part.
+func inPart(part string) func(table string) bool {
+	return func(table string) bool { return (table == seal.Table) == (part == backupKeys) }
+}
+
+// savePart makes one of the two databases. It returns the files its rows refer to.
+func savePart(ctx context.Context, o *Opened, dir, part string, progress func(string, int64)) (rows int64, refs []blob.Ref, err error) {
+	to, err := store.Open(ctx, store.Config{Dir: filepath.Join(dir, part), Clock: o.Clock})
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	if err := MigrateAll(ctx, to); err != nil {
+		return 0, nil, err
+	}
+	if err := o.DB.Copy(ctx, to, inPart(part), progress); err != nil {
+		return 0, nil, err
+	}
+	if rows, err = to.Count(ctx); err != nil {
+		return 0, nil, err
+	}
+	return rows, refs, to.Read(ctx, func(tx *store.Tx) (err error) { refs, err = register.Referenced(tx); return err })
+}
+
+// saveFiles copies files. One that the node itself has not, or not whole, is
+// counted as missing: that is told elsewhere and no reason to go without a backup.
+func saveFiles(ctx context.Context, c *Config, o *Opened, dir, previous string, refs []blob.Ref) (saved, missing int, err error) {
+	if len(refs) == 0 || c.Bucket.Endpoint != "" {
+		return 0, 0, nil
+	}
+	files, closeFiles, err := Files(ctx, c, o.Clock)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer closeFiles()
+	folder := filepath.Join(dir, backupFiles)
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		return 0, 0, err
+	}
+	for _, ref := range refs {
+		to := filepath.Join(folder, ref.String())
+		if previous != "" && os.Link(filepath.Join(previous, backupFiles, ref.String()), to) == nil {
+			saved++
+			continue
+		}
+		from, err := files.Open(ref)
+		if errors.Is(err, fs.ErrNotExist) {
+			missing++
+			continue
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		switch err := errors.Join(copyTo(ctx, to, from), from.Close()); {
+		case errors.Is(err, blob.ErrCorrupt):
+			missing++
+			if err := os.Remove(to); err != nil {
+				return 0, 0, err
+			}
+		case err != nil:
+			return 0, 0, err
+		default:
+			saved++
+		}
+	}
+	return saved, missing, syncDir(folder)
+}
+
+// copyChunk is how much is copied before the node is asked whether it stops.
+const copyChunk = 16 << 20
+
+// copyTo writes a file that must not exist, and returns when it is on disk.
+func copyTo(ctx context.Context, to string, from io.Reader) error {
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	for err == nil {
+		if err = ctx.Err(); err == nil {
+			_, err = io.CopyN(f, from, copyChunk)
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 func saveKey(from, to string) error {
@@ -119,87 +201,5 @@ func saveKey(from, to string) error {
 // writeNew writes a file that must not exist, and returns when it is on disk: a
 // backup whose key is lost with the power is none.
 func writeNew(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-// Restore fills the empty database of c from a backup. It refuses to overwrite
-// anything and to work without the node key the backup belongs to, raises the
-// sequence numbers and holds the outbox (see exchange.Restored).
-func Restore(ctx context.Context, c *Config, dir, keyFile string, log *slog.Logger, progress func(string, int64)) (*BackupReport, error) {
-	text, err := os.ReadFile(filepath.Join(dir, backupNote))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, problem.New("app.Restore", problem.Invalid, "app.restore.no_backup", i18n.Args{"dir": dir})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("app: restore: %w", err)
-	}
-	for _, part := range []string{backupData, backupKeys} {
-		if !store.Exists(filepath.Join(dir, part)) {
-			return nil, problem.New("app.Restore", problem.Invalid, "app.restore.part_missing", i18n.Args{"dir": filepath.Join(dir, part)})
-		}
-	}
-	var r BackupReport
-	if err := json.Unmarshal(text, &r); err != nil {
-		return nil, fmt.Errorf("app: restore: %s: %w", backupNote, err)
-	}
-	key, err := seal.Load(keyFile)
-	if err != nil || key.Fingerprint() != r.Fingerprint {
-		return nil, &problem.Error{Op: "app.Restore", Kind: problem.Invalid, Key: "app.restore.no_key", Args: i18n.Args{"file": keyFile}, Err: err}
-	}
-	if old, err := seal.Load(c.KeyFile()); err == nil && old.Fingerprint() != r.Fingerprint {
-		return nil, problem.New("app.Restore", problem.Conflict, "app.backup.other_key", i18n.Args{"file": c.KeyFile()})
-	}
-	unlock, err := lock(c)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	clk := clock.System()
-	db, err := store.Open(ctx, store.Config{Dir: c.DataDir(), URL: c.Database, Log: log, Clock: clk})
-	if err != nil {
-		return nil, explain(err)
-	}
-	defer db.Close()
-	if err := MigrateAll(ctx, db); err != nil {
-		return nil, explain(err)
-	}
-	if n, err := db.Count(ctx); err != nil {
-		return nil, err
-	} else if n > 0 {
-		return nil, problem.New("app.Restore", problem.Conflict, "app.restore.not_empty", nil)
-	}
-	if err := saveKey(keyFile, c.KeyFile()); err != nil {
-		return nil, err
-	}
-	// Until everything is there and the outbox is held no instance may start.
-	if err := db.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(settingRestoring, "1") }); err != nil {
-		return nil, err
-	}
-	for _, part := range []string{backupKeys, backupData} {
-		src, err := store.Open(ctx, store.Config{Dir: filepath.Join(dir, part), Clock: clk})
-		if err != nil {
-			return nil, explain(err)
-		}
-		err = MigrateAll(ctx, src) // a backup of the previous release
-		if err == nil {
-			err = src.Copy(ctx, db, func(t string) bool { return (t == seal.Table) == (part == backupKeys) }, progress)
-		}
-		if err := errors.Join(err, src.Close()); err != nil {
-			return nil, explain(err)
-		}
-	}
-	if r.Rows, err = db.Count(ctx); err != nil {
-		return nil, err
-	}
-	return &r, db.Write(ctx, func(tx *store.Tx) error {
-		if err := exchange.Restored(&c.Exchange)(tx); err != nil {
-			return err
-		}
-		return tx.SetSetting(settingRestoring, "")
-	})
+	return copyTo(context.Background(), path, bytes.NewReader(text))
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/health"
 	"trojmezi/internal/kernel/i18n"
@@ -66,10 +68,21 @@ const (
 	// longer than any copy takes.
 	abandonedAfter = 24 * time.Hour
 
+	// backupAhead is how far in the future a backup may be dated: the clocks of
+	// two instances differ by less.
+	backupAhead = time.Minute
+
 	// backupName is the time in UTC: sorting by name is sorting by age.
 	backupName = "20060102T150405Z"
 	// partial begins the name of a backup that is being made.
 	partial = ".partial-"
+
+	// newDisk is the name of the empty file by which a person says that the folder
+	// rightly holds no backup any more.
+	newDisk = "new-disk"
+	// keysFor is how long an old backup keeps its keys: what somebody deletes
+	// can be read until then, however seldom backups are made.
+	keysFor = 48 * time.Hour
 
 	settingBackup = "backup.last"
 	settingVerify = "backup.verified"
@@ -84,6 +97,7 @@ type backupResult struct {
 	Failed time.Time `json:"failed"`
 	Reason string    `json:"reason"` // of the failure
 	Name   string    `json:"name"`   // of the last good one
+	Folder string    `json:"folder"` // where that lies
 	Rows   int64     `json:"rows"`
 }
 
@@ -162,6 +176,9 @@ func (b *Backups) keyFile() string {
 // Schedule registers the work; call it before jobs.Run. Of several instances one
 // does it each time, so that all need the same folder.
 func (b *Backups) Schedule(ctx context.Context, jobs *job.Queue) error {
+	if err := sweep(b.c.DataDir()); err != nil {
+		b.log.Error("backup: what a killed test restore left cannot be removed", "error", err)
+	}
 	if b.cfg.Folder == "" {
 		return nil
 	}
@@ -194,6 +211,9 @@ func (b *Backups) Make(ctx context.Context) error {
 	name := b.o.Clock.Now().Format(backupName)
 	b.log.Info("backup: begins", "name", name)
 	report, err := b.make(ctx, name)
+	if errors.Is(err, unix.EROFS) {
+		err = fmt.Errorf("%w (if the unit of the service keeps it from writing there, name the folder in ReadWritePaths=: docs/ops/health.md)", err)
+	}
 	if ctx.Err() != nil {
 		return ctx.Err() // the node stops: neither good nor bad
 	}
@@ -207,8 +227,9 @@ func (b *Backups) Make(ctx context.Context) error {
 
 func (b *Backups) make(ctx context.Context, name string) (*BackupReport, error) {
 	final, tmp := filepath.Join(b.folder, name), filepath.Join(b.folder, partial+name)
-	if err := os.MkdirAll(b.folder, 0o700); err != nil {
-		return nil, fmt.Errorf("app: backup: %w", err)
+	previous, err := b.ready(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if err := os.RemoveAll(tmp); err != nil { // of a try that was killed
 		return nil, fmt.Errorf("app: backup: %w", err)
@@ -216,7 +237,10 @@ func (b *Backups) make(ctx context.Context, name string) (*BackupReport, error) 
 	if _, err := os.Stat(filepath.Join(final, backupNote)); err == nil {
 		return nil, fmt.Errorf("app: backup: %s is there already", name)
 	}
-	report, err := Backup(ctx, b.c, b.o, tmp, b.keyFile(), func(table string, rows int64) {
+	if err := os.Mkdir(tmp, 0o700); err != nil {
+		return nil, fmt.Errorf("app: backup: %w", err)
+	}
+	report, err := backup(ctx, b.c, b.o, tmp, b.keyFile(), previous, func(table string, rows int64) {
 		b.log.Debug("backup: copies", "table", table, "rows", rows)
 	})
 	if err == nil {
@@ -228,7 +252,46 @@ func (b *Backups) make(ctx context.Context, name string) (*BackupReport, error) 
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(tmp))
 	}
+	if report.Missing > 0 {
+		b.log.Warn("backup: imported map files are missing on the node itself", "name", name, "files", report.Missing)
+	}
+	if err := os.Remove(filepath.Join(b.folder, newDisk)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("app: backup: %w", err)
+	}
 	return report, b.prune()
+}
+
+// ready makes the folder, not those above it: a disk that is not mounted must not
+// be replaced by a folder below its mount point. Neither must a folder that held
+// backups and holds none any more. It returns the newest backup, "" without one
+// whose files may be taken over.
+func (b *Backups) ready(ctx context.Context) (previous string, err error) {
+	var made, tried backupResult
+	if err := b.o.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		if made, err = readResult(tx, settingBackup); err != nil {
+			return err
+		}
+		tried, err = readResult(tx, settingVerify)
+		return err
+	}); err != nil {
+		return "", err
+	}
+	names, err := b.complete()
+	if err != nil {
+		return "", err
+	}
+	if len(names) == 0 && made.Name != "" && cmp.Or(made.Folder, b.folder) == b.folder {
+		if _, err := os.Stat(filepath.Join(b.folder, newDisk)); err != nil {
+			return "", fmt.Errorf("app: backup: %s holds no backup any more, %s was the last one: is the disk mounted? If it is a new one, put an empty file named %s into the folder", b.folder, made.Name, newDisk)
+		}
+	}
+	if err := os.Mkdir(b.folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("app: backup: %w", err)
+	}
+	if len(names) == 0 || tried.Failed.After(tried.Good) {
+		return "", nil
+	}
+	return filepath.Join(b.folder, names[len(names)-1]), nil
 }
 
 // syncDir puts a renaming on disk.
@@ -241,7 +304,8 @@ func syncDir(dir string) error {
 }
 
 // complete lists the names of finished backups, the oldest first. What has
-// another name is not ours.
+// another name is not ours. One dated ahead was made while the clock was wrong and
+// counts as the oldest: else it would be the newest for ever.
 func (b *Backups) complete() ([]string, error) {
 	entries, err := os.ReadDir(b.folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -260,12 +324,14 @@ func (b *Backups) complete() ([]string, error) {
 		}
 	}
 	slices.Sort(names)
-	return names, nil
+	right, _ := slices.BinarySearch(names, b.o.Clock.Now().Add(backupAhead).Format(backupName))
+	return slices.Concat(names[right:], names[:right]), nil
 }
 
 // prune removes what need not be kept, and the keys of those that stay only as
-// the backup of their day: what was deleted since becomes unreadable in them.
-// They are restored with the keys of a newer backup.
+// the backup of their day or are old: what was deleted since becomes unreadable in
+// them. They are restored with the keys of a newer backup; the newest has its keys
+// at any age.
 func (b *Backups) prune() error {
 	names, err := b.complete()
 	if err != nil {
@@ -273,11 +339,15 @@ func (b *Backups) prune() error {
 	}
 	keep, daily := kept(names, b.cfg.Keep)
 	var errs []error
-	for _, n := range names {
+	for i, n := range names {
+		at, err := time.Parse(backupName, n)
+		errs = append(errs, err)
+		age := b.o.Clock.Now().Sub(at) // below zero: made while the clock was wrong, nobody knows when
+		old := (age > keysFor || age < -backupAhead) && i < len(names)-1
 		switch {
 		case !keep[n]:
 			errs = append(errs, b.remove(n))
-		case daily[n]:
+		case daily[n] || old:
 			errs = append(errs, os.RemoveAll(filepath.Join(b.folder, n, backupKeys)))
 		}
 	}
@@ -349,16 +419,17 @@ func (b *Backups) Verify(ctx context.Context) error {
 	return errors.Join(err, b.note(ctx, settingVerify, name, report, err))
 }
 
-// verify works on SQLite whatever the node uses: a backup is one.
+// verify works on SQLite and a folder of files whatever the node uses: a backup is
+// both.
 func (b *Backups) verify(ctx context.Context, dir string) (report *BackupReport, err error) {
 	// Beside the data, not beside the backups: the restored node has its key.
-	tmp, err := os.MkdirTemp(b.c.DataDir(), ".verify-")
+	tmp, remove, err := scratch(b.c.DataDir(), scratchVerify)
 	if err != nil {
 		return nil, fmt.Errorf("app: test restore: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	defer func() { err = errors.Join(err, remove()) }()
 	trial := *b.c
-	trial.Data, trial.Database = tmp, ""
+	trial.Data, trial.Database, trial.Bucket = filepath.Join(tmp, "data"), "", BucketConfig{}
 	if report, err = Restore(ctx, &trial, dir, b.keyFile(), b.log, nil); err != nil {
 		return nil, err
 	}
@@ -372,6 +443,9 @@ func (b *Backups) verify(ctx context.Context, dir string) (report *BackupReport,
 	}
 	if report.Rows < noted.Rows {
 		return nil, fmt.Errorf("app: test restore: %d rows of %d", report.Rows, noted.Rows)
+	}
+	if report.Files < noted.Files {
+		return nil, fmt.Errorf("app: test restore: %d files of %d", report.Files, noted.Files)
 	}
 	o, err := Open(ctx, &trial, b.log)
 	if err != nil {
@@ -447,7 +521,7 @@ func (b *Backups) note(ctx context.Context, setting, name string, report *Backup
 		if failure != nil {
 			r.Failed, r.Reason = now, failure.Error()
 		} else {
-			r.Good, r.Name, r.Rows = now, name, report.Rows
+			r.Good, r.Name, r.Folder, r.Rows = now, name, b.folder, report.Rows
 		}
 		text, err := json.Marshal(r)
 		if err != nil {

@@ -319,6 +319,187 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+// A backup that was made while the clock was ahead is not the newest for ever: the
+// test restore takes those of the right time, and it goes before them.
+func TestBackupsAndTheClock(t *testing.T) {
+	b := backupsOf(t, func(c *BackupConfig) { c.Keep = BackupKeep{Hourly: 2, Daily: 1} })
+	right := b.o.Clock
+	b.o.Clock = clock.Fake(right.Now().AddDate(9, 0, 0))
+	if err := b.Make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.o.Clock = right
+	var made []string
+	for range 3 {
+		b.fake().Advance(time.Hour)
+		made = append(made, b.fake().Now().Format(backupName))
+		if err := b.Make(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if names, err := b.complete(); err != nil || names[len(names)-1] != made[len(made)-1] {
+			t.Fatalf("%v %v", names, err)
+		}
+	}
+	if d := cmp.Diff(made[1:], slices.DeleteFunc(entries(t, b.folder), func(n string) bool { return n[:4] != "2026" })); d != "" {
+		t.Error(d)
+	}
+	if err := b.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if s := stateOf(t, b); !s.Good.Equal(b.fake().Now()) || !s.Verified.Equal(b.fake().Now()) {
+		t.Errorf("%+v", s)
+	}
+}
+
+// The keys of a backup go after two days, however many backups are kept; the
+// newest one keeps them.
+func TestKeysGoByAge(t *testing.T) {
+	b := backupsOf(t, func(c *BackupConfig) { c.Every, c.Keep = 24*time.Hour, BackupKeep{Hourly: 48, Daily: 30} })
+	for day := range 5 {
+		if day > 0 {
+			b.fake().Advance(24 * time.Hour)
+		}
+		if err := b.Make(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	withKeys := func() (names []string) {
+		for _, n := range entries(t, b.folder) {
+			if store.Exists(filepath.Join(b.folder, n, backupKeys)) {
+				names = append(names, n)
+			}
+		}
+		return names
+	}
+	if d := cmp.Diff([]string{"20261127T140500Z", "20261128T140500Z", "20261129T140500Z"}, withKeys()); d != "" {
+		t.Error(d)
+	}
+	b.fake().Advance(10 * 24 * time.Hour) // without backups: the newest is all there is
+	if err := b.prune(); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"20261129T140500Z"}, withKeys()); d != "" {
+		t.Error(d)
+	}
+	if err := b.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	// Made by a clock that was a year ahead: of unknown age, so old.
+	if err := os.CopyFS(filepath.Join(b.folder, "20271130T000000Z"), os.DirFS(filepath.Join(b.folder, "20261129T140500Z"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.prune(); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"20261129T140500Z"}, withKeys()); d != "" {
+		t.Error(d)
+	}
+}
+
+// A second disk that is not mounted is no place for backups: what lay there before
+// is missed, and nothing is written below its mount point until a person says that
+// the disk is a new one.
+func TestBackupDiskAway(t *testing.T) {
+	b := backupsOf(t, nil)
+	if err := b.Make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mount := filepath.Dir(b.folder)
+	if err := os.RemoveAll(b.folder); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(name string) {
+		t.Helper()
+		b.fake().Advance(time.Minute)
+		err := b.Make(t.Context())
+		s := stateOf(t, b)
+		if err == nil || !s.Failed.After(s.Good) {
+			t.Fatalf("%s: counts as a backup: %v", name, err)
+		}
+		for _, part := range []string{b.folder, "20261125T140500Z", "mounted", "new-disk"} {
+			if !strings.Contains(s.Reason, part) {
+				t.Errorf("%s: %q does not name %s", name, s.Reason, part)
+			}
+		}
+	}
+	refused("no folder")
+	if names := entries(t, mount); len(names) != 0 {
+		t.Errorf("below the mount point: %v", names)
+	}
+	if err := os.Mkdir(b.folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	refused("an empty folder")
+
+	if err := os.WriteFile(filepath.Join(b.folder, "new-disk"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.fake().Advance(time.Minute)
+	if err := b.Make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{b.fake().Now().Format(backupName)}, entries(t, b.folder)); d != "" {
+		t.Errorf("the word of the person stays: %s", d)
+	}
+
+	// Another folder in the configuration is a person's word too; its parent must be there.
+	b.folder = filepath.Join(t.TempDir(), "disk", "third")
+	b.fake().Advance(time.Minute)
+	if err := b.Make(t.Context()); err == nil {
+		t.Error("the mount point itself was made")
+	}
+	if err := os.Mkdir(filepath.Dir(b.folder), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b.fake().Advance(time.Minute)
+	if err := b.Make(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a killed test restore left in the data folder can be read by anybody who
+// gets there: it goes at the next start and before the next test, unless another
+// instance is at it just now.
+func TestKilledTestRestore(t *testing.T) {
+	b := backupsOf(t, nil)
+	leave := func() {
+		t.Helper()
+		for _, name := range []string{".verify-123/keys/node.key", ".verify-456/node.db", ".restore-789/node.db", ".verify-busy/node.db"} {
+			file := filepath.Join(b.c.DataDir(), name)
+			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	before := append(entries(t, b.c.DataDir()), ".verify-busy")
+	slices.Sort(before)
+	leave()
+	free, err := lock(&Config{Data: filepath.Join(b.c.DataDir(), ".verify-busy")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer free()
+	if err := b.Schedule(t.Context(), job.New(b.o.DB, b.o.Clock, quiet)); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(before, entries(t, b.c.DataDir())); d != "" {
+		t.Errorf("after a start: %s", d)
+	}
+	leave()
+	if err := b.Make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(before, entries(t, b.c.DataDir())); d != "" {
+		t.Errorf("after a test restore: %s", d)
+	}
+}
+
 // The schedule makes a backup each hour and tests the newest at night.
 func TestBackupSchedule(t *testing.T) {
 	b := backupsOf(t, nil)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"trojmezi/internal/exchange"
@@ -22,14 +23,8 @@ func (n *node) addChecks() {
 		health.Disk(folders...),
 		health.Backup(n.Clock, n.backups.State),
 		health.Certificates(n.Clock, func(ctx context.Context) ([]health.Certificate, error) {
-			var files []string
-			for _, f := range []string{c.Exchange.TLS.Cert, c.Exchange.TLS.ClientCA, c.ListenTLS.Cert} {
-				if f != "" {
-					files = append(files, c.Path(f))
-				}
-			}
 			theirs, err := n.links.Certificates(ctx)
-			return append(health.PEMFiles(files...), theirs...), err
+			return append(n.certificates(), theirs...), err
 		}),
 		health.Queues(n.Clock, func(ctx context.Context) ([]health.Queue, error) {
 			peers, err := n.peers(ctx)
@@ -43,6 +38,7 @@ func (n *node) addChecks() {
 			}
 			return all, err
 		}),
+		health.Receivers(n.Clock, n.receivers),
 		health.Peers(n.Clock, func(ctx context.Context) ([]health.Peer, error) {
 			peers, err := n.peers(ctx)
 			var all []health.Peer
@@ -66,8 +62,16 @@ func (n *node) addChecks() {
 			})
 			return outside, oldest, err
 		}),
+		n.trail.Damage(),
 		health.Jobs(n.DB, n.jobs),
-		health.Channels(n.DB, n.notify),
+		health.Channels(n.DB, n.notify, func(ctx context.Context) ([]health.Place, error) {
+			rooms, err := n.rooms(ctx)
+			var all []health.Place
+			for _, r := range rooms {
+				all = append(all, health.Place{ID: r.ID, Name: r.Name})
+			}
+			return all, err
+		}),
 	)
 	if len(c.Health.TimeServers) > 0 {
 		n.health.Add(health.Clock(n.Clock, c.Health.TimeServers))
@@ -85,21 +89,76 @@ func (n *node) addChecks() {
 	}))
 }
 
-// Examine runs all checks of health now, beside a running node or without one.
-func Examine(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *slog.Logger, lang i18n.Lang) (health.Answer, error) {
-	n, err := build(ctx, c, o, texts, log)
-	if err != nil {
-		return health.Answer{}, err
+// certificates are those the node shows, as they are in use, and the authorities it
+// trusts. A file that was exchanged and can't be used is one more.
+func (n *node) certificates() (all []health.Certificate) {
+	seen := map[string]bool{}
+	for _, p := range []*exchange.KeyPair{n.exchange.KeyPair(), n.pair} {
+		if p == nil || seen[p.Cert] {
+			continue
+		}
+		seen[p.Cert] = true
+		pair, err := p.Get()
+		if err != nil {
+			all = append(all, health.Certificate{Name: p.Cert, Err: err})
+			continue
+		}
+		all = append(all, health.Chain(p.Cert, pair.Certificate))
+		if err := p.Fault(); err != nil {
+			all = append(all, health.Certificate{Name: p.Cert + ", " + p.Key, Err: err})
+		}
 	}
-	return n.health.Examine(ctx).Answer(texts, lang), nil
+	if f := n.config.Exchange.TLS.ClientCA; f != "" {
+		all = append(all, health.PEMFiles(n.config.Path(f))...)
+	}
+	return all
 }
 
+// receivers are the node's own dispatch systems, by the addresses that have a queue.
+func (n *node) receivers(ctx context.Context) (all []health.Receiver, err error) {
+	err = n.DB.Read(ctx, func(tx *store.Tx) error {
+		queues, err := exchange.QueueStates(tx)
+		all = nil
+		for _, q := range queues {
+			r := health.Receiver{Address: q.Destination, Name: n.exchange.NameOf(q.Destination), Waiting: q.Waiting, Online: q.Online}
+			if q.OldestWaiting > 0 {
+				r.Oldest = moment(q.OldestWaiting)
+			}
+			all = append(all, r)
+		}
+		return err
+	})
+	return all, err
+}
+
+// Examination is what Examine found.
+type Examination struct {
+	Health health.Answer
+	Peers  []exchange.Peer   // that messages go to
+	Probes []exchange.Probed // of them
+}
+
+// Examine runs all checks of health and asks every neighbour's node now, beside a
+// running node or without one.
+func Examine(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *slog.Logger, lang i18n.Lang) (Examination, error) {
+	n, err := build(ctx, c, o, texts, log, true)
+	if err != nil {
+		return Examination{}, err
+	}
+	return Examination{Health: n.health.Examine(ctx).Answer(texts, lang), Peers: n.exchange.Peers(), Probes: n.exchange.Probe(ctx)}, nil
+}
+
+// peers are the lines to the neighbours of now. One that is in no configuration any
+// more counts as long as something waits for it.
 func (n *node) peers(ctx context.Context) (list []exchange.PeerState, err error) {
 	err = n.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		list, err = exchange.PeerStates(tx)
 		return err
 	})
-	return list, err
+	now := n.exchange.Peers()
+	return slices.DeleteFunc(list, func(s exchange.PeerState) bool {
+		return s.Waiting == 0 && !slices.ContainsFunc(now, func(p exchange.Peer) bool { return p.ID == s.ID })
+	}), err
 }
 
 func moment(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

@@ -49,7 +49,7 @@ func TestRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer o.DB.Close()
-	n, err := build(ctx, c, o, texts(t), quiet)
+	n, err := build(ctx, c, o, texts(t), quiet, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestRouteList(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer o.DB.Close()
-	n, err := build(t.Context(), c, o, texts(t), quiet)
+	n, err := build(t.Context(), c, o, texts(t), quiet, false)
 	if err != nil {
 		t.Fatal(err)
 	}

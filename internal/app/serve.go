@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,7 @@ import (
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/audit"
+	"trojmezi/internal/kernel/audit/trail"
 	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/health"
 	"trojmezi/internal/kernel/i18n"
@@ -43,7 +45,7 @@ var Version = "0.1.0-dev"
 func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
-		ucri.Locales(), audit.Locales, exchange.Locales(), console.Locales(), link.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
+		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 	}, extra...)...)
 }
 
@@ -51,6 +53,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 func policies() map[string][]byte {
 	return map[string][]byte{
 		"identity/policy.cedar": identity.Policy(),
+		"trail/policy.cedar":    trail.Policy(),
 		"health/policy.cedar":   health.Policy(),
 		"register/policy.cedar": register.Policy(),
 		"exchange/policy.cedar": exchange.Policy(),
@@ -70,23 +73,27 @@ type node struct {
 	exchange *exchange.Node
 	people   *identity.Directory
 	notify   *notify.Service
+	pair     *exchange.KeyPair // for browsers; nil: plain HTTP
 	backups  *Backups
 	health   *health.Registry
 	console  *console.Service
 	links    *link.Service
+	trail    *trail.Pages
 	places   *register.Register
 	files    register.Blobs // nil: nothing was opened, as for the doctor
 }
 
-// build puts the parts of a node together. Nothing runs yet.
-func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *slog.Logger) (n *node, err error) {
+// build puts the parts of a node together. Nothing runs yet, and with look nothing
+// will: the node may be running beside.
+func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *slog.Logger, look bool) (n *node, err error) {
 	n = &node{Opened: o, config: c, texts: texts, log: log, jobs: job.New(o.DB, o.Clock, log)}
 	if n.policy, err = access.Load(policies()); err != nil {
 		return nil, err
 	}
 	if n.exchange, err = exchange.New(ctx, c.Exchange, exchange.Deps{
 		DB: o.DB, Key: o.Key, Ring: o.Ring, Audit: o.Audit, Policy: n.policy, Clock: o.Clock, Texts: texts,
-		Log: log, Dir: c.dir, Version: Version, ID: o.Clock.NewID(), Lang: c.lang(),
+		Log: log, Dir: c.dir, Version: Version, ID: o.Clock.NewID(), Lang: c.lang(), Look: look,
+		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	}); err != nil {
 		return nil, err
 	}
@@ -96,8 +103,12 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	if n.people, err = identity.New(who); err != nil {
 		return nil, err
 	}
+	if c.ListenTLS.Cert != "" {
+		n.pair = &exchange.KeyPair{Cert: c.Path(c.ListenTLS.Cert), Key: c.Path(c.ListenTLS.Key)}
+	}
 	n.backups = NewBackups(c.Backup, c, o, log)
 	n.links = link.New(link.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name})
+	n.trail = n.auditPages()
 	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})
 	n.addChecks()
 	if n.places, err = register.Load(); err != nil {
@@ -105,7 +116,8 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	}
 	n.console = console.New(console.Deps{
 		DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Instance: o.Clock.NewID(),
-		Organisations: n.rooms, Name: n.people.Name, SecondChannel: n.unheard, PlaceNames: n.namesOf,
+		Organisations: n.rooms, Name: n.people.Name, SecondChannel: n.unheard, Heard: n.heard, PlaceNames: n.namesOf,
+		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})
 	return n, nil
 }
@@ -118,6 +130,11 @@ func peopleOf(c *Config, o *Opened, log *slog.Logger) identity.Options {
 // node or before its first start.
 func People(c *Config, o *Opened, log *slog.Logger) (*identity.Directory, error) {
 	return identity.New(peopleOf(c, o, log))
+}
+
+// SeedPhone writes down the number of an organisation's desk, for the command line.
+func SeedPhone(ctx context.Context, o *Opened, organisation, phone string) error {
+	return link.SeedPhone(ctx, o.DB, o.Audit, organisation, phone)
 }
 
 // emergency tells that the sealed account of an organisation is in use.
@@ -135,6 +152,35 @@ func (n *node) rooms(ctx context.Context) ([]console.Org, error) {
 		rooms = append(rooms, console.Org{ID: o.ID, Name: o.Name, Country: o.Country, Lang: langOf(o.Country), Addresses: o.Addresses})
 	}
 	return rooms, err
+}
+
+// auditPages are the pages of the audit log, with everybody and everything its leaves
+// name.
+func (n *node) auditPages() *trail.Pages {
+	return trail.New(trail.Options{
+		DB: n.DB, Audit: n.Audit, Jobs: n.jobs, Clock: n.Clock, Texts: n.texts, Log: n.log,
+		People: func(ctx context.Context) (all []trail.Person, err error) {
+			for _, state := range []string{"", "deleted"} {
+				people, err := n.people.ListPeople(ctx, identity.Filter{State: state})
+				if err != nil {
+					return nil, err
+				}
+				for _, p := range people {
+					all = append(all, trail.Person{ID: p.ID, Name: p.Name, Organisation: p.Organisation, Deleted: state != ""})
+				}
+			}
+			return all, nil
+		},
+		Organisations: func(ctx context.Context) (all []trail.Organisation, err error) {
+			bodies, err := n.people.Organisations(ctx)
+			for _, o := range bodies {
+				all = append(all, trail.Organisation{ID: o.ID, Name: o.Name, Addresses: o.Addresses, Operator: o.Operator})
+			}
+			return all, err
+		},
+		Neighbour: n.exchange.NameOf, Incident: console.IncidentOf, Traces: console.TracesOf,
+		IncidentURL: func(incident string) string { return "/console/incidents/" + url.PathEscape(incident) },
+	})
 }
 
 // namesOf are the names of a municipality in all languages.
@@ -183,9 +229,15 @@ func (n *node) unheard(tx *store.Tx, a console.Alarm) error {
 	})
 }
 
+// heard takes back what has not left yet of an alarm that unheard told: somebody
+// opened it meanwhile.
+func (n *node) heard(tx *store.Tx, kind store.Kind, alarm string) error {
+	return n.notify.Cancel(tx, kind, "console/"+alarm)
+}
+
 // schedule registers the work that has its times.
 func (n *node) schedule(ctx context.Context) error {
-	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.backups.Schedule(ctx, n.jobs))
+	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
 }
 
 // Serve runs a node until ctx ends. The line "Listening on port N" goes to out
@@ -202,7 +254,7 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return err
 	}
 	defer o.DB.Close()
-	n, err := build(ctx, c, o, texts, log)
+	n, err := build(ctx, c, o, texts, log, false)
 	if err != nil {
 		return err
 	}

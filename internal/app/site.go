@@ -19,6 +19,7 @@ import (
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
+	"trojmezi/internal/kernel/audit/trail"
 	"trojmezi/internal/kernel/health"
 	"trojmezi/internal/kernel/identity"
 	"trojmezi/internal/kernel/identity/signin"
@@ -51,12 +52,13 @@ func (n *node) router() *web.Router {
 
 // pages returns the pages of every part, and what ends their open streams.
 func (n *node) pages() (rt *web.Router, stop func()) {
-	people := signin.New(n.people, signin.Options{Policy: n.policy, Texts: n.texts})
+	people := signin.New(n.people, signin.Options{Policy: n.policy, Texts: n.texts, Waiting: n.waiting})
 	screens := console.NewPages(n.console, n.places)
-	screens.Alive, screens.Colleagues, screens.Operator = n.people.Alive, n.colleagues, n.people.DirectoryResource
+	screens.Alive, screens.Colleagues, screens.Operator = n.people.Unchanged, n.colleagues, n.people.DirectoryResource
 	rt = web.NewRouter(web.Config{
-		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate,
-		Nav: slices.Concat(console.Nav(), link.Nav(), people.Nav(), health.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), health.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
 	reg := prometheus.NewRegistry()
@@ -76,10 +78,26 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	link.NewPages(n.links).Register(rt)
 	register.NewPages(n.places, n.files).Register(rt)
 	n.health.Register(rt)
+	n.trail.Register(rt)
 	if n.config.Dev {
 		ui.Gallery(rt)
 	}
 	return rt, screens.Stop
+}
+
+// waiting counts the alarms that wait for a person, as the title of a console does.
+func (n *node) waiting(ctx context.Context, organisation string) (waiting int, known bool) {
+	strip, err := n.console.Alarms(ctx, organisation)
+	if err != nil {
+		n.log.Error("app: waiting alarms", "error", err)
+		return 0, false
+	}
+	for _, a := range strip.Alarms {
+		if a.Ended.IsZero() && a.Class != console.ClassC {
+			waiting += a.Count
+		}
+	}
+	return waiting, true
 }
 
 // colleagues are who can take over a shift.
@@ -99,13 +117,13 @@ func (n *node) site() (*site, error) {
 	if err != nil {
 		return nil, fmt.Errorf("app: listen: %w", err)
 	}
-	if c.ListenTLS.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.Path(c.ListenTLS.Cert), c.Path(c.ListenTLS.Key))
-		if err != nil {
+	if n.pair != nil {
+		if _, err := n.pair.Get(); err != nil {
 			l.Close()
 			return nil, fmt.Errorf("app: listen_tls: %w", err)
 		}
-		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}})
+		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS13,
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return n.pair.Get() }})
 	}
 	rt, stop := n.pages()
 	compress, err := gzhttp.NewWrapper(gzhttp.ContentTypes(compressed), gzhttp.MinSize(smallest))
@@ -157,7 +175,7 @@ func (n *node) status(ctx context.Context) web.Status {
 	if err := n.DB.Ping(ctx); err != nil {
 		db.Value, db.State, s.State = texts.Text(lang, "app.status.database.down", nil), web.StateFaulty, web.StateFaulty
 	}
-	s.Rows = append(s.Rows, db, web.Row{Label: texts.Text(lang, "app.status.peers", nil), Value: strconv.Itoa(len(c.Exchange.Peers))})
+	s.Rows = append(s.Rows, db, web.Row{Label: texts.Text(lang, "app.status.peers", nil), Value: strconv.Itoa(len(n.exchange.Peers()))})
 	var held bool
 	if err := n.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		held, err = exchange.Held(tx)

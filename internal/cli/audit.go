@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
-	"strings"
+	"path/filepath"
 
 	"trojmezi/internal/app"
 	"trojmezi/internal/kernel/audit"
@@ -83,13 +85,36 @@ type exportCmd struct {
 
 func (c *exportCmd) Run(e *env) error {
 	return e.withDB(c.Config, func(ctx context.Context, cfg *app.Config, o *app.Opened) error {
-		var b strings.Builder
-		if err := audit.Export(ctx, o.DB, o.Audit.VerifierKey(), &b, c.From, c.To); err != nil {
-			return err
-		}
-		if err := os.WriteFile(c.Out, []byte(b.String()), 0o600); err != nil {
+		if err := c.write(func(w io.Writer) error {
+			return audit.Export(ctx, o.DB, o.Audit.VerifierKey(), w, c.From, c.To)
+		}); err != nil {
 			return err
 		}
 		return e.show(map[string]string{"file": c.Out}, func() { e.say("cli.audit.exported", i18n.Args{"file": c.Out}) })
 	})
+}
+
+// write lets f write the file, which has its name only when it is whole and on disk:
+// half of it proves nothing. What is no file, such as a pipe, is written as it comes.
+func (c *exportCmd) write(f func(io.Writer) error) error {
+	if i, err := os.Stat(c.Out); err == nil && !i.Mode().IsRegular() {
+		out, err := os.OpenFile(c.Out, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f(out), out.Close())
+	}
+	out, err := os.CreateTemp(filepath.Dir(c.Out), ".audit-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(out.Name()) // nothing once it has its name
+	err = f(out)
+	if err == nil {
+		err = out.Sync()
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	return os.Rename(out.Name(), c.Out)
 }

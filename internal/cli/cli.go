@@ -46,6 +46,7 @@ type commands struct {
 	Geo      geoCmd      `cmd:"" help:"${cli_geo}"`
 	Audit    auditCmd    `cmd:"" help:"${cli_audit}"`
 	DB       dbCmd       `cmd:"" name:"db" help:"${cli_db}"`
+	Job      jobCmd      `cmd:"" help:"${cli_job}"`
 	Doctor   doctorCmd   `cmd:"" help:"${cli_doctor}"`
 	Password passwordCmd `cmd:"" help:"${cli_password}"`
 	Version  versionCmd  `cmd:"" help:"${cli_version}"`

@@ -52,11 +52,13 @@ func (c *doctorCmd) Run(e *env) error {
 	d.note(true, "cli.doctor.config", nil)
 	d.files(cfg)
 	d.accounts(cfg)
-	d.database(cfg)
-	for _, p := range cfg.Exchange.Peers {
-		d.note(p.DeskPhone != "", "cli.doctor.desk_phone", i18n.Args{"peer": p.ID})
+	if found := d.database(cfg); found != nil {
+		d.peers(found.Peers, found.Probes)
+	} else if probes, err := exchange.Probe(d.ctx, cfg.Exchange, cfg.Dir(), app.Version); err != nil {
+		d.list = append(d.list, finding{Text: err.Error()})
+	} else {
+		d.peers(cfg.Exchange.Peers, probes)
 	}
-	d.peers(cfg)
 	bad := slices.ContainsFunc(d.list, func(f finding) bool { return !f.OK })
 	if err := e.show(d.list, func() {
 		for _, f := range d.list {
@@ -114,15 +116,16 @@ func (d *doctor) accounts(cfg *app.Config) {
 	}
 }
 
-func (d *doctor) database(cfg *app.Config) {
+// database looks through what the node keeps; nil when it can't be opened.
+func (d *doctor) database(cfg *app.Config) *app.Examination {
 	if cfg.Database == "" && !store.Exists(cfg.DataDir()) {
 		d.note(false, "cli.db.none", i18n.Args{"dir": cfg.DataDir()})
-		return
+		return nil
 	}
 	o, err := app.Open(d.ctx, cfg, d.log)
 	if err != nil {
 		d.list = append(d.list, finding{Text: d.explain(err)})
-		return
+		return nil
 	}
 	defer o.DB.Close()
 	d.note(true, "cli.doctor.database", i18n.Args{"engine": string(o.DB.Engine())})
@@ -133,25 +136,24 @@ func (d *doctor) database(cfg *app.Config) {
 	}); err == nil {
 		d.note(!held, "cli.doctor.held", nil)
 	}
-	ill, err := app.Examine(d.ctx, cfg, o, d.texts, d.log, d.lang)
+	found, err := app.Examine(d.ctx, cfg, o, d.texts, d.log, d.lang)
 	if err != nil {
 		d.list = append(d.list, finding{Text: d.explain(err)})
-		return
+		return nil
 	}
-	for _, l := range ill.Ill {
+	for _, l := range found.Health.Ill {
 		d.list = append(d.list, finding{OK: l.Level < health.L2, Level: l.Level, Text: l.Area + ": " + l.Text, Todo: l.Todo})
 	}
-	if ill.Healthy {
+	if found.Health.Healthy {
 		d.note(true, "cli.doctor.healthy", nil)
 	}
+	return &found
 }
 
-// peers asks every neighbour's node the way the running node does.
-func (d *doctor) peers(cfg *app.Config) {
-	probes, err := exchange.Probe(d.ctx, cfg.Exchange, cfg.Dir(), app.Version)
-	if err != nil {
-		d.list = append(d.list, finding{Text: err.Error()})
-		return
+// peers says what every neighbour's node answered, and where nobody could be called.
+func (d *doctor) peers(peers []exchange.Peer, probes []exchange.Probed) {
+	for _, p := range peers {
+		d.note(p.DeskPhone != "", "cli.doctor.desk_phone", i18n.Args{"peer": p.ID})
 	}
 	for _, p := range probes {
 		if p.Failure != "" {

@@ -40,6 +40,7 @@ type imported struct {
 	Name      string   `json:"name"`
 	Country   string   `json:"country"`
 	Addresses []string `json:"addresses"`
+	Phone     string   `json:"phone"` // of the desk, as neighbours dial it
 	People    []struct {
 		Login    string    `json:"login"`
 		Name     string    `json:"name"`
@@ -85,7 +86,7 @@ func (c *peopleImportCmd) Run(e *env) error {
 	}
 	out := []account{}
 	for _, in := range list {
-		added, err := importOne(e.ctx, cfg, d, in)
+		added, err := importOne(e.ctx, cfg, o, d, in)
 		if err != nil {
 			return err
 		}
@@ -105,7 +106,7 @@ func (c *peopleImportCmd) Run(e *env) error {
 	})
 }
 
-func importOne(ctx context.Context, cfg *app.Config, d *identity.Directory, in imported) (out []account, err error) {
+func importOne(ctx context.Context, cfg *app.Config, o *app.Opened, d *identity.Directory, in imported) (out []account, err error) {
 	known := map[string]bool{}
 	var crew, invited []identity.NewPerson
 	for _, p := range in.People {
@@ -125,6 +126,11 @@ func importOne(ctx context.Context, cfg *app.Config, d *identity.Directory, in i
 	org, _, err := d.Seed(ctx, identity.Organisation{Name: in.Name, Country: in.Country, Addresses: in.Addresses}, crew)
 	if err != nil {
 		return nil, err
+	}
+	if in.Phone != "" {
+		if err := app.SeedPhone(ctx, o, org.ID, in.Phone); err != nil {
+			return nil, err
+		}
 	}
 	links := map[string]string{}
 	for _, n := range invited {

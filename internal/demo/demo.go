@@ -143,7 +143,13 @@ func (d *demo) run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := prepare(dir, places, ports, d.insecure, d.clock.Now())
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	pager, page, err := d.pager(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := prepare(dir, places, ports, pager, d.insecure, d.clock.Now())
 	if err != nil {
 		return folderError(dir, err)
 	}
@@ -152,9 +158,8 @@ func (d *demo) run(ctx context.Context, o Options) (err error) {
 	if err := d.employ(ctx, f); err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(page)
 	procs := make([]*process, len(f.nodes))
 	for i, n := range f.nodes {
 		procs[i] = newProcess(d, n)

@@ -216,7 +216,7 @@ func prepared(t testing.TB, dir string, insecure bool, now time.Time) *folder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := prepare(dir, places, []int{1, 2, 3, 4, 5, 6}, insecure, now)
+	f, err := prepare(dir, places, []int{1, 2, 3, 4, 5, 6}, "http://127.0.0.1:9", insecure, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +291,7 @@ func TestPrepareKeeps(t *testing.T) {
 	now := time.Now()
 	prepared(t, dir, false, now)
 	first := read()
-	if len(first) != 2+1+3*4 {
+	if len(first) != 2+1+3*5 {
 		t.Errorf("%d files", len(first))
 	}
 	prepared(t, dir, false, now.Add(time.Hour))
@@ -302,14 +302,14 @@ func TestPrepareKeeps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := prepare(dir, places, []int{11, 12, 13, 14, 15, 16}, false, now); err != nil {
+	if _, err := prepare(dir, places, []int{11, 12, 13, 14, 15, 16}, "http://127.0.0.1:9", false, now); err != nil {
 		t.Fatal(err)
 	}
 	if c := changed(first, read()); !slices.Equal(c, []string{"hoyerswerda/node.yaml", "liberec/node.yaml", "zgorzelec/node.yaml"}) {
 		t.Errorf("other ports changed %v", c)
 	}
 	places[0].OID = "1.2.3.9"
-	if _, err := prepare(dir, places, []int{1, 2, 3, 4, 5, 6}, false, now); err != nil {
+	if _, err := prepare(dir, places, []int{1, 2, 3, 4, 5, 6}, "http://127.0.0.1:9", false, now); err != nil {
 		t.Fatal(err)
 	}
 	if c := changed(first, read()); !slices.Contains(c, filepath.Join("liberec", certFile)) || slices.Contains(c, filepath.Join("zgorzelec", certFile)) {
@@ -323,7 +323,7 @@ func TestPrepareKeeps(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "passwords.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := prepare(dir, places, []int{1, 2, 3, 4, 5, 6}, false, now); err == nil || !strings.Contains(err.Error(), "passwords.json") {
+	if _, err := prepare(dir, places, []int{1, 2, 3, 4, 5, 6}, "http://127.0.0.1:9", false, now); err == nil || !strings.Contains(err.Error(), "passwords.json") {
 		t.Errorf("broken passwords: %v", err)
 	}
 }
@@ -517,4 +517,42 @@ func client(t testing.TB, url string) *ucrmclient.Client {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// A pager's line is one line, whatever comes.
+func TestPager(t *testing.T) {
+	var out bytes.Buffer
+	bundle, err := i18n.Load(Locales())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &demo{out: &output{w: &out}, texts: bundle, lang: i18n.En}
+	ctx, stop := context.WithCancel(t.Context())
+	url, run, err := d.pager(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- run() }()
+	post := func(body string) int {
+		a, err := http.Post(url+"/liberec", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		return a.StatusCode
+	}
+	if s := post(`{"class":"A","headline":{"en":"Nobody\nhears","cs":"x"}}`); s != http.StatusNoContent {
+		t.Errorf("status %d", s)
+	}
+	if s := post(`{`); s != http.StatusBadRequest {
+		t.Errorf("status %d for a broken body", s)
+	}
+	if out.String() != "Pager (liberec), class A: Nobody hears\n" {
+		t.Errorf("%q", out.String())
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }

@@ -35,6 +35,7 @@ type folder struct {
 	ca        *authority
 	nodes     []*node
 	passwords map[string]string // "place/login"
+	pager     string            // the address notifications go to
 	insecure  bool
 }
 
@@ -50,6 +51,9 @@ type node struct {
 // backupDir is on the disk of the node, which its page of health says.
 const backupDir = "backup"
 
+// pagerSecret is the file with what signs a node's notifications.
+const pagerSecret = "pager.key"
+
 func (n *node) config() string { return filepath.Join(n.dir, "node.yaml") }
 
 func (n *node) exchangeURL() string {
@@ -61,11 +65,11 @@ func (n *node) exchangeURL() string {
 
 // prepare makes or completes the folder. What exists and is still valid is kept;
 // the configurations are written anew, for the ports of this run.
-func prepare(dir string, places []place, ports []int, insecure bool, now time.Time) (*folder, error) {
+func prepare(dir string, places []place, ports []int, pager string, insecure bool, now time.Time) (*folder, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	f := &folder{insecure: insecure}
+	f := &folder{insecure: insecure, pager: pager}
 	var err error
 	if f.ca, err = loadAuthority(filepath.Join(dir, "ca"), now); err != nil {
 		return nil, err
@@ -83,6 +87,12 @@ func prepare(dir string, places []place, ports []int, insecure bool, now time.Ti
 		}
 		if err := signingKey(filepath.Join(n.dir, "signing.jwk")); err != nil {
 			return nil, err
+		}
+		secret := filepath.Join(n.dir, pagerSecret)
+		if _, err := os.Stat(secret); errors.Is(err, fs.ErrNotExist) {
+			if err := os.WriteFile(secret, []byte(rand.Text()+"\n"), 0o600); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if err := f.loadPasswords(filepath.Join(dir, "passwords.json")); err != nil {
@@ -150,7 +160,19 @@ type configFile struct {
 	Listen   string         `yaml:"listen"`
 	Language string         `yaml:"language"`
 	Backup   backupConfig   `yaml:"backup"`
+	Notify   notifyConfig   `yaml:"notify"`
 	Exchange exchangeConfig `yaml:"exchange"`
+}
+
+type notifyConfig struct {
+	Webhooks []webhookConfig `yaml:"webhooks"`
+}
+
+type webhookConfig struct {
+	URL              string   `yaml:"url"`
+	SecretFile       string   `yaml:"secret_file"`
+	InsecureLoopback bool     `yaml:"insecure_loopback"`
+	Classes          []string `yaml:"classes,flow"`
 }
 
 type backupConfig struct {
@@ -212,14 +234,15 @@ type peerConfig struct {
 // configOf is the node's configuration: its desk as the one client, the other
 // two nodes as peers with an account each.
 func (f *folder) configOf(n *node) configFile {
-	c := configFile{Data: "data", Listen: n.listen, Language: n.place.Language, Backup: backupConfig{backupDir, "node.key"}, Exchange: exchangeConfig{
-		OID: n.place.OID, Operator: n.place.Operator, Listen: n.exchange, InsecureLoopback: n.insecure, SigningKey: "signing.jwk",
-		Accounts: []accountConfig{{deskLogin, f.passwords[n.place.Name+"/"+deskLogin], roleDesk, []string{n.place.Desk}}},
-		Participants: []participantConfig{{
-			ID: n.place.Desk, Type: ucri.TypeClient, SystemName: n.place.System, OperatorName: n.place.Operator, OperatorShortName: n.place.Short,
-			TechSupport: map[string]string{"phone": n.place.Phone, "e-mail": "support@" + n.place.Name + ".example"}, Unsigned: true,
-		}},
-	}}
+	c := configFile{Data: "data", Listen: n.listen, Language: n.place.Language, Backup: backupConfig{backupDir, "node.key"},
+		Notify: notifyConfig{[]webhookConfig{{URL: f.pager + "/" + n.place.Name, SecretFile: pagerSecret, InsecureLoopback: true, Classes: []string{"A", "B"}}}}, Exchange: exchangeConfig{
+			OID: n.place.OID, Operator: n.place.Operator, Listen: n.exchange, InsecureLoopback: n.insecure, SigningKey: "signing.jwk",
+			Accounts: []accountConfig{{deskLogin, f.passwords[n.place.Name+"/"+deskLogin], roleDesk, []string{n.place.Desk}}},
+			Participants: []participantConfig{{
+				ID: n.place.Desk, Type: ucri.TypeClient, SystemName: n.place.System, OperatorName: n.place.Operator, OperatorShortName: n.place.Short,
+				TechSupport: map[string]string{"phone": n.place.Phone, "e-mail": "support@" + n.place.Name + ".example"}, Unsigned: true,
+			}},
+		}}
 	if !n.insecure {
 		c.Exchange.TLS = tlsFiles{Cert: certFile, Key: keyFile, ClientCA: filepath.Join("..", "ca", caFile)}
 	}

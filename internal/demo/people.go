@@ -42,6 +42,7 @@ type staffed struct {
 	Name      string     `json:"name"`
 	Country   string     `json:"country"`
 	Addresses []string   `json:"addresses"`
+	Phone     string     `json:"phone"`
 	People    []employee `json:"people"`
 }
 
@@ -56,7 +57,7 @@ type employee struct {
 // staff is the control room of a node with its people. The console works at the
 // address of the dispatch system: both see everything.
 func (f *folder) staff(n *node) []staffed {
-	room := staffed{Name: n.place.Operator, Country: n.place.Country, Addresses: []string{n.place.Desk}}
+	room := staffed{Name: n.place.Operator, Country: n.place.Country, Addresses: []string{n.place.Desk}, Phone: n.place.Phone}
 	for _, p := range n.place.People {
 		room.People = append(room.People, employee{p.Login, p.Name, n.place.Language, []string{p.Role}, f.passwords[n.place.Name+"/"+p.Login]})
 	}

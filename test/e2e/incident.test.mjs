@@ -123,3 +123,44 @@ test("two desks accept at once: one wins, the other sees who", async (t) => {
   await lost[0].page.getByText(await won.name()).first().waitFor();
   await inspect(lost[0].page, "accept-lost", lost[0].lang);
 });
+
+test("a place corrected by name takes over neither point nor street, and nothing written is lost", async (t) => {
+  const d = await desk(t, "liberec", "cs");
+  const value = (name) => d.page.locator(`#handover [name=${name}]`).inputValue();
+  const choose = async (words) => {
+    await d.field("console.p.where").fill(words);
+    await d.page.locator(`#found input[type=radio][value*="of=${encodeURIComponent(words).replaceAll("%20", "+")}&"]`).first().click();
+    await d.page.waitForFunction(() => document.querySelector("#handover [name=where]").value === "");
+  };
+  await d.go("/console/handover");
+  await choose("50.8528 14.8446");
+  assert.notEqual(await value("place"), "");
+  await d.page.waitForFunction(() => document.querySelector("#handover [name=lat]").value !== "");
+  await d.page.locator("#handover [name=street]").fill("Žitavská");
+  await d.page.locator("#handover [name=house]").fill("12");
+  await choose("Jonsdorf");
+  const now = {};
+  for (const name of ["place", "country", "lat", "lon", "street", "house"]) now[name] = await value(name);
+  assert.deepEqual(now, { place: "Jonsdorf", country: "DE", lat: "", lon: "", street: "", house: "" });
+
+  // What the register does not know is asked about, not dropped.
+  const words = "Václavice u kostela";
+  await d.field("console.p.where").fill(words);
+  await d.field("console.p.field.type").fill("požár");
+  await d.page.getByRole("checkbox", { name: /Hoyerswerda/ }).check();
+  await d.button("console.p.do.hand_over").click();
+  await d.page.locator(".found").waitFor();
+  await d.see("console.p.where.given");
+  await shot(d.page, "incident", "cs-where-asked");
+  await d.page.locator("#found input[type=radio]").first().click();
+  assert.equal(await value("additional"), words);
+  assert.equal(await value("place"), "Jonsdorf");
+  await d.button("console.p.do.hand_over").click();
+  await d.page.waitForURL(/\/console\/incidents\//);
+  await d.page.locator("#incident").getByText(words).first().waitFor();
+  await shot(d.page, "incident", "cs-where-added");
+  await d.go("/console/handover?incident=" + new URL(d.page.url()).pathname.split("/").pop());
+  assert.deepEqual([await value("place"), await value("additional")], ["Jonsdorf", words]);
+  await inspect(d.page, "handed-on", d.lang);
+  assert.deepEqual(d.faults, []);
+});
