@@ -75,7 +75,7 @@ func TestMoveByPages(t *testing.T) {
 	a.post("leader", ab+"/change/confirm").want(409, "No proposal waits")
 	a.post("tech", ab+"/change", "url", b.address+"/").want(303)
 	a.post("tech2", ab+"/change", "url", b.address).want(409, "Jan Technik has proposed it already")
-	a.get("tech", ab).want(200, "Another address proposed by Jan Technik", "The proposal is yours", old+" → "+b.address)
+	a.get("tech", ab).want(200, "Another address proposed by Jan Technik", "The proposal is yours", old+" – "+b.address)
 	a.get("leader", "/links").want(200, "waits for a second person")
 	a.post("tech", ab+"/change/confirm").want(403, "Somebody else than the one who proposed")
 	a.get("leader", ab+"/change/confirm").want(200, "Take over the change?", "at the new address", old, b.address)
