@@ -42,6 +42,21 @@ func TestPrevious(t *testing.T) {
 		federate(t, other, old)
 		upgrade(t, old, other, present, syscall.SIGKILL)
 	})
+	// Going back to the release before means restoring its backup.
+	t.Run("the way back", func(t *testing.T) {
+		old, other := pair(t, previous, present)
+		federate(t, old, other)
+		backup, last := old.backup(), old.last
+		upgrade(t, old, other, present, syscall.SIGTERM)
+		old.end(syscall.SIGTERM)
+		old.program = previous
+		old.restore(backup)
+		old.last = last + restoreGap
+		old.start()
+		exchange(t, old, other)
+		old.wantQuiet()
+		other.wantQuiet()
+	})
 	// A federation changes node by node.
 	t.Run("both become present ones", func(t *testing.T) {
 		a, b := pair(t, previous, previous)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"syscall"
 	"testing"
@@ -170,6 +171,52 @@ func (n *node) end(s syscall.Signal) {
 		n.t.Errorf("node %s did not end on %v", n.oid, s)
 	}
 	n.cmd = nil
+}
+
+// restoreGap is by how much a restore raises the next number of each desk.
+const restoreGap = 1_000_000
+
+// run runs a command of the node's program on its configuration.
+func (n *node) run(args ...string) {
+	n.t.Helper()
+	if out, err := exec.Command(n.program, append(args, "--config", n.config())...).CombinedOutput(); err != nil {
+		n.t.Fatalf("node %s: %v: %v\n%s", n.oid, args, err, out)
+	}
+}
+
+// backup saves the running node and returns the folder; the node key lies beside it.
+func (n *node) backup() string {
+	n.t.Helper()
+	to := filepath.Join(n.dir, "backup")
+	n.run("db", "backup", "--to", to, "--node-key", to+".key")
+	return to
+}
+
+// restore puts a backup into a new data folder and a new database, and lets the
+// outbox go on.
+func (n *node) restore(from string) {
+	n.t.Helper()
+	database, drop, err := storetest.Create()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() {
+		n.end(syscall.SIGKILL)
+		if err := drop(); err != nil {
+			n.t.Error(err)
+		}
+	})
+	text, err := os.ReadFile(n.config())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	text = regexp.MustCompile(`(?m)^data: .*$`).ReplaceAll(text, fmt.Appendf(nil, "data: %q", filepath.Join(n.dir, "again")))
+	text = regexp.MustCompile(`(?m)^database: .*$`).ReplaceAll(text, fmt.Appendf(nil, "database: %q", database))
+	if err := os.WriteFile(n.config(), text, 0o600); err != nil {
+		n.t.Fatal(err)
+	}
+	n.run("db", "restore", "--from", from, "--node-key", from+".key")
+	n.run("db", "release")
 }
 
 // eventually waits for a condition that no signal announces.
