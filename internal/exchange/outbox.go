@@ -395,6 +395,7 @@ func (w *sender) send(ctx context.Context, s *stored) (done bool, err error) {
 			}
 			continue
 		}
+		back := w.p.word() // taken before: what the peer asks meanwhile counts too
 		start := time.Now()
 		_, err := w.p.client.SendRaw(ctx, body)
 		if err != nil {
@@ -416,8 +417,7 @@ func (w *sender) send(ctx context.Context, s *stored) (done bool, err error) {
 			return true, w.refused(ctx, s, &ucri.ErrorBody{Code: knownCode(refusal.Code), Reason: refusal.Reason, Message: refusal.Message})
 		}
 		w.flush() // the pause may be long
-		first, back := w.p.failed()
-		if first {
+		if w.p.failed() {
 			w.n.log.Warn("exchange: peer does not take messages, retrying", "peer", w.p.ID, "error", err)
 			w.n.linkDown(w.p, err)
 		}
@@ -618,12 +618,18 @@ func (p *peer) tries(at time.Time) {
 	p.nextTry = at
 }
 
-// back is closed when the peer answers again.
-func (p *peer) failed() (first bool, back <-chan struct{}) {
+func (p *peer) failed() (first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.failures++
-	return p.failures == 1, p.back
+	return p.failures == 1
+}
+
+// word is closed when the peer answers or asks something, if it failed before.
+func (p *peer) word() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.back
 }
 
 // failureKey names the reason a peer can't be reached, for the screens.
