@@ -99,16 +99,7 @@ func TestConnectedNeighboursAreWatched(t *testing.T) {
 // Behind a proxy that ends TLS the pages of the node say so to the browser.
 func TestBehindProxy(t *testing.T) {
 	for _, proxied := range []bool{false, true} {
-		c := newConfig(t, func(m map[string]any) { m["behind_proxy"] = proxied })
-		o, err := Open(t.Context(), c, quiet)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer o.DB.Close()
-		n, err := build(t.Context(), c, o, texts(t), quiet, false)
-		if err != nil {
-			t.Fatal(err)
-		}
+		n := builtNode(t, func(m map[string]any) { m["behind_proxy"] = proxied })
 		w := httptest.NewRecorder()
 		n.router().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://node.example/?lang=pl", nil))
 		for _, k := range w.Result().Cookies() {

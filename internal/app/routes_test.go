@@ -128,16 +128,7 @@ func TestRoutes(t *testing.T) {
 // TestRouteList holds testdata/routes.txt to the routes of the node. The browser
 // tests read that file: a page on it that they did not visit is red.
 func TestRouteList(t *testing.T) {
-	c := newConfig(t, func(m map[string]any) { m["dev"] = true })
-	o, err := Open(t.Context(), c, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer o.DB.Close()
-	n, err := build(t.Context(), c, o, texts(t), quiet, false)
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := builtNode(t, func(m map[string]any) { m["dev"] = true })
 	var b strings.Builder
 	for _, r := range n.router().Routes() {
 		who := r.Guard.Action()

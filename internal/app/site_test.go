@@ -47,16 +47,7 @@ func TestListenTLSRenewal(t *testing.T) {
 	cert, key := filepath.Join(dir, "site.pem"), filepath.Join(dir, "site.key")
 	day := 24 * time.Hour
 	writePair(t, cert, key, 1, time.Now().Add(20*day))
-	c := newConfig(t, func(m map[string]any) { m["listen_tls"] = map[string]any{"cert": cert, "key": key} })
-	o, err := Open(t.Context(), c, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer o.DB.Close()
-	n, err := build(t.Context(), c, o, texts(t), quiet, false)
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := builtNode(t, func(m map[string]any) { m["listen_tls"] = map[string]any{"cert": cert, "key": key} })
 	s, err := n.site()
 	if err != nil {
 		t.Fatal(err)
