@@ -92,12 +92,7 @@ func (n *node) waiting(ctx context.Context, organisation string) (waiting int, k
 		n.log.Error("app: waiting alarms", "error", err)
 		return 0, false
 	}
-	for _, a := range strip.Alarms {
-		if a.Ended.IsZero() && a.Class != console.ClassC {
-			waiting += a.Count
-		}
-	}
-	return waiting, true
+	return strip.Waiting(), true
 }
 
 // colleagues are who can take over a shift.

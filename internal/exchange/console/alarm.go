@@ -580,6 +580,16 @@ func (s *Service) Alarms(ctx context.Context, org string) (Strip, error) {
 	return strip, nil
 }
 
+// Waiting is how many alarms wait for a person; what only tells something does not.
+func (s Strip) Waiting() (n int) {
+	for _, a := range s.Alarms {
+		if a.Ended.IsZero() && a.Class != ClassC {
+			n += a.Count
+		}
+	}
+	return n
+}
+
 // rank puts what acts now before the rest, "telephone now" first, gone causes last.
 func (a Alarm) rank() int {
 	r := int(a.Class[0]-'A') * 10

@@ -378,15 +378,7 @@ func (v *screen) with(i *Incident) *screen {
 }
 
 // waiting is how many alarms wait for a person.
-func (v *screen) waiting() int {
-	n := 0
-	for _, a := range v.strip.Alarms {
-		if a.Ended.IsZero() && a.Class != ClassC {
-			n += a.Count
-		}
-	}
-	return n
-}
+func (v *screen) waiting() int { return v.strip.Waiting() }
 
 // kind is what the page is marked as: an exercise or a test when nothing real is
 // open or asks for a person. With real work the incident is marked and not the page,
