@@ -15,11 +15,11 @@ const good = `<html lang="en" data-density="console"><title>T</title><body style
 async function judge(html, with_ = { width: 1920, height: 1080 }) {
   await page.setViewportSize(with_);
   await page.setContent(html);
-  return { overflow: await check.overflow(page), legible: await check.legible(page, { far: true }), targets: await check.targets(page), axe: await check.axe(page) };
+  return { overflow: await check.overflow(page), still: await check.still(page), legible: await check.legible(page, { far: true }), targets: await check.targets(page), axe: await check.axe(page) };
 }
 
 test("a good page", async () => {
-  assert.deepEqual(await judge(good), { overflow: [], legible: [], targets: [], axe: [] });
+  assert.deepEqual(await judge(good), { overflow: [], still: [], legible: [], targets: [], axe: [] });
 });
 
 for (const [what, part, where, finding] of [
@@ -28,6 +28,7 @@ for (const [what, part, where, finding] of [
   ["text cut below", `<p style="width:40px;height:20px;overflow:hidden">a long text in a small box</p>`, "overflow", /cut below/],
   ["a box that scrolls out of reach of the keyboard", `<div style="width:40px;overflow:auto"><p style="width:400px">x</p></div>`, "overflow", /scrolls sideways/],
   ["a page that does not scroll", `<style>body{height:100vh;overflow:hidden}</style><div style="height:2000px">x</div>`, "overflow", /below the edge/],
+  ["a console page out of sight", `<div style="height:2000px">x</div>`, "still", /the page scrolls/],
   ["pale text", `<p style="color:#999;background:#fff">pale</p>`, "legible", /contrast 2\.8/],
   ["pale text on two grounds", `<div style="background:#000"><p style="color:#555;background:#ffffff10">pale</p></div>`, "legible", /contrast/],
   ["text on a pattern", `<p style="background:linear-gradient(#fff,#000)">x</p>`, "legible", /pattern/],

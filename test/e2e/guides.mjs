@@ -77,7 +77,6 @@ const states = {
     await speak(d, "cs");
     await d.go(`/console/incidents/${incoming.incident}`);
     await d.accept();
-    await d.page.waitForURL(/\/console\/incidents\/[^/]+$/);
     const address = await d.handOver({ where: "Zittau", what: "požár lesa", issue: "Požár lesa u hranice", injured: 0, to: /Hoyerswerda/ });
     await d.receipt("delivered");
     return { incident: address.split("/").at(-1) };

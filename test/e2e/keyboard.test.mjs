@@ -74,10 +74,12 @@ test("a whole incident by keyboard", async (t) => {
   await receiver.page.keyboard.press("a");
   await receiver.button("console.p.do.accept_now").waitFor();
   await receiver.page.keyboard.press("Control+Enter");
+  await receiver.incidentAgain();
   await receiver.see("console.d.state.accepted");
   await receiver.page.keyboard.press("c");
   await receiver.button("console.p.do.complete_now").waitFor();
   await receiver.page.keyboard.press("Control+Enter");
+  await receiver.incidentAgain();
   await receiver.see("console.d.state.completed");
   await sender.see("console.d.state.completed");
   assert.deepEqual([...wrong], []);

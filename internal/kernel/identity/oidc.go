@@ -193,10 +193,10 @@ func (d *Directory) StartProvider(w http.ResponseWriter, r *http.Request, id, pe
 	return cfg.AuthCodeURL(f.State, with...), nil
 }
 
-// refusedProvider is the answer when the provider does not vouch for somebody.
 // maxCause bounds what a provider can write into the log.
 const maxCause = 400
 
+// refusedProvider is the answer when the provider does not vouch for somebody.
 func refusedProvider(op string, err error) error {
 	return &problem.Error{Op: op, Kind: problem.Unauthenticated, Key: "identity.refused.provider", Err: err}
 }

@@ -98,7 +98,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(context.WithValue(r.Context(), scopeKey{}, s))
 	out := &response{ResponseWriter: w}
 	secure(out.Header(), s)
-	if chosen {
+	if chosen && (s.person == nil || s.person.Lang == "") { // an account remembers its own
 		http.SetCookie(out, languageCookie(lang, s.secure))
 	}
 	defer func() {

@@ -57,6 +57,15 @@ export async function overflow(page) {
   });
 }
 
+/** A page of the console that scrolls as a whole where it has room: its foot is out of sight. */
+export async function still(page) {
+  return page.evaluate(() => {
+    const page = document.documentElement;
+    if (page.dataset.density !== "console" || innerWidth < 1100 || innerHeight < 600) return [];
+    return page.scrollHeight > innerHeight + 1 ? [`the page scrolls: ${page.scrollHeight} > ${innerHeight}`] : [];
+  });
+}
+
 /** Lengthens every word by 40 %, as a language might. Numbers stay. */
 export async function lengthen(page) {
   await page.evaluate(() => {

@@ -23,6 +23,7 @@ export async function inspect(page, name, lang) {
       await page.setViewportSize(box);
       const where = `${size} ${theme}`;
       find(where, await check.overflow(page));
+      find(where, await check.still(page));
       find(where, await check.targets(page));
       find(where, await check.legible(page, { far: size === "room" }));
       // Contrast is what a theme changes for axe, and the width what it shows.

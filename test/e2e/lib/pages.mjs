@@ -104,6 +104,7 @@ export class Desk {
     if (place !== undefined) await this.field("console.p.accept.place").fill(place);
     if (injured !== undefined) await this.field("console.p.accept.injured").fill(String(injured));
     await this.button("console.p.do.accept_now").click();
+    await this.incidentAgain();
   }
 
   async message(words) {
@@ -116,7 +117,14 @@ export class Desk {
     await this.link("console.p.do.complete").click();
     await this.field("console.p.end.note").fill(note);
     await this.button("console.p.do.complete_now").click();
+    await this.incidentAgain();
   }
+
+  /**
+   * Waits until the form of an action has led back to its incident. The stream tells the
+   * outcome to the old page as well, so that to read it is not to have left that page.
+   */
+  incidentAgain() { return this.page.waitForURL(/\/console\/incidents\/[^/]+$/); }
 
   /** Waits until a receipt has come so far, in words. */
   receipt(step, state = "done") { return this.see(`ui.receipt.${step}.${state}`); }

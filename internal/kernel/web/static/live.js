@@ -40,6 +40,7 @@ function open() {
   clearTimeout(reopening);
   if (stream) stream.close();
   const url = new URL(body.dataset.stream, location.href);
+  url.searchParams.set("lang", document.documentElement.lang); // the page's, which the account's need not be
   // A new EventSource does not send Last-Event-ID; the server reads either.
   if (lastID) url.searchParams.set("last-event-id", lastID);
   stream = new EventSource(url);
