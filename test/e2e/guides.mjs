@@ -45,12 +45,8 @@ async function desk(place, role) {
 
 // The account's language, not one in the address: the live parts of a page follow it.
 async function speak(d, lang) {
-  d.lang = lang;
   await d.page.goto("/me");
-  if (await d.page.locator("html").getAttribute("lang") === lang) return;
-  await d.page.locator(".menu-language summary").click();
-  await d.page.locator(`.menu-language button[lang=${lang}]`).click();
-  await d.page.locator(`html[lang=${lang}]`).waitFor();
+  await d.speak(lang);
 }
 
 // What happens before the pictures of a state; each answers what it is about.

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { openWindow, startBrowser } from "./lib/browser.mjs";
 import { startDemo, startNode } from "./lib/demo.mjs";
-import { inspectAll } from "./lib/inspect.mjs";
+import { inspect, inspectAll } from "./lib/inspect.mjs";
 import { Desk } from "./lib/pages.mjs";
+import { languages } from "./lib/texts.mjs";
 
 const password = "correct horse battery staple 42";
 const crew = (name, country, address) => [{
@@ -121,8 +122,15 @@ test("connect a neighbour", async (t) => {
   await bossA.button("link.change.do").click();
   await bossA.see("link.event.change.confirm");
   await a.go(a.address);
-  await a.button("link.secret.new").click();
-  await a.see("link.secret.once");
+  // A new password is in an answer only, which has no address to ask in other languages.
+  for (const lang of [...languages.filter((l) => l !== a.lang), a.lang]) {
+    await a.go(a.address);
+    if (await a.button("link.recall").count()) await a.button("link.recall").click();
+    await a.speak(lang);
+    await a.button("link.secret.new").click();
+    await a.see("link.secret.once");
+    await t.test(`links-secret ${lang}`, () => inspect(a.page, "links-secret", lang));
+  }
   await bossA.go(`${a.address}/change/confirm`);
   await bossA.button("link.change.do").click();
   await bossA.see("link.secret.two");

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { openWindow, startBrowser } from "./lib/browser.mjs";
 import { startDemo } from "./lib/demo.mjs";
-import { inspect } from "./lib/inspect.mjs";
+import { inspect, inspectAll } from "./lib/inspect.mjs";
 import { Desk } from "./lib/pages.mjs";
 import { languages } from "./lib/texts.mjs";
 
@@ -122,6 +122,6 @@ test("alarms that wait are counted at an empty desk", async (t) => {
   await d.page.waitForFunction((n) => Number(/\d+/.exec(document.querySelector("#waiting [data-part=number]").textContent)?.[0] ?? 0) > n, before);
   assert.equal(await d.page.locator("input[type=password]").inputValue(), "half a passw");
   assert.ok(!(await d.page.locator("main").textContent()).includes("nehoda"));
-  await inspect(d.page, "desk-waiting", "de");
+  await inspectAll(t, d, "desk-waiting");
   assert.deepEqual(d.faults, []);
 });

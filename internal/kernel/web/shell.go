@@ -143,8 +143,16 @@ func singleKeys(ctx context.Context) bool {
 	return p == nil || p.SingleKeys
 }
 
-// here is the address a form returns to.
-func here(ctx context.Context) string { return scopeOf(ctx).url.RequestURI() }
+// here is the address a form returns to. A language asked for in it is not taken
+// along: who has chosen another in the menu, or comes after, is not held to it.
+func here(ctx context.Context) string {
+	u := *scopeOf(ctx).url
+	if q := u.Query(); q.Has(langName) {
+		q.Del(langName)
+		u.RawQuery = q.Encode()
+	}
+	return u.RequestURI()
+}
 
 // roles names the roles of the person.
 func roles(ctx context.Context) string {

@@ -161,6 +161,27 @@ func TestSessionEnd(t *testing.T) {
 	}
 }
 
+// A page asked for in another language than the account's returns to the account's.
+func TestLanguageInTheAddress(t *testing.T) {
+	p := jana()
+	p.Lang = i18n.Cs
+	got := framed(t, p, "/page?lang=de&q=1", Shell{Title: "T"}, nil)
+	if !strings.Contains(got, `aria-current="true">Deutsch`) {
+		t.Error("the page is not in the language asked for")
+	}
+	if n := strings.Count(got, `value="/page?q=1"`); n != 3 { // theme, language, change of user
+		t.Errorf("%d forms return to the page alone", n)
+	}
+	rt, _ := router(t)
+	rt.cfg.Authenticate = func(*http.Request) (*Person, error) { return p, nil }
+	for lang, want := range map[i18n.Lang]int{i18n.Cs: 0, "": 1} {
+		p.Lang = lang
+		if set := serve(rt, request("GET", "/?lang=de")).Cookies(); len(set) != want {
+			t.Errorf("the browser keeps the language of an account of language %q: %v", lang, set)
+		}
+	}
+}
+
 func TestSingleKeysOff(t *testing.T) {
 	p := jana()
 	p.SingleKeys = false

@@ -31,11 +31,16 @@ export class Desk {
     await this.page.locator("input[type=password]").fill(person.password);
     await this.button("signin.do").click();
     await this.page.waitForURL((url) => !url.pathname.startsWith("/signin"));
-    // An account has a language of its own; the menu changes it.
-    if (await this.page.locator("html").getAttribute("lang") === this.lang) return;
+    await this.speak(this.lang);
+  }
+
+  /** An account has a language of its own; the menu of the page that is open changes it. */
+  async speak(lang) {
+    this.lang = lang;
+    if (await this.page.locator("html").getAttribute("lang") === lang) return;
     await this.page.locator(".menu-language summary").click();
-    await this.page.locator(`.menu-language button[lang=${this.lang}]`).click();
-    await this.page.locator(`html[lang=${this.lang}]`).waitFor();
+    await this.page.locator(`.menu-language button[lang=${lang}]`).click();
+    await this.page.locator(`html[lang=${lang}]`).waitFor();
   }
 
   /** What the person is called. */

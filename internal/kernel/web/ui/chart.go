@@ -52,11 +52,12 @@ type Chart struct {
 	Open   bool   // the table is unfolded
 }
 
-// scale spans the values, not from zero for lines: rivers do not start there.
-type scale struct{ low, high float64 }
+// scale spans the values, not from zero for lines: rivers do not start there. step
+// is from one tick to the next.
+type scale struct{ low, high, step float64 }
 
 func (c Chart) scale() scale {
-	s := scale{math.Inf(1), math.Inf(-1)}
+	s := scale{low: math.Inf(1), high: math.Inf(-1)}
 	take := func(v float64) {
 		if !math.IsNaN(v) {
 			s.low, s.high = min(s.low, v), max(s.high, v)
@@ -74,15 +75,15 @@ func (c Chart) scale() scale {
 		take(0)
 	}
 	if math.IsInf(s.low, 0) {
-		return scale{0, 1}
+		return scale{0, 1, 1}
 	}
-	step := nice((s.high - s.low) / chartTicks)
+	s.step = nice((s.high - s.low) / chartTicks)
 	if c.Whole {
-		step = max(step, 1)
+		s.step = max(s.step, 1)
 	}
-	s.low, s.high = math.Floor(s.low/step)*step, math.Ceil(s.high/step)*step
+	s.low, s.high = math.Floor(s.low/s.step)*s.step, math.Ceil(s.high/s.step)*s.step
 	if s.low == s.high {
-		s.high += step
+		s.high += s.step
 	}
 	return s
 }
@@ -106,9 +107,8 @@ func (s scale) y(v float64) float64 {
 }
 
 func (s scale) ticks() []float64 {
-	step := nice((s.high - s.low) / chartTicks)
 	var all []float64
-	for v := s.low; v <= s.high+step/1e6; v += step {
+	for v := s.low; v <= s.high+s.step/1e6; v += s.step {
 		all = append(all, v)
 	}
 	return all

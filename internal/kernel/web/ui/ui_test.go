@@ -217,6 +217,16 @@ func TestChart(t *testing.T) {
 			t.Errorf("%s: a coordinate is no number: %s", name, got)
 		}
 	}
+	for most, want := range map[float64]string{0: "1", 1: "1", 2: "1 2", 3: "1 2 3", 7: "2 4 6 8"} {
+		got := render(t, ui.ChartOf(ui.Chart{Bars: true, Whole: true, Format: func(v float64) string { return fmt.Sprint(v) }, Series: []ui.Series{line(0, most)}}))
+		var ticks []string
+		for _, m := range regexp.MustCompile(`<text class="chart-label chart-y"[^>]*>([^<]*)`).FindAllStringSubmatch(got, -1) {
+			ticks = append(ticks, m[1])
+		}
+		if s := strings.Join(ticks, " "); s != want {
+			t.Errorf("ticks up to %v: %q, want %q", most, s, want)
+		}
+	}
 }
 
 func TestEveryIconIsDrawn(t *testing.T) {
