@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +17,7 @@ import (
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/clock"
 	"trojmezi/internal/kernel/store/storetest"
+	"trojmezi/test/freeport"
 )
 
 const (
@@ -51,8 +50,8 @@ type node struct {
 // pair configures two nodes that know each other.
 func pair(t *testing.T, programA, programB string) (a, b *node) {
 	t.Helper()
-	a = &node{t: t, program: programA, oid: "1.2.3.203.0", desk: "1.2.3.203.1001", port: freePort(t)}
-	b = &node{t: t, program: programB, oid: "1.2.3.276.0", desk: "1.2.3.276.1001", port: freePort(t)}
+	a = &node{t: t, program: programA, oid: "1.2.3.203.0", desk: "1.2.3.203.1001", port: freeport.Port()}
+	b = &node{t: t, program: programB, oid: "1.2.3.276.0", desk: "1.2.3.276.1001", port: freeport.Port()}
 	for _, n := range []*node{a, b} {
 		other := b
 		if n == b {
@@ -98,7 +97,7 @@ exchange:
       transmitsUnsignedMessages: true
   peers:
     - {id: peer, oid: %[8]s, base_url: "http://127.0.0.1:%[9]d/ucrm/p2p/v0", username: node-%[4]s, password: %[6]s}
-`, filepath.Join(n.dir, "data"), database, freePort(n.t), n.oid, n.port, password, n.desk, peer.oid, peer.port)
+`, filepath.Join(n.dir, "data"), database, freeport.Port(), n.oid, n.port, password, n.desk, peer.oid, peer.port)
 	if err := os.WriteFile(n.config(), []byte(text), 0o600); err != nil {
 		n.t.Fatal(err)
 	}
@@ -322,19 +321,4 @@ func (n *node) wantQuiet() {
 	if got := n.waiting(); len(got) > 0 {
 		n.t.Errorf("desk %s: %d messages too many, the first is %s", n.desk, len(got), got[0].MessageID)
 	}
-}
-
-// freePort gives a port below the range from which the kernel takes the local
-// ports of outgoing connections.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 1000 {
-		port := 12000 + rand.IntN(18000)
-		if l, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
 }

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +19,7 @@ import (
 	"time"
 
 	"trojmezi/internal/kernel/store/storetest"
+	"trojmezi/test/freeport"
 )
 
 const (
@@ -139,7 +138,7 @@ func newNode(s spec) (*node, error) {
 		return nil, err
 	}
 	if s.port == 0 {
-		s.port = freePort()
+		s.port = freeport.Port()
 	}
 	n := &node{spec: s, dir: dir, base: fmt.Sprintf("http://127.0.0.1:%d", s.port)}
 	accounts, participants := s.accounts, s.participants
@@ -170,7 +169,7 @@ func newNode(s spec) (*node, error) {
 	root := record{
 		"data":     filepath.Join(dir, "data"),
 		"database": database,
-		"listen":   fmt.Sprintf("127.0.0.1:%d", freePort()),
+		"listen":   fmt.Sprintf("127.0.0.1:%d", freeport.Port()),
 		"exchange": exchange,
 	}
 	if s.change != nil {
@@ -308,7 +307,7 @@ func (n *node) explain(t testing.TB) {
 // waits until all have fetched the others' registries.
 func federation(specs ...spec) ([]*node, error) {
 	for i := range specs {
-		specs[i].port = freePort()
+		specs[i].port = freeport.Port()
 	}
 	var nodes []*node
 	for i, s := range specs {
@@ -472,36 +471,6 @@ func participant(oid string) record {
 		"supportedApps":             apps,
 		"techSupport":               record{"phone": "+420 485 000 000", "e-mail": "support@example.org"},
 		"transmitsUnsignedMessages": true,
-	}
-}
-
-var ports struct {
-	sync.Mutex
-	next, end int
-	block     net.Listener // marks the block as taken
-}
-
-// freePort gives a port below the range from which the kernel takes the local
-// ports of outgoing connections, each at most once per run. Runs side by side
-// stay apart: each holds the first port of a block of its own.
-func freePort() int {
-	const first, size, blocks = 11000, 500, 40
-	ports.Lock()
-	defer ports.Unlock()
-	for {
-		if ports.next++; ports.next >= ports.end {
-			ports.next = first + rand.IntN(blocks)*size
-			if l, err := net.Listen("tcp", fmt.Sprintf(":%d", ports.next)); err == nil {
-				ports.block = l
-				ports.end = ports.next + size
-			}
-			continue
-		}
-		l, err := net.Listen("tcp", fmt.Sprintf(":%d", ports.next))
-		if err == nil {
-			l.Close()
-			return ports.next
-		}
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"trojmezi/test/freeport"
 )
 
 // peer is a simulated UCRI 2 node with the P2P side only, written from the
@@ -95,7 +97,7 @@ func newPeer(oid string, clients ...string) *peer {
 	for _, c := range clients {
 		p.records = append(p.records, participant(c))
 	}
-	p.addr = fmt.Sprintf("127.0.0.1:%d", freePort())
+	p.addr = fmt.Sprintf("127.0.0.1:%d", freeport.Port())
 	return p
 }
 

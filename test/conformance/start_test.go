@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"trojmezi/test/freeport"
 )
 
 func TestStart(t *testing.T) {
@@ -68,7 +70,7 @@ func TestStart(t *testing.T) {
 	})
 	t.Run("hanging_peer_does_not_hold_up_the_others", func(t *testing.T) {
 		t.Parallel()
-		silent, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", freePort()))
+		silent, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", freeport.Port()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,8 +95,8 @@ func TestStart(t *testing.T) {
 	})
 	t.Run("second_node_started_later", func(t *testing.T) {
 		t.Parallel()
-		one := spec{oid: "1.2.3.4.44.0", clients: pool("1.2.3.4.44", 1), port: freePort()}
-		two := spec{oid: "1.2.3.4.45.0", clients: pool("1.2.3.4.45", 1), port: freePort()}
+		one := spec{oid: "1.2.3.4.44.0", clients: pool("1.2.3.4.44", 1), port: freeport.Port()}
+		two := spec{oid: "1.2.3.4.45.0", clients: pool("1.2.3.4.45", 1), port: freeport.Port()}
 		one.peers, two.peers = []peerRef{{"two", two.oid, p2pURL(two.port), "one", "pw-1"}}, []peerRef{{"one", one.oid, p2pURL(one.port), "two", "pw-2"}}
 		one.accounts, two.accounts = []account{{"two", "pw-2", "p2p", []string{two.oid}}}, []account{{"one", "pw-1", "p2p", []string{one.oid}}}
 		a := start(t, one)
@@ -160,7 +162,7 @@ func TestProcess(t *testing.T) {
 		} else {
 			l.Close()
 		}
-		port := freePort()
+		port := freeport.Port()
 		start(t, spec{oid: "1.2.3.4.49.0", clients: pool("1.2.3.4.49", 1), port: port, change: func(exchange, _ record) {
 			exchange["listen"] = fmt.Sprintf("localhost:%d", port)
 		}})
@@ -248,7 +250,7 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
-func port() string { return fmt.Sprint(freePort()) }
+func port() string { return fmt.Sprint(freeport.Port()) }
 
 // A hub serves clients only.
 func TestHub(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"trojmezi/internal/kernel/store/storetest"
+	"trojmezi/test/freeport"
 )
 
 // database makes an empty database on the server of the environment and drops
@@ -114,7 +115,7 @@ func TestTwoInstances(t *testing.T) {
 	)
 	address := database(t)
 	rng := random(t)
-	farPort := freePort(t)
+	farPort := freeport.Port()
 	seen, farURL := counter(t, fmt.Sprintf("http://localhost:%d/ucrm/p2p/v0", farPort))
 	shared := spec{oid: "1.2.6.203.0", clients: oids("1.2.6.203", 4), peers: []peering{{"1.2.6.276.0", farURL}}, database: address}
 	first := newNode(t, shared)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"trojmezi/test/freeport"
 )
 
 // behaviour is what a link does with connections.
@@ -32,7 +34,7 @@ type link struct {
 // newLink forwards to what target names, until the end of the test.
 func newLink(t testing.TB, target func() string) *link {
 	t.Helper()
-	k := &link{addr: fmt.Sprintf("127.0.0.1:%d", freePort(t)), target: target}
+	k := &link{addr: fmt.Sprintf("127.0.0.1:%d", freeport.Port()), target: target}
 	l, err := net.Listen("tcp", k.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +127,7 @@ func (k *link) copy(to, from net.Conn) {
 // linked is two nodes whose connections, in both directions, can be broken.
 func linked(t testing.TB, clients int) (a, b *node, set func(behaviour)) {
 	t.Helper()
-	portA, portB := freePort(t), freePort(t)
+	portA, portB := freeport.Port(), freeport.Port()
 	toA := newLink(t, func() string { return fmt.Sprintf("127.0.0.1:%d", portA) })
 	toB := newLink(t, func() string { return fmt.Sprintf("127.0.0.1:%d", portB) })
 	a = newNode(t, spec{oid: "1.2.4.203.0", clients: oids("1.2.4.203", clients), port: portA, peers: []peering{{"1.2.4.616.0", toB.url()}}})

@@ -7,16 +7,16 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"trojmezi/test/freeport"
 )
 
 const (
@@ -148,7 +148,7 @@ func newNode(t testing.TB, s spec) *node {
 		t.Fatal(err)
 	}
 	if s.port == 0 {
-		s.port = freePort(t)
+		s.port = freeport.Port()
 	}
 	if s.data == "" {
 		s.data = filepath.Join(dir, "data")
@@ -169,7 +169,7 @@ func newNode(t testing.TB, s spec) *node {
 		peers = append(peers, record{"id": fmt.Sprintf("peer%d", i), "oid": p.oid, "base_url": p.url, "username": "node-" + s.oid, "password": password})
 	}
 	text, err := json.MarshalIndent(record{
-		"data": s.data, "database": s.database, "listen": fmt.Sprintf("127.0.0.1:%d", freePort(t)),
+		"data": s.data, "database": s.database, "listen": fmt.Sprintf("127.0.0.1:%d", freeport.Port()),
 		"exchange": record{
 			"oid": s.oid, "listen": fmt.Sprintf("127.0.0.1:%d", s.port), "insecure_loopback": true,
 			"accounts": accounts, "participants": participants, "peers": peers,
@@ -276,7 +276,7 @@ func start(t testing.TB, nodes ...*node) {
 // pair is two nodes that know each other.
 func pair(t testing.TB, clients int) (a, b *node) {
 	t.Helper()
-	portA, portB := freePort(t), freePort(t)
+	portA, portB := freeport.Port(), freeport.Port()
 	url := func(port int) string { return fmt.Sprintf("http://localhost:%d/ucrm/p2p/v0", port) }
 	a = newNode(t, spec{oid: "1.2.3.203.0", clients: oids("1.2.3.203", clients), port: portA, peers: []peering{{"1.2.3.276.0", url(portB)}}})
 	b = newNode(t, spec{oid: "1.2.3.276.0", clients: oids("1.2.3.276", clients), port: portB, peers: []peering{{"1.2.3.203.0", url(portA)}}})
@@ -301,32 +301,6 @@ func eventually(t testing.TB, within time.Duration, what string, ok func() bool)
 			t.Fatalf("not within %v: %s", within, what)
 		}
 	}
-}
-
-var ports struct {
-	sync.Mutex
-	taken []int
-}
-
-// freePort gives a port below the range from which the kernel takes the local
-// ports of outgoing connections, each at most once per run.
-func freePort(t testing.TB) int {
-	t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
-	for range 1000 {
-		port := 12000 + rand.IntN(18000)
-		if slices.Contains(ports.taken, port) {
-			continue
-		}
-		if l, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
-			l.Close()
-			ports.taken = append(ports.taken, port)
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
 }
 
 // tail keeps the last part of what is written to it.

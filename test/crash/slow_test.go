@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"trojmezi/test/freeport"
 )
 
 // TestSlowPeer lets one of two peers take connections without ever answering.
@@ -19,7 +21,7 @@ func TestSlowPeer(t *testing.T) {
 		ratio   = 3                     // far beyond noise, far below a blocked sender
 	)
 	rng := random(t)
-	ports := []int{freePort(t), freePort(t), freePort(t)}
+	ports := []int{freeport.Port(), freeport.Port(), freeport.Port()}
 	addr := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
 	url := func(i int) string { return "http://" + addr(i) + "/ucrm/p2p/v0" }
 	toC := newLink(t, func() string { return addr(2) })
