@@ -17,8 +17,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/bridge"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
+	"trojmezi/internal/format/convert"
+	"trojmezi/internal/format/edxl"
+	"trojmezi/internal/format/emsi"
+	"trojmezi/internal/format/shape"
+	"trojmezi/internal/format/tree"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/audit"
@@ -45,7 +51,8 @@ var Version = "0.1.0-dev"
 func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
-		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
+		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), bridge.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
+		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), convert.Locales(),
 	}, extra...)...)
 }
 
@@ -58,6 +65,7 @@ func policies() map[string][]byte {
 		"register/policy.cedar": register.Policy(),
 		"exchange/policy.cedar": exchange.Policy(),
 		"console/policy.cedar":  console.Policy(),
+		"bridge/policy.cedar":   bridge.Policy(),
 		"link/policy.cedar":     link.Policy(),
 	}
 }

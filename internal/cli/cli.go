@@ -44,6 +44,8 @@ type commands struct {
 	Bench    benchCmd    `cmd:"" help:"${cli_bench}"`
 	People   peopleCmd   `cmd:"" help:"${cli_people}"`
 	Geo      geoCmd      `cmd:"" help:"${cli_geo}"`
+	Convert  convertCmd  `cmd:"" help:"${cli_convert}"`
+	Validate validateCmd `cmd:"" help:"${cli_validate}"`
 	Audit    auditCmd    `cmd:"" help:"${cli_audit}"`
 	DB       dbCmd       `cmd:"" name:"db" help:"${cli_db}"`
 	Job      jobCmd      `cmd:"" help:"${cli_job}"`

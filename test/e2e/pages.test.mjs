@@ -128,6 +128,28 @@ test("what a neighbour will see", async (t) => {
   assert.deepEqual(d.faults, []);
 });
 
+// What comes of a pasted message is in an answer, which has no address of its own.
+test("a message converted and judged", async (t) => {
+  const d = new Desk(await openWindow(browser, demo.urls[place], "cs"), "cs");
+  t.after(() => d.context.close());
+  await d.signIn(demo.who(place, "technician")[0]);
+  const message = `<emsi xmlns="urn:emergency:eda:1.9:emsi">
+  <CONTEXT><ID>1</ID><MODE>EXERCS</MODE><MSGTYPE>ALERT</MSGTYPE></CONTEXT>
+  <EVENT><ID>e-1</ID><NAME>Brand</NAME><SCALE>7</SCALE></EVENT>
+</emsi>`;
+  for (const lang of languages) {
+    for (const what of ["convert", "validate"]) {
+      await d.page.goto("/convert");
+      await d.speak(lang);
+      await d.field("bridge.message").fill(message);
+      await d.button(`bridge.${what}`).click();
+      await d.page.locator(".lines").first().waitFor();
+      await t.test(`${what} ${lang}`, () => inspect(d.page, `bridge-${what}`, lang));
+    }
+  }
+  assert.deepEqual(d.faults, []);
+});
+
 for (const lang of languages) {
   test(`a page that does not exist ${lang}`, async () => {
     const w = await openWindow(browser, demo.urls[place], lang);

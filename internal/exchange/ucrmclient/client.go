@@ -17,8 +17,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"trojmezi/internal/format/strictjson"
 	"trojmezi/internal/format/ucri"
-	"trojmezi/internal/format/ucri/strictjson"
 )
 
 const (

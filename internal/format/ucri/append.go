@@ -3,7 +3,7 @@ package ucri
 import (
 	"strconv"
 
-	"trojmezi/internal/format/ucri/strictjson"
+	"trojmezi/internal/format/strictjson"
 )
 
 // AppendJSON appends the envelope with its destinations: the request to a peer

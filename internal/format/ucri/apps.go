@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"trojmezi/internal/format/strictjson"
 	"trojmezi/internal/format/ucri/schema"
-	"trojmezi/internal/format/ucri/strictjson"
 )
 
 // The content types of a payload. What an encrypted payload looks like is not

@@ -3,7 +3,7 @@ package ucri
 import (
 	"strconv"
 
-	"trojmezi/internal/format/ucri/strictjson"
+	"trojmezi/internal/format/strictjson"
 )
 
 // The values of DeliveryStatus.StatusCode.

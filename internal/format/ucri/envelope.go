@@ -6,8 +6,8 @@ import (
 	"math"
 	"strings"
 
+	"trojmezi/internal/format/strictjson"
 	"trojmezi/internal/format/ucri/schema"
-	"trojmezi/internal/format/ucri/strictjson"
 )
 
 // Ack says which receipts the sender of a message wants.

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"sync"
 
+	"trojmezi/internal/format/strictjson"
 	"trojmezi/internal/format/ucri/schema"
-	"trojmezi/internal/format/ucri/strictjson"
 )
 
 //go:embed locales/*.json

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"trojmezi/internal/format/ucri/strictjson"
+	"trojmezi/internal/format/strictjson"
 )
 
 // The values of Participant.Type.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math"
 
+	"trojmezi/internal/format/strictjson"
 	"trojmezi/internal/format/ucri/schema"
-	"trojmezi/internal/format/ucri/strictjson"
 )
 
 // DefaultMaxDelay is how long, in seconds, a receive request waits that doesn't

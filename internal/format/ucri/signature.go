@@ -15,7 +15,7 @@ import (
 
 	"github.com/gowebpki/jcs"
 
-	"trojmezi/internal/format/ucri/strictjson"
+	"trojmezi/internal/format/strictjson"
 )
 
 // Form says what exactly a signature's hash was taken over. The text of the

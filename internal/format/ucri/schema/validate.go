@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"trojmezi/internal/format/ucri/strictjson"
+	"trojmezi/internal/format/strictjson"
 )
 
 // Violation is the first breach of a schema in a document. Args never hold
@@ -28,20 +28,40 @@ func (s *Schema) Validate(doc string, depth int) (*Violation, *strictjson.Fault)
 	return w.found, w.sc.Fault()
 }
 
+// maxViolations bounds what Violations lists: nobody reads more.
+const maxViolations = 200
+
+// Violations is Validate for people who mend a document: it lists every breach, the
+// first ones of very many.
+func (s *Schema) Violations(doc string, depth int) ([]Violation, *strictjson.Fault) {
+	var all []Violation
+	w := walk{all: &all}
+	w.sc.Init(doc, depth)
+	w.value(s.root)
+	w.sc.End()
+	return all, w.sc.Fault()
+}
+
 type walk struct {
 	sc    strictjson.Scanner
 	found *Violation
+	all   *[]Violation // nil: only the first is wanted
 }
 
 func (w *walk) report(rule string, args ...any) {
-	if w.found != nil || w.sc.Fault() != nil {
+	if w.sc.Fault() != nil || w.all == nil && w.found != nil || w.all != nil && len(*w.all) >= maxViolations {
 		return
 	}
 	v := &Violation{Rule: rule, Place: w.sc.Place(), Args: map[string]any{}}
 	for i := 0; i < len(args); i += 2 {
 		v.Args[args[i].(string)] = args[i+1]
 	}
-	w.found = v
+	if w.found == nil {
+		w.found = v
+	}
+	if w.all != nil {
+		*w.all = append(*w.all, *v)
+	}
 }
 
 func (w *walk) value(n *node) {
@@ -101,7 +121,9 @@ func (w *walk) object(n *node) {
 		for _, i := range n.order {
 			if seen&(1<<i) == 0 {
 				w.report("missing", "member", n.members[i].name)
-				break
+				if w.all == nil {
+					break
+				}
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-// Package strictjson is a pull scanner over JSON text for the UCRI formats: one
+// Package strictjson is a pull scanner over JSON text for the wire formats: one
 // pass, no tree, no allocation on valid input without escapes in member names.
 // It takes RFC 8259 JSON with the limits of I-JSON (RFC 7493: UTF-8, unique
 // member names, no unpaired surrogates) and a limit of depth; a lenient scanner

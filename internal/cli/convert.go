@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"trojmezi/internal/format/convert"
+	"trojmezi/internal/format/tree"
+	"trojmezi/internal/kernel/i18n"
+)
+
+type convertCmd struct {
+	From    string `enum:"auto,ucri2,emsi-xml,emsi-json,edxl-xml,edxl-json" default:"auto" help:"${cli_convert_from}"`
+	To      string `required:"" enum:"ucri2,emsi-xml,emsi-json,edxl-xml,edxl-json" help:"${cli_convert_to}"`
+	Loss    string `placeholder:"FILE" help:"${cli_convert_loss}"`
+	Payload bool   `help:"${cli_convert_payload}"`
+	File    string `arg:"" optional:"" help:"${cli_convert_file}"`
+}
+
+// Run converts one message. It exits with 1 when the message is refused, and writes
+// nothing then.
+func (c *convertCmd) Run(e *env) error {
+	if c.Payload && convert.Format(c.To) != convert.UCRI2 {
+		fmt.Fprintln(e.errw, e.t("cli.convert.payload_only", nil))
+		return exit(exitUsage)
+	}
+	message, err := e.message(c.File)
+	if err != nil {
+		return err
+	}
+	r, fault := convert.Convert(message, convert.Format(c.From), convert.Format(c.To), convert.Options{Payload: c.Payload})
+	if fault != nil {
+		return e.refused(fault)
+	}
+	if c.Loss != "" {
+		text, err := json.MarshalIndent(r.Loss, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(c.Loss, append(text, '\n'), 0o600); err != nil { // it may hold personal data
+			return err
+		}
+	} else {
+		e.losses(r.Loss)
+	}
+	_, err = e.out.Write(r.Bytes)
+	return err
+}
+
+// message reads a file, or what is piped in; no more than can be read as one.
+func (e *env) message(file string) ([]byte, error) {
+	in := e.in
+	if file != "" {
+		f, err := os.Open(file)
+		if err != nil {
+			fmt.Fprintln(e.errw, e.t("cli.convert.no_file", i18n.Args{"detail": err.Error()}))
+			return nil, exit(exitUsage)
+		}
+		defer f.Close()
+		in = f
+	}
+	return io.ReadAll(io.LimitReader(in, int64(tree.DefaultLimits.Bytes)+1))
+}
+
+func (e *env) refused(f *convert.Fault) error {
+	text := e.t(f.Key, f.Args)
+	if e.json {
+		json.NewEncoder(e.out).Encode(map[string]any{"error": text, "rule": f.Rule, "line": f.Line})
+	} else {
+		fmt.Fprintln(e.errw, text)
+	}
+	return exit(exitFailed)
+}
+
+// losses tells people what is not as it was.
+func (e *env) losses(list []convert.Loss) {
+	for _, l := range list {
+		key := "cli.convert.lost"
+		args := i18n.Args{"path": l.Path, "value": l.Value, "reason": e.t("convert.reason."+string(l.Reason), nil)}
+		if l.MovedTo != nil {
+			key, args["to"] = "cli.convert.moved", *l.MovedTo
+		}
+		fmt.Fprintln(e.errw, e.t(key, args))
+	}
+}

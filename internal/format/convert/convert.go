@@ -1,0 +1,168 @@
+package convert
+
+import (
+	"embed"
+	"io/fs"
+
+	"trojmezi/internal/format/incident"
+	"trojmezi/internal/format/tree"
+)
+
+//go:embed locales/*.json
+var locales embed.FS
+
+// Locales returns the package's texts.
+func Locales() fs.FS { return locales }
+
+// Format is a format in one syntax.
+type Format string
+
+// The formats. Auto is for the source: what the document itself says.
+const (
+	Auto     Format = "auto"
+	UCRI2    Format = "ucri2"
+	EMSIXML  Format = "emsi-xml"
+	EMSIJSON Format = "emsi-json"
+	EDXLXML  Format = "edxl-xml"
+	EDXLJSON Format = "edxl-json"
+)
+
+// Formats lists those that can be written.
+var Formats = []Format{UCRI2, EMSIXML, EMSIJSON, EDXLXML, EDXLJSON}
+
+// Options are what a caller chooses.
+type Options struct {
+	// Payload writes of UCRI 2 the app message alone, without its envelope.
+	Payload bool
+}
+
+// Result is a converted message.
+type Result struct {
+	Bytes []byte
+	From  Format // as it was recognised
+	Loss  []Loss // in the order of the source; empty: nothing
+}
+
+// Fault is why a message cannot be converted.
+type Fault = tree.Fault
+
+func refuse(line int, rule string, args map[string]any) *Fault {
+	if args == nil {
+		args = map[string]any{}
+	}
+	args["line"] = line
+	return &Fault{Line: line, Rule: rule, Key: "convert.fault." + rule, Args: args}
+}
+
+// Convert turns a message into another format.
+func Convert(message []byte, from, to Format, o Options) (*Result, *Fault) {
+	d, f := tree.Parse(message, tree.DefaultLimits)
+	if f != nil {
+		return nil, f
+	}
+	format, f := Detect(d)
+	if f != nil && from == UCRI2 && d.Root.Kind == tree.Object && d.Syntax == tree.JSON {
+		format, f = UCRI2, nil // an app message alone need not say what it is
+	}
+	if f != nil {
+		return nil, f
+	}
+	if from != Auto && from != format {
+		return nil, refuse(d.Root.Line, "other_format", map[string]any{"found": string(format), "wanted": string(from)})
+	}
+	s, i, f := read(d, format)
+	if f != nil {
+		return nil, f
+	}
+	r := write(s, i, to, o)
+	return &Result{Bytes: r.bytes(to), From: format, Loss: s.report(r)}, nil
+}
+
+// Detect tells which format a document is in.
+func Detect(d *tree.Document) (Format, *Fault) {
+	n := d.Root
+	has := func(names ...string) bool {
+		for _, name := range names {
+			if n.Get(name) == nil {
+				return false
+			}
+		}
+		return true
+	}
+	switch {
+	case d.Syntax == tree.XML && n.Name == edxlRoot:
+		return EDXLXML, nil
+	case d.Syntax == tree.XML && n.Name == "alert":
+		return "", refuse(n.Line, "cap", nil)
+	case d.Syntax == tree.XML:
+		if m := emsiIn(n); m != nil {
+			return EMSIXML, nil
+		}
+	case has("distributionID"):
+		return EDXLJSON, nil
+	case has("payload"), has("sharedIncidentId"), has("resourceRequestId"), has("requestId"):
+		return UCRI2, nil
+	case emsiIn(n) != nil:
+		return EMSIJSON, nil
+	}
+	return "", refuse(n.Line, "unknown", nil)
+}
+
+func read(d *tree.Document, format Format) (*source, *incident.Incident, *Fault) {
+	switch format {
+	case UCRI2:
+		return readUCRI(d)
+	case EDXLXML, EDXLJSON:
+		return readEDXL(d)
+	}
+	n, path := within(d, d.Root)
+	s, i := readEMSI(d, n, path)
+	s.outside(d, n)
+	s.rest(i)
+	return s, i, nil
+}
+
+// outside indexes what stands around an embedded message, in front of it.
+func (s *source) outside(d *tree.Document, inner *tree.Node) {
+	var around []*leaf
+	for p, n := range d.Walk() {
+		if len(n.Kids) == 0 && (n.Start < inner.Start || n.Start >= inner.End) {
+			around = append(around, &leaf{path: p, key: "~" + p, node: n})
+		}
+	}
+	s.leaves = append(around, s.leaves...)
+}
+
+func write(s *source, i *incident.Incident, to Format, o Options) *result {
+	switch to {
+	case UCRI2:
+		return toUCRI(s, i, o.Payload)
+	case EDXLXML, EDXLJSON:
+		return toEDXL(s, i, to)
+	}
+	return toEMSI(s, i, to)
+}
+
+// bytes writes the result.
+func (r *result) bytes(to Format) []byte {
+	if r.syntax == tree.XML {
+		return tree.AppendXML(nil, r.root)
+	}
+	if data := r.root.Get("payload").Get("data"); to == UCRI2 && data != nil && data.Kind == tree.Object {
+		text := &tree.Node{Name: data.Name, Kind: tree.String, Text: string(tree.AppendJSON(nil, data))}
+		inner, outer := *r.root.Get("payload"), *r.root
+		inner.Kids, outer.Kids = replaced(inner.Kids, data, text), replaced(outer.Kids, r.root.Get("payload"), &inner)
+		return tree.AppendJSON(nil, &outer)
+	}
+	return tree.AppendJSON(nil, r.root)
+}
+
+func replaced(kids []*tree.Node, old, n *tree.Node) []*tree.Node {
+	out := make([]*tree.Node, len(kids))
+	for i, k := range kids {
+		if out[i] = k; k == old {
+			out[i] = n
+		}
+	}
+	return out
+}

@@ -1,0 +1,177 @@
+package convert
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"trojmezi/internal/format/edxl"
+	"trojmezi/internal/format/incident"
+	"trojmezi/internal/format/shape"
+	"trojmezi/internal/format/tree"
+)
+
+const (
+	systemEDXL = "edxl"
+	edxlRoot   = "edxlDistribution"
+	edxlSpace  = "urn:oasis:names:tc:emergency:EDXL:DE:2.0"
+	// edxlLife is how long an envelope is good when the message says nothing.
+	edxlLife = 24 * time.Hour
+)
+
+// kindsOf are the kinds of an envelope for the types of a message of EMSI, statuses
+// those for its modes.
+var (
+	kindsOf  = map[string]string{"ALERT": "Report", "UPDATE": "Update", "CANCEL": "Cancel", "ACK": "Ack", "ERROR": "Error"}
+	statuses = map[string]string{"ACTUAL": "Actual", "EXERCS": "Exercise", "SYSTEM": "System", "TEST": "Test"}
+)
+
+// embedded is where content stands in the two syntaxes.
+const (
+	contentXML  = "content/contentObject/contentXML/embeddedXMLContent"
+	contentJSON = "content/jsonContent/embeddedJsonContent"
+)
+
+// content finds the message of EMSI in an envelope, with its path; nil without.
+func content(d *tree.Document) (*tree.Node, string) {
+	for _, n := range d.Walk() {
+		if n.Name == "embeddedXMLContent" || n.Name == "embeddedJsonContent" {
+			if inner, path := within(d, n); inner != nil {
+				return inner, path
+			}
+		}
+	}
+	return nil, ""
+}
+
+// within finds the message of EMSI at or in a part of a document, with its path.
+func within(d *tree.Document, part *tree.Node) (*tree.Node, string) {
+	inner := emsiIn(part)
+	for p, n := range d.Walk() {
+		if n == inner && n != nil {
+			return n, p
+		}
+	}
+	return nil, ""
+}
+
+// readEDXL reads an envelope with the message of EMSI in it. One that its schema
+// refuses is refused.
+func readEDXL(d *tree.Document) (*source, *incident.Incident, *Fault) {
+	for _, dev := range edxl.Check(d) {
+		if dev.Severity == shape.Error {
+			return nil, nil, &Fault{Line: dev.Line, Rule: dev.Rule, Key: dev.Key, Args: dev.Args}
+		}
+	}
+	inner, path := content(d)
+	if inner == nil {
+		return nil, nil, refuse(d.Root.Line, "no_content", nil)
+	}
+	s, i := readEMSI(d, inner, path)
+	s.outside(d, inner)
+	m := &i.Message
+	take := func(v *incident.Value, names ...string) {
+		for _, l := range s.leaves {
+			if !l.taken && !v.Is() && strings.HasPrefix(l.key, "~") && strings.HasSuffix(l.path, "/"+strings.Join(names, "/")) {
+				l.taken = true
+				*v = s.value(l)
+				v.Origin.System = systemEDXL
+			}
+		}
+	}
+	grow(&m.Receivers, 1)
+	take(&m.Receivers[0].Address, "explicitAddress", "explicitAddressValue")
+	take(&m.Expires, "dateTimeExpires")
+	take(&m.Sent, "dateTimeSent")
+	s.rest(i)
+	return s, i, nil
+}
+
+// toEDXL writes an envelope with the message of EMSI in it.
+func toEDXL(s *source, i *incident.Incident, to Format) *result {
+	root := &tree.Node{Name: edxlRoot, Space: edxlSpace, Kind: tree.Object}
+	r := newResult(tree.XML, root, map[string]bool{})
+	content := contentXML + "/" + emsiRoot
+	if to == EDXLJSON {
+		r.syntax, root.Name, root.Space = tree.JSON, "", ""
+		content = contentJSON + "/" + emsiRoot
+		r.arrays = map[string]bool{"content": true}
+		for k := range emsiArrays {
+			r.arrays[content+"/"+k] = true
+		}
+	}
+	if to == EDXLXML {
+		root.Kids = append(root.Kids, linked("extended"))
+	}
+	m := &i.Message
+	sender, ok := edxlText(m.Sender.Address)
+	if !ok {
+		sender = derived(unnamed, nil)
+	}
+	sent := sentAt(i)
+	t, _ := moment(sent)
+	end := derived(t.Add(edxlLife).Format(emsiTime), nil)
+	if e, ok := moment(m.Expires); ok {
+		end = derived(e.Format(emsiTime), &m.Expires)
+	}
+	kind := kindsOf[strings.ToUpper(m.Type.Text)]
+	status := statuses[strings.ToUpper(i.Kind.Text)]
+	if kind == "" {
+		kind = kindsOf["ALERT"]
+	}
+	if status == "" {
+		status = statuses["ACTUAL"]
+	}
+	if to == EDXLJSON && status != statuses["ACTUAL"] {
+		status = statuses["EXERCS"] // the profile has two
+	}
+	id, ok := edxlText(m.ID)
+	if !ok || len(sender.Text)+len(id.Text) >= edxlLength {
+		id = uuidOf(m.ID)
+	}
+	r.put("distributionID", sender.Text+"_"+id.Text, tree.String)
+	r.put("senderID", sender.Text, tree.String)
+	r.put("dateTimeSent", t.Format(emsiTime), tree.String)
+	r.moved(&end, r.put("dateTimeExpires", end.Text, tree.String), Rewritten)
+	r.put("distributionStatus", status, tree.String)
+	r.put("distributionKind", kind, tree.String)
+	r.put("descriptor/language", "und", tree.String)
+	receiver := derived(unnamed, nil)
+	if len(m.Receivers) > 0 {
+		if v, ok := edxlText(m.Receivers[0].Address); ok {
+			receiver = v
+		}
+	}
+	r.put("descriptor/explicitAddress/explicitAddressScheme", "hubex", tree.String)
+	r.moved(&receiver, r.put("descriptor/explicitAddress/explicitAddressValue", receiver.Text, tree.String), Rewritten)
+	if to == EDXLXML {
+		r.put(content, "", tree.String).Space = emsiSpace
+	}
+	r.emsi(s, i, content)
+	if to == EDXLXML {
+		inner := root.Get("content")
+		for _, n := range []*tree.Node{root.Get("descriptor"), inner, inner.Get("contentObject")} {
+			n.Kids = slices.Insert(n.Kids, 0, linked("resource"))
+		}
+	}
+	return r
+}
+
+// linked is the attribute by which version 2.0 calls its parts ends of links.
+func linked(kind string) *tree.Node {
+	return &tree.Node{Name: tree.AttributeMark + "xlink:type", Space: "http://www.w3.org/1999/xlink", Kind: tree.String, Text: kind}
+}
+
+const (
+	// edxlLength bounds a text of an envelope, in characters; we count bytes.
+	edxlLength = 1023
+	// unnamed stands where the envelope demands an address and nobody said one.
+	unnamed = "unknown"
+)
+
+// edxlText is a value as a text of an envelope, which has no empty ones; false if it
+// is none.
+func edxlText(v incident.Value) (incident.Value, bool) {
+	text := strings.Join(strings.Fields(v.Text), " ")
+	return derived(text, &v), text != "" && len(text) < edxlLength/2
+}

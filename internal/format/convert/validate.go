@@ -1,0 +1,111 @@
+package convert
+
+import (
+	"slices"
+
+	"trojmezi/internal/format/edxl"
+	"trojmezi/internal/format/emsi"
+	"trojmezi/internal/format/shape"
+	"trojmezi/internal/format/tree"
+	"trojmezi/internal/format/ucri"
+)
+
+// Verdict is what the standard of a message says of it.
+type Verdict struct {
+	Format     Format // "" when it is none that is known
+	Valid      bool   // by the standard's own schema
+	Deviations []shape.Deviation
+}
+
+// Validate judges a message by the schema of its own standard and lists everything
+// in it that is not as the standard says, in the order of its lines. What stands in
+// an envelope is judged too, but does not make the envelope invalid: to its schema
+// any content is right.
+func Validate(message []byte) Verdict {
+	d, f := tree.Parse(message, tree.DefaultLimits)
+	if f == nil {
+		var format Format
+		if format, f = Detect(d); f == nil {
+			v := verdict(d, format)
+			slices.SortStableFunc(v.Deviations, func(a, b shape.Deviation) int { return a.Line - b.Line })
+			return v
+		}
+	}
+	return Verdict{Deviations: []shape.Deviation{{Line: max(f.Line, 1), Rule: f.Rule, Severity: shape.Error, Key: f.Key, Args: f.Args}}}
+}
+
+func verdict(d *tree.Document, format Format) Verdict {
+	v := Verdict{Format: format}
+	switch format {
+	case UCRI2:
+		v.Deviations = checkUCRI(d)
+		v.Valid = len(v.Deviations) == 0
+		return v
+	case EDXLXML, EDXLJSON:
+		_, v.Deviations = edxl.Read(d) // with its doubts, beside what the schema says
+	default:
+		v.Deviations = emsi.Check(d)
+	}
+	v.Valid = !slices.ContainsFunc(v.Deviations, func(d shape.Deviation) bool { return d.Severity == shape.Error })
+	n, path := within(d, d.Root)
+	if format == EDXLXML || format == EDXLJSON {
+		if n, path = content(d); n == nil {
+			return v
+		}
+		for _, dev := range emsi.CheckNode(n, d.Syntax, path) {
+			dev.Severity = shape.Warning
+			v.Deviations = append(v.Deviations, dev)
+		}
+	}
+	// What was understood although the schema refuses it, and what it cannot see.
+	_, liberal := emsi.Read(n, d.Syntax, path)
+	for _, dev := range liberal {
+		if !slices.ContainsFunc(v.Deviations, func(o shape.Deviation) bool { return o.Path == dev.Path }) {
+			v.Deviations = append(v.Deviations, dev)
+		}
+	}
+	return v
+}
+
+// checkUCRI judges an envelope with the message in it, or a message alone: then by
+// the schema that has the least to say against it.
+func checkUCRI(d *tree.Document) []shape.Deviation {
+	p := d.Root.Get("payload")
+	if p == nil {
+		var best []*ucri.Error
+		for i, m := range ucri.Messages() {
+			errs := ucri.DataErrors(&ucri.Payload{AppID: m.AppID, AppVersion: m.AppVersion, SchemaID: m.SchemaID, ContentType: ucri.ContentJSON, Data: string(d.Text)})
+			if i == 0 || len(errs) < len(best) {
+				best = errs
+			}
+		}
+		return placedIn(d, "", nil, best)
+	}
+	all := placedIn(d, "", nil, ucri.SendErrors(d.Text))
+	text := func(name string) string { return p.Get(name).Value() }
+	if p.Get("data") == nil {
+		return all
+	}
+	return append(all, placedIn(d, pathData, p.Get("data"), ucri.DataErrors(&ucri.Payload{
+		AppID: text("appId"), AppVersion: text("appVersion"), SchemaID: text("schemaId"), ContentType: text("contentType"), Data: text("data"),
+	}))...)
+}
+
+// placedIn gives the errors of a document their lines: those within a string have
+// the string's.
+func placedIn(d *tree.Document, prefix string, in *tree.Node, errs []*ucri.Error) []shape.Deviation {
+	lines := map[string]int{}
+	for p, n := range d.Walk() {
+		lines[p] = n.Line
+	}
+	var all []shape.Deviation
+	for _, e := range errs {
+		line := max(lines[e.Place], 1)
+		if in != nil {
+			line = in.Line
+		}
+		rule := e.Key[len("ucri."):]
+		all = append(all, shape.Deviation{Path: prefix + e.Place, Line: line, Rule: rule, Severity: shape.Error, Key: e.Key, Args: e.Args})
+	}
+	return all
+}
