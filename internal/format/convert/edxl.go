@@ -83,6 +83,7 @@ func readEDXL(d *tree.Document) (*source, *incident.Incident, *Fault) {
 	take(&m.Receivers[0].Address, "explicitAddress", "explicitAddressValue")
 	take(&m.Expires, "dateTimeExpires")
 	take(&m.Sent, "dateTimeSent")
+	take(&m.Language, "descriptor", "language")
 	s.rest(i)
 	return s, i, nil
 }
@@ -135,7 +136,11 @@ func toEDXL(s *source, i *incident.Incident, to Format) *result {
 	r.moved(&end, r.put("dateTimeExpires", end.Text, tree.String), Rewritten)
 	r.put("distributionStatus", status, tree.String)
 	r.put("distributionKind", kind, tree.String)
-	r.put("descriptor/language", "und", tree.String)
+	language := derived(undetermined, nil)
+	if v, ok := edxlText(m.Language); ok {
+		language = v
+	}
+	r.moved(&language, r.put("descriptor/language", language.Text, tree.String), Rewritten)
 	receiver := derived(unnamed, nil)
 	if len(m.Receivers) > 0 {
 		if v, ok := edxlText(m.Receivers[0].Address); ok {
@@ -165,6 +170,8 @@ func linked(kind string) *tree.Node {
 const (
 	// edxlLength bounds a text of an envelope, in characters; we count bytes.
 	edxlLength = 1023
+	// undetermined is the language of which nobody said anything (spec: ISO 639-2).
+	undetermined = "und"
 	// unnamed stands where the envelope demands an address and nobody said one.
 	unnamed = "unknown"
 )

@@ -24,8 +24,9 @@ func toEMSI(s *source, i *incident.Incident, to Format) *result {
 // emsi writes the message below a key. What has no field is in the event's free
 // text, a part of the message a line.
 func (r *result) emsi(s *source, i *incident.Incident, key string) {
+	var lines []addressLine
 	if s.system == systemUCRI {
-		forEMSI(i)
+		lines = forEMSI(i)
 	}
 	fillEMSI(i)
 	cells := emsiCells(i)
@@ -33,9 +34,17 @@ func (r *result) emsi(s *source, i *incident.Incident, key string) {
 		if t, ok := moment(*c.v); ok && isTime(c.key) {
 			*c.v = derived(t.Format(emsiTime), c.v)
 		}
+		if list := emsiLists[plain(c.key)]; list != "" && c.v.Is() {
+			*c.v = coded(*c.v, list)
+		}
 		cells[n].key = join(key, c.key)
 	}
 	r.write(cells)
+	for n, l := range lines {
+		for _, v := range l.parts {
+			r.moved(&v, r.at[join(key, at("EVENT/EGEO/POSITION/ADDRESS", n))], Rewritten)
+		}
+	}
 	n := r.root
 	if key != "" {
 		for name := range strings.SplitSeq(key, "/") {
@@ -45,24 +54,54 @@ func (r *result) emsi(s *source, i *incident.Incident, key string) {
 		}
 	}
 	r.mend(n)
-	lines := []string{}
-	if i.Description.Is() && strings.TrimSpace(i.Description.Text) != "" {
-		lines = append(lines, i.Description.Text)
-	}
-	var at *tree.Node
+	r.freeText(s, i.Description, join(key, "EVENT/FREETEXT"))
+}
+
+// freeText writes what the result does not hold yet behind the description.
+func (r *result) freeText(s *source, description incident.Value, key string) {
 	rest := s.remarks(r)
-	for _, m := range rest {
-		lines = append(lines, m.text())
+	if len(rest) == 0 {
+		return
 	}
-	if len(rest) > 0 {
-		at = r.put(join(key, "EVENT/FREETEXT"), strings.Join(lines, "\n"), tree.String)
-	}
-	if i.Description.Is() && at != nil {
-		r.why[i.Description.Origin.Path] = Rewritten
+	var text []string
+	if strings.TrimSpace(description.Text) != "" {
+		text = append(text, description.Text)
 	}
 	for _, m := range rest {
-		r.noted(m, at)
+		text = append(text, m.text())
 	}
+	n := r.put(key, strings.Join(text, "\n"), tree.String)
+	if description.Is() {
+		r.why[description.Origin.Path] = Rewritten
+	}
+	for _, m := range rest {
+		r.noted(m, n)
+	}
+}
+
+// emsiLists are the lists of codes, by keys without numbers.
+var emsiLists = map[string]emsi.List{
+	"CONTEXT/MODE": emsi.ModeList, "CONTEXT/MSGTYPE": emsi.MessageTypeList, "CONTEXT/LINK/LINK_ROLE": emsi.LinkRoleList, "CONTEXT/LEVEL": emsi.LevelList,
+	"CONTEXT/SECLASS": emsi.SecrecyList, "CONTEXT/URGENCY": emsi.UrgencyList, "CONTEXT/EXTERNAL_INFO/TYPE": emsi.InfoTypeList,
+	"EVENT/ETYPE/CATEGORY": emsi.CategoryList, "EVENT/ETYPE/ACTOR": emsi.ActorList, "EVENT/ETYPE/ENV": emsi.EnvironmentList,
+	"EVENT/SOURCE": emsi.SourceList, "EVENT/SCALE": emsi.ScaleList, "EVENT/STATUS": emsi.EventStatusList, "EVENT/RISK_ASSESMENT": emsi.RiskList,
+	"EVENT/EGEO/TYPE": emsi.AreaTypeList, "EVENT/EGEO/WEATHER": emsi.WeatherList, "EVENT/CAUSE": emsi.CauseList,
+	"MISSION/TYPE": emsi.MissionTypeList, "MISSION/STATUS": emsi.MissionStateList, "MISSION/PRIORITY": emsi.PriorityList,
+	"RESOURCE/RTYPE/RCLASS": emsi.ClassList, "RESOURCE/RGEO/TYPE": emsi.ResourceGeoList, "RESOURCE/UM": emsi.UnitList, "RESOURCE/STATUS": emsi.ResourceList,
+	"RESOURCE/CONTACTS/TYPE": emsi.ContactList,
+}
+
+// coded is a code in its right spelling. One that no list has gives way to the
+// nearest above it in its tree, and is itself left for the free text.
+func coded(v incident.Value, list emsi.List) incident.Value {
+	nearest, exact := emsi.Known(list, v.Text)
+	switch {
+	case exact || nearest == "":
+		return v
+	case strings.HasPrefix(strings.ToUpper(strings.TrimSpace(v.Text)), nearest+"/"):
+		return derived(nearest, nil)
+	}
+	return derived(nearest, &v)
 }
 
 // isTime reports whether a key is that of a time.
@@ -150,14 +189,24 @@ func without(kids []*tree.Node, out map[*tree.Node]bool) []*tree.Node {
 	})
 }
 
-// forEMSI names what EMSI has another place for than UCRI 2.
-func forEMSI(i *incident.Incident) {
+// addressLine is a line of an address with the values it consists of.
+type addressLine struct {
+	text  string
+	parts []incident.Value
+}
+
+// forEMSI names what EMSI has another place for than UCRI 2. It returns the lines of
+// the address.
+func forEMSI(i *incident.Incident) []addressLine {
 	if i.Own.Is() {
 		org := i.Message.Sender.Address
 		if !org.Is() {
 			org = derived(systemUCRI, nil)
 		}
 		i.References = append(i.References, incident.Reference{Organisation: org, IDs: []incident.Value{i.Own}})
+	}
+	if !i.ID.Is() && len(i.Resources) > 0 {
+		i.ID = i.Resources[0].Request // an answer names the request alone
 	}
 	i.Own, i.ID = i.ID, incident.Value{}
 	i.Description, i.Remark = i.Remark, incident.Value{}
@@ -171,14 +220,24 @@ func forEMSI(i *incident.Incident) {
 		}
 	}
 	a := l.Address
-	for _, v := range []incident.Value{a.Street, a.House, a.Postal, a.City, a.District, a.State, a.Country, a.Note} {
-		if v.Is() {
-			area.Lines = append(area.Lines, v)
+	var lines []addressLine
+	for _, parts := range [][]incident.Value{{a.Street, a.House}, {a.Postal, a.City, a.District}, {a.State}, {a.Country}, {a.Note}} {
+		var line addressLine
+		var words []string
+		for _, v := range parts {
+			if v.Is() {
+				line.parts, words = append(line.parts, v), append(words, v.Text)
+			}
+		}
+		if line.text = strings.Join(words, " "); len(words) > 0 {
+			lines = append(lines, line)
+			area.Lines = append(area.Lines, derived(line.text, nil))
 		}
 	}
 	if len(area.Points) > 0 || len(area.Lines) > 0 || area.Name.Is() {
 		i.Areas = append(i.Areas, incident.Area{Location: area})
 	}
+	return lines
 }
 
 // fillEMSI fills in what EMSI demands.

@@ -84,6 +84,7 @@ type Incident struct {
 type Message struct {
 	ID, Type, Created, Sent, Expires Value
 	Level, Secrecy, Urgency          Value
+	Language                         Value // of its texts
 	Note                             Value
 	Sender                           Party
 	Receivers                        []Party

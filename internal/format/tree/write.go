@@ -126,12 +126,12 @@ func appendXML(dst []byte, n *Node, space, line string, prefixes map[string]stri
 	}
 	dst = append(dst, '>')
 	if n.Kind != Object {
-		dst = appendText(dst, n.Text)
+		dst = appendContent(dst, n.Text)
 	} else {
 		inner := line + indent
 		for _, k := range kids {
 			if k.Name == TextName {
-				dst = appendText(dst, k.Text)
+				dst = appendContent(dst, k.Text)
 				continue
 			}
 			dst = appendXML(append(dst, inner...), k, n.Space, inner, nil)
@@ -149,4 +149,9 @@ func appendText(dst []byte, text string) []byte {
 	var b bytes.Buffer
 	_ = xml.EscapeText(&b, []byte(text)) // a Buffer takes all
 	return append(dst, b.Bytes()...)
+}
+
+// appendContent writes text within an element, where lines may stay lines.
+func appendContent(dst []byte, text string) []byte {
+	return append(dst, strings.NewReplacer("&#xA;", "\n", "&#x9;", "\t", "&#39;", "'", "&#34;", `"`).Replace(string(appendText(nil, text)))...)
 }
