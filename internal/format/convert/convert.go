@@ -1,8 +1,11 @@
 package convert
 
 import (
+	"bytes"
 	"embed"
+	"encoding/json"
 	"io/fs"
+	"strings"
 
 	"trojmezi/internal/format/incident"
 	"trojmezi/internal/format/tree"
@@ -74,6 +77,9 @@ func Convert(message []byte, from, to Format, o Options) (*Result, *Fault) {
 	if f != nil {
 		return nil, f
 	}
+	if s.system == systemUCRI && to != UCRI2 && !ofIncident(s.schema) {
+		return nil, refuse(d.Root.Line, "no_incident", map[string]any{"app": s.schema.AppID, "message": s.schema.SchemaID})
+	}
 	r := write(s, i, to, o)
 	return &Result{Bytes: r.bytes(to), From: format, Loss: s.report(r)}, nil
 }
@@ -90,7 +96,7 @@ func Detect(d *tree.Document) (Format, *Fault) {
 		return true
 	}
 	switch {
-	case d.Syntax == tree.XML && n.Name == edxlRoot:
+	case d.Syntax == tree.XML && strings.EqualFold(n.Name, edxlRoot): // version 1.0 writes it with a capital
 		return EDXLXML, nil
 	case d.Syntax == tree.XML && n.Name == "alert":
 		return "", refuse(n.Line, "cap", nil)
@@ -100,7 +106,7 @@ func Detect(d *tree.Document) (Format, *Fault) {
 		}
 	case has("distributionID"):
 		return EDXLJSON, nil
-	case has("payload"), has("sharedIncidentId"), has("resourceRequestId"), has("requestId"):
+	case has("payload"), has("sharedIncidentId"), has("resourceRequestId"), has("requestId"), has("messageId", "status"):
 		return UCRI2, nil
 	case emsiIn(n) != nil:
 		return EMSIJSON, nil
@@ -116,18 +122,24 @@ func read(d *tree.Document, format Format) (*source, *incident.Incident, *Fault)
 		return readEDXL(d)
 	}
 	n, path := within(d, d.Root)
+	if part(n, "EVENT") == nil {
+		return nil, nil, refuse(n.Line, "no_event", nil)
+	}
 	s, i := readEMSI(d, n, path)
 	s.outside(d, n)
 	s.rest(i)
 	return s, i, nil
 }
 
+// outsideMark begins the keys of what stands around an embedded message.
+const outsideMark = "~"
+
 // outside indexes what stands around an embedded message, in front of it.
 func (s *source) outside(d *tree.Document, inner *tree.Node) {
 	var around []*leaf
 	for p, n := range d.Walk() {
 		if len(n.Kids) == 0 && (n.Start < inner.Start || n.Start >= inner.End) {
-			around = append(around, &leaf{path: p, key: "~" + p, node: n})
+			around = append(around, &leaf{path: p, key: outsideMark + p, node: n})
 		}
 	}
 	s.leaves = append(around, s.leaves...)
@@ -149,7 +161,12 @@ func (r *result) bytes(to Format) []byte {
 		return tree.AppendXML(nil, r.root)
 	}
 	if data := r.root.Get("payload").Get("data"); to == UCRI2 && data != nil && data.Kind == tree.Object {
-		text := &tree.Node{Name: data.Name, Kind: tree.String, Text: string(tree.AppendJSON(nil, data))}
+		text := &tree.Node{Name: data.Name, Kind: tree.String, Text: r.original}
+		if r.original == "" {
+			var b bytes.Buffer
+			_ = json.Compact(&b, tree.AppendJSON(nil, data)) // it is JSON
+			text.Text = b.String()
+		}
 		inner, outer := *r.root.Get("payload"), *r.root
 		inner.Kids, outer.Kids = replaced(inner.Kids, data, text), replaced(outer.Kids, r.root.Get("payload"), &inner)
 		return tree.AppendJSON(nil, &outer)

@@ -217,6 +217,12 @@ func TestUCRIToOthers(t *testing.T) {
 	for name, text := range messages(t) {
 		for _, to := range Formats {
 			r, f := Convert(text, UCRI2, to, Options{})
+			if catalogue := strings.Contains(name, "_catalogue.") || strings.HasPrefix(name, "transport_"); catalogue && to != UCRI2 {
+				if f == nil || f.Rule != "no_incident" {
+					t.Errorf("%s to %s: %v", name, to, f)
+				}
+				continue
+			}
 			if f != nil {
 				t.Errorf("%s to %s: %v", name, to, f)
 				continue

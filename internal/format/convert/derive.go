@@ -40,29 +40,41 @@ func derived(text string, from *incident.Value) incident.Value {
 	return incident.Value{Text: text, Origin: o}
 }
 
-// uuidOf is an identifier as a UUID.
-func uuidOf(v incident.Value) incident.Value {
+// uuidOf is an identifier as a UUID. One that is none is named within its sender's
+// numbers: two senders may count alike.
+func uuidOf(v, sender incident.Value) incident.Value {
 	if schema.IsUUID(v.Text) {
 		return derived(strings.ToLower(v.Text), &v)
 	}
-	u := uuid5(v.Text)
+	name := v.Text
+	if sender.Text != "" && !strings.HasPrefix(name, sender.Text+".") {
+		name = sender.Text + "." + name // as EMSI writes the number of a main event
+	}
+	u := uuid5(name)
 	return derived(fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]), nil)
 }
+
+// nobody is the address of whom no message names: the nil UUID's.
+const nobody = "2.25.0"
 
 // oidOf is an address as an object identifier: one that is none stands below the arc
 // of UUIDs (spec: X.667, §7).
 func oidOf(v incident.Value) incident.Value {
-	if ucri.ValidOID(v.Text) {
+	text := strings.TrimSpace(v.Text)
+	switch {
+	case text == "":
+		return derived(nobody, nil)
+	case ucri.ValidOID(v.Text):
 		return v
 	}
-	u := uuid5(v.Text)
+	u := uuid5(text)
 	return derived("2.25."+new(big.Int).SetBytes(u[:]).String(), nil)
 }
 
 // number is a value as JSON writes numbers; false if it is none or is out of bounds.
 func number(v incident.Value, low, high float64) (incident.Value, bool) {
 	text := strings.TrimSpace(v.Text)
-	f, err := strconv.ParseFloat(text, 64)
+	f, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64)
 	if err != nil || !(f >= low && f <= high) {
 		return v, false
 	}
@@ -76,12 +88,37 @@ func number(v incident.Value, low, high float64) (incident.Value, bool) {
 // without fractions, as the pattern of its JSON schema demands.
 const emsiTime = "2006-01-02T15:04:05-07:00"
 
+// spellings of times that are met and understood, beside those of RFC 3339.
+var spellings = []string{"2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00", "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05.999999999Z0700"}
+
 // moment is a value as a time; false if it is none.
 func moment(v incident.Value) (time.Time, bool) {
 	if !v.Is() {
 		return time.Time{}, false
 	}
-	return ucri.ParseTime(strings.TrimSpace(v.Text))
+	text := strings.TrimSpace(v.Text)
+	if t, ok := ucri.ParseTime(text); ok {
+		return t, true
+	}
+	for _, layout := range spellings {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// stamp is a value as a time of RFC 3339; false if it is none.
+func stamp(v incident.Value) (incident.Value, bool) {
+	t, ok := moment(v)
+	if !ok {
+		return v, false
+	}
+	text := strings.TrimSpace(v.Text)
+	if _, ok := ucri.ParseTime(text); !ok {
+		text = t.Format(time.RFC3339Nano)
+	}
+	return derived(text, &v), true
 }
 
 // firstMoment is the first of some values that is a time.
@@ -94,40 +131,72 @@ func firstMoment(values ...*incident.Value) (*incident.Value, bool) {
 	return nil, false
 }
 
-// placed is the first location of an incident that says where something is.
+// placed is where the incident is: as the event says it, and where its tasks are only
+// if that says nothing.
 func placed(i *incident.Incident) *incident.Location {
-	all := []*incident.Location{&i.Location}
+	event := []*incident.Location{&i.Location}
 	for n := range i.Areas {
-		all = append(all, &i.Areas[n].Location)
+		event = append(event, &i.Areas[n].Location)
 	}
+	var tasks []*incident.Location
 	for n := range i.Tasks {
-		all = append(all, &i.Tasks[n].Location)
+		tasks = append(tasks, &i.Tasks[n].Location)
 	}
-	var lines *incident.Location
-	for _, l := range all {
-		for _, p := range l.Points {
-			if _, _, ok := degrees(p); ok {
+	for _, all := range [][]*incident.Location{event, tasks} {
+		var words *incident.Location
+		for _, l := range all {
+			if _, ok := pointOf(l); ok {
 				return l
 			}
+			if words == nil && (len(l.Lines) > 0 || l.Name.Is() || l.Address.Street.Is()) {
+				words = l
+			}
 		}
-		if lines == nil && (len(l.Lines) > 0 || l.Name.Is() || l.Address.Street.Is()) {
-			lines = l
+		if words != nil {
+			return words
 		}
 	}
-	return lines
+	return nil
 }
 
-// degrees are the coordinates of a point as numbers of JSON.
-func degrees(p incident.Point) (lat, lon incident.Value, ok bool) {
-	lat, okLat := number(p.Lat, -90, 90)
-	lon, okLon := number(p.Lon, -180, 180)
-	return lat, lon, okLat && okLon
+// worldSystems are the names of WGS 84 in degrees; "" is what is meant without one.
+var worldSystems = map[string]bool{"": true, "EPSG-4326": true, "EPSG:4326": true, "EPSG 4326": true, "4326": true, "WGS84": true, "WGS-84": true, "WGS 84": true}
+
+// pointOf is the point of a location: its one, or the middle of several, which is
+// derived. Without a point on Earth, or in another system of coordinates, it is false.
+func pointOf(l *incident.Location) (incident.Point, bool) {
+	if !worldSystems[strings.ToUpper(strings.TrimSpace(l.System.Text))] {
+		return incident.Point{}, false
+	}
+	var points []incident.Point
+	var lat, lon float64
+	for _, p := range l.Points {
+		y, okLat := number(p.Lat, -90, 90)
+		x, okLon := number(p.Lon, -180, 180)
+		fy, _ := strconv.ParseFloat(y.Text, 64)
+		fx, _ := strconv.ParseFloat(x.Text, 64)
+		if !okLat || !okLon || fy == 0 && fx == 0 { // nobody is in the Gulf of Guinea: it was left empty
+			continue
+		}
+		points = append(points, incident.Point{Lat: y, Lon: x})
+		lat, lon = lat+fy, lon+fx
+	}
+	switch n := float64(len(points)); {
+	case n == 0:
+		return incident.Point{}, false
+	case n == 1 || strings.EqualFold(strings.TrimSpace(l.Type.Text), "POINT"):
+		return points[0], true
+	default:
+		text := func(v float64) incident.Value { return derived(strconv.FormatFloat(v, 'f', 6, 64), nil) }
+		return incident.Point{Lat: text(lat / n), Lon: text(lon / n)}, true
+	}
 }
 
 // remark is what one part of a message says that has no field elsewhere.
 type remark struct {
 	label  string
 	leaves []*leaf
+	names  []string // of the leaves
 }
 
 // transport are the values of an envelope of UCRI 2 that are about its way.
@@ -139,6 +208,7 @@ var transport = map[string]bool{
 // stands in. Empty values and pieces of syntax say nothing.
 func (s *source) remarks(r *result) []remark {
 	var all []remark
+	at := map[string]int{}
 	for _, l := range s.leaves {
 		if r.into[l.path] != nil {
 			continue
@@ -155,48 +225,51 @@ func (s *source) remarks(r *result) []remark {
 			r.why[l.path] = Transport
 			continue
 		}
-		label := s.label(l)
-		if n := len(all); n == 0 || all[n-1].label != label {
+		label, name := s.label(l)
+		n, known := at[label]
+		if !known {
+			n = len(all)
+			at[label] = n
 			all = append(all, remark{label: label})
 		}
-		all[len(all)-1].leaves = append(all[len(all)-1].leaves, l)
+		all[n].leaves, all[n].names = append(all[n].leaves, l), append(all[n].names, name)
 	}
 	return all
 }
 
-// label names the part of a message a value stands in, for people.
-func (s *source) label(l *leaf) string {
-	parts := strings.Split(strings.TrimPrefix(l.path, pathData), "/")
-	parts = parts[:len(parts)-1]
-	out := []string{strings.ToUpper(s.system)}
-	for _, p := range parts {
-		switch {
-		case p == "" || strings.EqualFold(p, emsiRoot):
-		case isNumber(p):
-			n, _ := strconv.Atoi(p)
-			out[len(out)-1] += " " + strconv.Itoa(n+1)
-		default:
-			out = append(out, unpoint.Replace(p))
+// label names the part of a message a value stands in, and the value in it, for
+// people.
+func (s *source) label(l *leaf) (part, name string) {
+	key, outside := strings.CutPrefix(l.key, outsideMark)
+	system := s.system
+	if outside {
+		system, key = systemEDXL, strings.TrimPrefix(strings.TrimPrefix(key, "/"), edxlRoot+"/")
+	} else {
+		key = strings.TrimPrefix(key, keyData+"/")
+	}
+	words := []string{strings.ToUpper(system)}
+	for p := range strings.SplitSeq(key, "/") {
+		n, number, _ := strings.Cut(p, ".")
+		words = append(words, keyUnescape.Replace(n))
+		if i, err := strconv.Atoi(number); err == nil {
+			words = append(words, strconv.Itoa(i+1))
 		}
 	}
-	return strings.Join(out, " ")
+	last, _, _ := strings.Cut(key[strings.LastIndexByte(key, '/')+1:], ".")
+	name = keyUnescape.Replace(last)
+	for words[len(words)-1] != name && len(words) > 1 { // its own number
+		words = words[:len(words)-1]
+	}
+	return strings.Join(words[:len(words)-1], " "), name
 }
-
-var unpoint = strings.NewReplacer("~1", "/", "~0", "~")
-
-func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // text is the remark as it stands in the other message: "LABEL: NAME value; …".
 func (m remark) text() string {
 	var b strings.Builder
 	b.WriteString(m.label)
 	sep := ": "
-	for _, l := range m.leaves {
-		b.WriteString(sep)
-		if name := l.node.Name; name != "" && name != tree.TextName {
-			b.WriteString(name + " ")
-		}
-		b.WriteString(l.node.Text)
+	for n, l := range m.leaves {
+		b.WriteString(sep + m.names[n] + " " + l.node.Text)
 		sep = "; "
 	}
 	return b.String()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"trojmezi/internal/format/edxl"
+	"trojmezi/internal/format/emsi"
 	"trojmezi/internal/format/incident"
 	"trojmezi/internal/format/shape"
 	"trojmezi/internal/format/tree"
@@ -24,6 +25,8 @@ const (
 var (
 	kindsOf  = map[string]string{"ALERT": "Report", "UPDATE": "Update", "CANCEL": "Cancel", "ACK": "Ack", "ERROR": "Error"}
 	statuses = map[string]string{"ACTUAL": "Actual", "EXERCS": "Exercise", "SYSTEM": "System", "TEST": "Test"}
+	// statusModes are the modes of those that are no reality.
+	statusModes = map[string]string{"Exercise": "EXERCS", "System": "SYSTEM", "Test": "TEST"}
 )
 
 // embedded is where content stands in the two syntaxes.
@@ -42,6 +45,18 @@ func content(d *tree.Document) (*tree.Node, string) {
 		}
 	}
 	return nil, ""
+}
+
+// after finds a second message of EMSI behind one, nil without.
+func after(d *tree.Document, first *tree.Node) *tree.Node {
+	for _, n := range d.Walk() {
+		if n.Start >= first.End && (n.Name == "embeddedXMLContent" || n.Name == "embeddedJsonContent") {
+			if m := emsiIn(n); m != nil && m != first {
+				return m
+			}
+		}
+	}
+	return nil
 }
 
 // within finds the message of EMSI at or in a part of a document, with its path.
@@ -67,17 +82,43 @@ func readEDXL(d *tree.Document) (*source, *incident.Incident, *Fault) {
 	if inner == nil {
 		return nil, nil, refuse(d.Root.Line, "no_content", nil)
 	}
+	if other := after(d, inner); other != nil {
+		return nil, nil, refuse(other.Line, "two_messages", nil)
+	}
+	if part(inner, "EVENT") == nil {
+		return nil, nil, refuse(inner.Line, "no_event", nil)
+	}
 	s, i := readEMSI(d, inner, path)
 	s.outside(d, inner)
 	m := &i.Message
+	find := func(name string) string {
+		for _, l := range s.leaves {
+			if strings.HasPrefix(l.key, outsideMark) && strings.HasSuffix(l.path, "/"+name) {
+				return strings.TrimSpace(l.node.Text)
+			}
+		}
+		return ""
+	}
 	take := func(v *incident.Value, names ...string) {
 		for _, l := range s.leaves {
-			if !l.taken && !v.Is() && strings.HasPrefix(l.key, "~") && strings.HasSuffix(l.path, "/"+strings.Join(names, "/")) {
+			if !l.taken && !v.Is() && strings.HasPrefix(l.key, outsideMark) && strings.HasSuffix(l.path, "/"+strings.Join(names, "/")) {
 				l.taken = true
 				*v = s.value(l)
 				v.Origin.System = systemEDXL
 			}
 		}
+	}
+	if status := find("distributionStatus"); statusModes[status] != "" {
+		s.real = realityOf(s.real.mode, statusModes[status])
+	}
+	take(&m.Envelope.ID, "distributionID")
+	take(&m.Envelope.Sender, "senderID")
+	take(&m.Envelope.Scheme, "explicitAddress", "explicitAddressScheme")
+	if !m.Sender.Address.Is() {
+		m.Sender.Address = m.Envelope.Sender
+	}
+	if s.sender == "" {
+		s.sender = m.Sender.Address.Text
 	}
 	grow(&m.Receivers, 1)
 	take(&m.Receivers[0].Address, "explicitAddress", "explicitAddressValue")
@@ -105,33 +146,45 @@ func toEDXL(s *source, i *incident.Incident, to Format) *result {
 		root.Kids = append(root.Kids, linked("extended"))
 	}
 	m := &i.Message
-	sender, ok := edxlText(m.Sender.Address)
+	sender, ok := edxlText(m.Envelope.Sender)
+	if !ok {
+		sender, ok = edxlText(m.Sender.Address)
+	}
 	if !ok {
 		sender = derived(unnamed, nil)
 	}
 	sent := sentAt(i)
 	t, _ := moment(sent)
 	end := derived(t.Add(edxlLife).Format(emsiTime), nil)
+	if sent.Text == noTime {
+		end = derived(noEnd, nil)
+	}
 	if e, ok := moment(m.Expires); ok {
 		end = derived(e.Format(emsiTime), &m.Expires)
 	}
-	kind := kindsOf[strings.ToUpper(m.Type.Text)]
-	status := statuses[strings.ToUpper(i.Kind.Text)]
-	if kind == "" {
+	if s.system == systemUCRI {
+		m.Type = typeOf(s, i)
+	}
+	kind, _ := emsi.Known(emsi.MessageTypeList, m.Type.Text)
+	if kind = kindsOf[kind]; kind == "" {
 		kind = kindsOf["ALERT"]
 	}
-	if status == "" {
-		status = statuses["ACTUAL"]
-	}
+	status := statuses[s.real.mode]
 	if to == EDXLJSON && status != statuses["ACTUAL"] {
 		status = statuses["EXERCS"] // the profile has two
 	}
-	id, ok := edxlText(m.ID)
-	if !ok || len(sender.Text)+len(id.Text) >= edxlLength {
-		id = uuidOf(m.ID)
+	id, ok := edxlText(m.Envelope.ID)
+	if !ok {
+		if id, ok = edxlText(m.ID); !ok {
+			id = uuidOf(m.ID, sender)
+		}
+		id = derived(sender.Text+"_"+id.Text, nil)
 	}
-	r.put("distributionID", sender.Text+"_"+id.Text, tree.String)
-	r.put("senderID", sender.Text, tree.String)
+	r.moved(&id, r.put("distributionID", id.Text, tree.String), Rewritten)
+	at := r.put("senderID", sender.Text, tree.String)
+	if m.Envelope.Sender.Is() {
+		r.moved(&m.Envelope.Sender, at, Rewritten)
+	}
 	r.put("dateTimeSent", t.Format(emsiTime), tree.String)
 	r.moved(&end, r.put("dateTimeExpires", end.Text, tree.String), Rewritten)
 	r.put("distributionStatus", status, tree.String)
@@ -147,7 +200,11 @@ func toEDXL(s *source, i *incident.Incident, to Format) *result {
 			receiver = v
 		}
 	}
-	r.put("descriptor/explicitAddress/explicitAddressScheme", "hubex", tree.String)
+	scheme, ok := edxlText(m.Envelope.Scheme)
+	if !ok {
+		scheme = derived("hubex", nil)
+	}
+	r.moved(&scheme, r.put("descriptor/explicitAddress/explicitAddressScheme", scheme.Text, tree.String), Rewritten)
 	r.moved(&receiver, r.put("descriptor/explicitAddress/explicitAddressValue", receiver.Text, tree.String), Rewritten)
 	if to == EDXLXML {
 		r.put(content, "", tree.String).Space = emsiSpace
@@ -172,6 +229,9 @@ const (
 	edxlLength = 1023
 	// undetermined is the language of which nobody said anything (spec: ISO 639-2).
 	undetermined = "und"
+	// noEnd is when an envelope expires of which nobody knows when it was sent: one that
+	// had expired would be thrown away.
+	noEnd = "9999-12-31T23:59:59+00:00"
 	// unnamed stands where the envelope demands an address and nobody said one.
 	unnamed = "unknown"
 )

@@ -38,31 +38,52 @@ func emsiName(name string) string {
 	return name
 }
 
-// emsiIn finds the message in a document or in the content of an envelope: the root
-// itself, or the emsi element, directly or within a message element.
+// emsiIn finds the message at or in a node, nil without: the node itself, or its emsi
+// element, directly or within a message element.
 func emsiIn(n *tree.Node) *tree.Node {
 	for range 3 {
-		if n == nil || strings.EqualFold(n.Name, emsiRoot) || n.Get("CONTEXT") != nil || n.Get("EVENT") != nil {
+		if n == nil || n.Kind != tree.Object {
+			return nil
+		}
+		if strings.EqualFold(n.Name, emsiRoot) || part(n, "CONTEXT") != nil || part(n, "EVENT") != nil {
 			return n
 		}
-		next := n.Get(emsiRoot)
-		if next == nil {
-			next = n.Get("message")
+		if m := part(n, emsiRoot); m != nil {
+			return m
 		}
-		n = next
+		n = part(n, "message")
 	}
-	return n
+	return nil
+}
+
+// part is the first child of a name in any case that has parts itself.
+func part(n *tree.Node, name string) *tree.Node {
+	for _, k := range n.Kids {
+		if k.Kind == tree.Object && strings.EqualFold(k.Name, name) {
+			return k
+		}
+	}
+	return nil
 }
 
 // readEMSI reads the message at n of a document.
 func readEMSI(d *tree.Document, n *tree.Node, path string) (*source, *incident.Incident) {
 	s := emptySource(d, systemEMSI)
 	s.name = emsiName
-	s.sender = n.Get("CONTEXT").Get("ORIGIN").Get("ORG_ID").Value()
 	s.add(d.Syntax, n, "", path)
+	if l := s.byKey["CONTEXT/ORIGIN/ORG_ID"]; l != nil {
+		s.sender = l.node.Text
+	}
 	i := &incident.Incident{}
 	s.sizeEMSI(i)
 	s.read(emsiCells(i))
+	var modes []string
+	for _, l := range s.leaves {
+		if plain(l.key) == "CONTEXT/MODE" {
+			modes = append(modes, l.node.Text)
+		}
+	}
+	s.real = realityOf(modes...)
 	return s, i
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"trojmezi/internal/format/incident"
 	"trojmezi/internal/format/tree"
+	"trojmezi/internal/format/ucri"
 )
 
 // Reason is why a value is in the loss report. Its text is "convert.reason.<Reason>".
@@ -47,6 +48,8 @@ type source struct {
 	system string
 	sender string
 	lang   string
+	real   reality
+	schema ucri.Message // which message of UCRI 2 it is
 	// name is what the format calls an element that is spelt otherwise; nil: as it is.
 	name func(string) string
 }
@@ -99,6 +102,10 @@ func (s *source) index(n *tree.Node, key string, paths map[*tree.Node]string) {
 	s.parts[key] = true
 	seen := map[string]int{}
 	for _, k := range n.Kids {
+		if k.Name == tree.TextName && s.doc.Syntax == tree.XML {
+			s.index(k, key, paths) // the value of an element with attributes
+			continue
+		}
 		name := k.Name
 		if s.name != nil {
 			name = s.name(name)
@@ -209,7 +216,10 @@ type result struct {
 	arrays map[string]bool       // keys without numbers of what is an array in JSON
 	at     map[string]*tree.Node // by key
 	into   map[string]*tree.Node // by path in the source
-	why    map[string]Reason     // by path in the source
+	// original is the text of the message in an envelope that goes on as it came: what
+	// is signed stays so. "": it is written anew.
+	original string
+	why      map[string]Reason // by path in the source
 }
 
 func newResult(syntax tree.Syntax, root *tree.Node, arrays map[string]bool) *result {

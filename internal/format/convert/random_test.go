@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -82,6 +84,7 @@ func TestRandom(t *testing.T) {
 		if arrived*10 < leaves*7 {
 			rt.Fatalf("only %d of %d values arrived in %s\n%s", arrived, leaves, to, message)
 		}
+		careful(rt, message, r)
 		if v := Validate(r.Bytes); to != UCRI2 && !v.Valid {
 			rt.Fatalf("%v\n%s\n%s", v.Deviations, message, r.Bytes)
 		}
@@ -97,10 +100,34 @@ func TestRandom(t *testing.T) {
 	})
 }
 
+// careful checks that what may be no reality is none in the result.
+func careful(t failer, message []byte, r *Result) {
+	t.Helper()
+	in, _ := tree.Parse(message, tree.DefaultLimits)
+	out, _ := tree.Parse(r.Bytes, tree.DefaultLimits)
+	real, meant := map[string]bool{"": true, "ACTUAL": true, "REAL": true, "LIVE": true}, true
+	for p, n := range in.Leaves() {
+		if strings.HasSuffix(p, "/CONTEXT/MODE") {
+			meant = meant && real[strings.ToUpper(strings.TrimSpace(n.Text))]
+		}
+	}
+	for p, n := range out.Leaves() {
+		switch {
+		case meant:
+		case strings.HasSuffix(p, "/CONTEXT/MODE") && n.Text == "ACTUAL", strings.HasSuffix(p, "/distributionStatus") && n.Text == "Actual":
+			t.Fatalf("%s is %s in %s\n%s", p, n.Text, r.Bytes, message)
+		case strings.HasSuffix(p, "/issue") && !strings.Contains(n.Text, ":") && n.Text != "TEST" && n.Text != "EXERCISE" && n.Text != "SYSTEM" && !strings.HasPrefix(n.Text, "MODE "):
+			t.Fatalf("%s is %q\n%s", p, n.Text, message)
+		}
+	}
+}
+
 func FuzzConvert(f *testing.F) {
 	f.Add([]byte(`<emsi><EVENT><ID>1</ID><NAME>x</NAME></EVENT></emsi>`), uint8(0))
-	f.Add([]byte(`{"sharedIncidentId":"7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e911","issue":"x","a":[[1],{}]}`), uint8(1))
-	f.Add([]byte(`{"source":"1","payload":{"contentType":"application/json","data":"{\"issue\":1}"}}`), uint8(2))
+	const incident = `{"sharedIncidentId":"7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e911","sentByDispatcherAt":"2026-03-01T14:03:12Z","missionLocation":{"address":{"street":"s"}},"a":[[1],{}]}`
+	f.Add([]byte(incident), uint8(1))
+	f.Add([]byte(`{"messageId":"7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e911","source":"1.2.3","destinations":["1.2.4"],"timeout":60,"ack":"ALL",
+		"payload":{"appId":"incident_transfer","appVersion":"1.0","schemaId":"incident","contentType":"application/json","data":`+strconv.Quote(incident)+`}}`), uint8(2))
 	f.Add([]byte(`{"distributionID":"a","content":[{"jsonContent":{"embeddedJsonContent":{"message":{"emsi":{"EVENT":{"ID":"1"}}}}}}]}`), uint8(3))
 	f.Fuzz(func(t *testing.T, message []byte, to uint8) {
 		o := Options{Payload: to >= 128}

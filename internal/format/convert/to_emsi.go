@@ -26,9 +26,10 @@ func toEMSI(s *source, i *incident.Incident, to Format) *result {
 func (r *result) emsi(s *source, i *incident.Incident, key string) {
 	var lines []addressLine
 	if s.system == systemUCRI {
+		i.Message.Type = typeOf(s, i)
 		lines = forEMSI(i)
 	}
-	fillEMSI(i)
+	s.fillEMSI(i)
 	cells := emsiCells(i)
 	for n, c := range cells {
 		if t, ok := moment(*c.v); ok && isTime(c.key) {
@@ -53,7 +54,7 @@ func (r *result) emsi(s *source, i *incident.Incident, key string) {
 			}
 		}
 	}
-	r.mend(n)
+	r.mend(n, s.real)
 	r.freeText(s, i.Description, join(key, "EVENT/FREETEXT"))
 }
 
@@ -109,15 +110,12 @@ func isTime(key string) bool {
 	return strings.HasSuffix(key, "DATIME") || strings.HasSuffix(key, "_TIME") || strings.HasSuffix(key, "/CREATION")
 }
 
-// demanded are the values without which no message of EMSI is valid, with what they
-// are when nobody said, or what was said is none of its codes.
-var demanded = map[string]string{"CONTEXT/MODE": "ACTUAL", "CONTEXT/MSGTYPE": "ALERT"}
-
 // mend takes out of the message at n what the schema of EMSI refuses, so that it
-// stands in the free text instead. A code that is unknown gives way to the nearest
-// one above it in its tree. Taking out may leave something wrong that was right, so
-// it looks again; each time less is left.
-func (r *result) mend(n *tree.Node) {
+// stands in the free text instead. Taking out may leave something wrong that was
+// right, so it looks again; each time less is left.
+func (r *result) mend(n *tree.Node, real reality) {
+	// Without these no message is valid; what was said is none of their codes.
+	demanded := map[string]string{"CONTEXT/MODE": real.mode, "CONTEXT/MSGTYPE": "ALERT"}
 	root := ""
 	if r.syntax == tree.XML {
 		root = "/" + emsiRoot
@@ -135,13 +133,9 @@ func (r *result) mend(n *tree.Node) {
 				continue
 			}
 			key := strings.TrimPrefix(strings.TrimPrefix(dev.Path, root), "/")
-			parent, ok := above(k.Text)
-			switch {
-			case demanded[key] != "":
+			if demanded[key] != "" {
 				k.Text, changed[k] = demanded[key], true
-			case dev.Rule == "code" && ok:
-				k.Text, changed[k] = parent, true
-			default:
+			} else {
 				out[k] = true
 			}
 		}
@@ -168,12 +162,6 @@ func (r *result) mend(n *tree.Node) {
 			}
 		}
 	}
-}
-
-// above is the code one step up in its tree; false at the top.
-func above(code string) (string, bool) {
-	i := strings.LastIndexByte(code, '/')
-	return code[:max(i, 0)], i > 0
 }
 
 // without are the nodes that are not taken out, without those below them that are,
@@ -210,14 +198,13 @@ func forEMSI(i *incident.Incident) []addressLine {
 	}
 	i.Own, i.ID = i.ID, incident.Value{}
 	i.Description, i.Remark = i.Remark, incident.Value{}
+	i.Status = statusOf(i.Receipt)
 	i.Types, i.Resources = nil, nil // keywords of the sender's catalogue: no codes of EMSI
 	l := i.Location
 	area := incident.Location{Name: l.Object.Name}
-	for _, p := range l.Points {
-		if p.Lat.Is() && p.Lon.Is() {
-			area.Points = append(area.Points, p)
-			area.Type, area.System = derived("POINT", nil), derived("EPSG-4326", nil)
-		}
+	if p, ok := pointOf(&l); ok {
+		area.Points = []incident.Point{p}
+		area.Type, area.System = derived("POINT", nil), derived("EPSG-4326", nil)
 	}
 	a := l.Address
 	var lines []addressLine
@@ -241,7 +228,7 @@ func forEMSI(i *incident.Incident) []addressLine {
 }
 
 // fillEMSI fills in what EMSI demands.
-func fillEMSI(i *incident.Incident) {
+func (s *source) fillEMSI(i *incident.Incident) {
 	m := &i.Message
 	if !i.Own.Is() {
 		i.Own = i.ID
@@ -252,12 +239,53 @@ func fillEMSI(i *incident.Incident) {
 	if !i.Own.Is() {
 		i.Own = derived(unnamed, nil)
 	}
-	for v, text := range map[*incident.Value]string{&i.Kind: "ACTUAL", &m.Type: "ALERT"} {
-		if !v.Is() {
-			*v = derived(text, nil)
-		}
+	if known, _ := emsi.Known(emsi.ModeList, i.Kind.Text); known == s.real.mode {
+		i.Kind = derived(known, &i.Kind)
+	} else {
+		i.Kind = derived(s.real.mode, nil)
+	}
+	if !m.Type.Is() {
+		m.Type = derived("ALERT", nil)
 	}
 	if !m.ID.Is() {
 		m.ID = derived(i.Own.Text, nil)
 	}
+	empty := func(values ...*incident.Value) { // better than to lose the whole part
+		for _, v := range values {
+			if !v.Is() {
+				*v = derived("", nil)
+			}
+		}
+	}
+	for n := range i.Tasks {
+		empty(&i.Tasks[n].ID, &i.Tasks[n].Name)
+	}
+	for n := range i.Resources {
+		empty(&i.Resources[n].ID, &i.Resources[n].Name)
+	}
+}
+
+// typeOf is what a message of UCRI 2 is among those of EMSI.
+func typeOf(s *source, i *incident.Incident) incident.Value {
+	kind := "UPDATE" // of an incident that was told before
+	switch s.schema.SchemaID {
+	case msgIncident:
+		kind = "ALERT"
+	case msgAcknowledgement:
+		if kind = "ACK"; i.Receipt.Status.Text == "rejected" {
+			kind = "ERROR"
+		}
+	}
+	return derived(kind, nil)
+}
+
+// statusOf is the state of an incident that is over; nothing of one that is not.
+func statusOf(r incident.Receipt) incident.Value {
+	switch r.Status.Text {
+	case "completed_sucessfully": // the specification's spelling
+		return derived("COM", nil)
+	case "aborted":
+		return derived("STOP", nil)
+	}
+	return incident.Value{}
 }

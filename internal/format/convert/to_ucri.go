@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -17,10 +18,10 @@ const (
 
 	appIncident = "incident_transfer"
 	appVersion  = "1.0"
-)
 
-// modes are the words that lead the description of what is no reality.
-var modes = map[string]string{"EXERCS": "EXERCISE", "EXCERCS": "EXERCISE", "EXERCISE": "EXERCISE", "TEST": "TEST"}
+	// blueLights is the priority of a mission from which on its units hurry.
+	blueLights = 4
+)
 
 // toUCRI writes an envelope, or the app message alone.
 func toUCRI(s *source, i *incident.Incident, alone bool) *result {
@@ -35,12 +36,14 @@ func toUCRI(s *source, i *incident.Incident, alone bool) *result {
 	} else {
 		r.envelope(i)
 	}
-	forUCRI(i)
+	lines := s.forUCRI(i)
 	b := cellsBelow(key)
 	b.text("sharedIncidentId", &i.ID)
 	b.core(i)
 	r.write(b.cells)
-	// The number that a UUID stands for, and what leads the description, are there.
+	for _, l := range lines { // several of them are one value there
+		r.moved(&l, r.at[join(key, "missionLocation/address/additionalInformation")], Rewritten)
+	}
 	at := r.root
 	if !alone {
 		at = r.root.Get("payload").Get("data")
@@ -63,9 +66,9 @@ func toUCRI(s *source, i *incident.Incident, alone bool) *result {
 // sends it; an address nobody named is the nil UUID's.
 func (r *result) envelope(i *incident.Incident) {
 	m := &i.Message
-	id, sent := uuidOf(m.ID), sentAt(i)
+	id, sent := uuidOf(m.ID, m.Sender.Address), sentAt(i)
 	sender := oidOf(m.Sender.Address)
-	receiver := derived("2.25.0", nil)
+	receiver := derived(nobody, nil)
 	if len(m.Receivers) > 0 && m.Receivers[0].Address.Is() {
 		receiver = oidOf(m.Receivers[0].Address)
 	}
@@ -94,62 +97,85 @@ func sentAt(i *incident.Incident) incident.Value {
 		list = append(list, &i.Tasks[n].Start)
 	}
 	if v, ok := firstMoment(list...); ok {
-		return derived(strings.TrimSpace(v.Text), v)
+		sent, _ := stamp(*v)
+		return sent
 	}
 	return derived(noTime, nil)
 }
 
-// forUCRI fills in what UCRI 2 demands from what the incident says otherwise.
-func forUCRI(i *incident.Incident) {
-	id := i.Own
-	if !id.Is() {
-		id = i.Message.ID
+// forUCRI fills in what UCRI 2 demands from what the incident says otherwise. It
+// returns the further lines of its address.
+func (s *source) forUCRI(i *incident.Incident) []incident.Value {
+	sender := i.Message.Sender.Address
+	switch {
+	case strings.TrimSpace(i.Main.Text) != "": // whoever shares the incident names it
+		i.ID = uuidOf(i.Main, incident.Value{})
+	case i.Own.Is():
+		if i.ID = uuidOf(i.Own, sender); i.ID.Origin.Path != "" { // the number itself is one: it is not there twice
+			i.Own = incident.Value{}
+		}
+	default:
+		i.ID = uuidOf(i.Message.ID, sender)
 	}
-	i.ID = uuidOf(id)
-	if i.ID.Origin.Path != "" { // the number itself is one: it is not there twice
-		i.Own = incident.Value{}
-	}
-	if created, ok := firstMoment(&i.Message.Created); ok {
-		i.Message.Created = derived(strings.TrimSpace(created.Text), created)
+	if created, ok := stamp(i.Message.Created); ok {
+		i.Message.Created = created
 	} else {
 		i.Message.Created = sentAt(i)
 	}
-	if _, ok := moment(i.Began); i.Began.Is() && !ok {
+	if began, ok := stamp(i.Began); ok {
+		i.Began = began
+	} else {
 		i.Began = incident.Value{}
 	}
 	if !i.Remark.Is() {
 		i.Remark = i.Description
 	}
-	if word := modes[strings.ToUpper(strings.TrimSpace(i.Kind.Text))]; word != "" {
-		i.What = derived(strings.TrimSuffix(word+": "+i.What.Text, ": "), &i.What)
+	if s.real.word != "" {
+		i.What = derived(s.real.leads(i.What.Text), &i.What)
 	}
-	i.Location = whereForUCRI(placed(i))
+	for n := range i.Tasks {
+		if p, ok := number(i.Tasks[n].Priority, blueLights, math.Inf(1)); ok && p.Is() {
+			i.BlueLights = derived("true", nil)
+		}
+	}
+	var lines []incident.Value
+	i.Location, lines = whereForUCRI(placed(i))
+	return lines
 }
 
 // whereForUCRI is a location with what UCRI 2 has fields for; it demands a point or
-// a street.
-func whereForUCRI(l *incident.Location) incident.Location {
-	var out incident.Location
+// a street. Further lines of the address are in one.
+func whereForUCRI(l *incident.Location) (out incident.Location, further []incident.Value) {
 	if l == nil {
 		out.Address.Street = derived(nowhere, nil)
-		return out
+		return out, nil
 	}
-	for _, p := range l.Points {
-		if lat, lon, ok := degrees(p); ok {
-			out.Points = []incident.Point{{Lat: lat, Lon: lon}}
-			break
+	if p, ok := pointOf(l); ok {
+		out.Points = []incident.Point{{Lat: p.Lat, Lon: p.Lon}}
+	}
+	var lines []incident.Value
+	for _, v := range l.Lines {
+		if strings.TrimSpace(v.Text) != "" {
+			lines = append(lines, v)
 		}
 	}
 	switch {
-	case len(l.Lines) > 0 && strings.TrimSpace(l.Lines[0].Text) != "":
-		out.Address.Street = l.Lines[0]
+	case len(lines) > 0:
+		out.Address.Street, further = lines[0], lines[1:]
 		out.Note = l.Name
 	case l.Name.Is():
 		out.Address.Street = l.Name
 	case len(out.Points) == 0:
 		out.Address.Street = derived(nowhere, nil)
 	}
-	return out
+	if len(further) > 0 {
+		texts := make([]string, len(further))
+		for n, v := range further {
+			texts[n] = v.Text
+		}
+		out.Address.Note = derived(strings.Join(texts, ", "), nil)
+	}
+	return out, further
 }
 
 // again writes a message of UCRI 2 as one of UCRI 2, with or without its envelope.
@@ -162,10 +188,9 @@ func (r *result) again(s *source, i *incident.Incident, alone bool) {
 	for k := range ucriArrays {
 		r.arrays[k] = true
 	}
-	schema := s.appOf()
-	from, key := "", keyData
+	from, key, schema := "", keyData, s.schema.SchemaID
 	if enveloped {
-		from, schema = keyData, s.byKey["payload/schemaId"].node.Text
+		from = keyData
 	}
 	if alone {
 		key = ""
@@ -173,10 +198,15 @@ func (r *result) again(s *source, i *incident.Incident, alone bool) {
 	switch {
 	case enveloped && !alone:
 		r.write(envelopeCells(i, 0))
+		if d := s.doc.Root.Get("payload").Get("data"); d.Value() != "" {
+			r.original = d.Text
+		}
 	case !alone:
 		r.envelope(i)
-		r.put("payload/appId", s.appID(schema), tree.String)
-		r.put("payload/schemaId", schema, tree.String)
+		for name, v := range map[string]string{"appId": s.schema.AppID, "appVersion": s.schema.AppVersion, "schemaId": schema} {
+			r.put("payload/"+name, v, tree.String)
+		}
+		r.original = string(s.doc.Text)
 	}
 	r.write(appCells(i, schema, key, s.has(join(from, "patient"))))
 	byPath := map[string]*leaf{}
@@ -206,23 +236,4 @@ func (r *result) again(s *source, i *incident.Incident, alone bool) {
 			}
 		}
 	}
-}
-
-// appID is the app a message alone belongs to, by what it holds.
-func (s *source) appID(schema string) string {
-	switch {
-	case schema == msgNotification:
-		return "notification_text"
-	case schema == msgRequest || schema == msgGranted || schema == msgDeployed:
-		return "resource_request"
-	case s.has("accusedPersons") || s.has("victimPersons") || s.has("eCallData"):
-		return "incident_transfer_police"
-	case s.has("pickupLocation"):
-		return "patient_transport"
-	case s.has("patient"):
-		return "patient_transfer"
-	case s.has("patients"):
-		return "incident_transfer_with_patient"
-	}
-	return appIncident
 }

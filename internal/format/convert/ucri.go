@@ -2,8 +2,11 @@ package convert
 
 import (
 	"maps"
+	"strconv"
+	"time"
 
 	"trojmezi/internal/format/incident"
+	"trojmezi/internal/format/shape"
 	"trojmezi/internal/format/tree"
 	"trojmezi/internal/format/ucri"
 )
@@ -33,32 +36,52 @@ const (
 	msgDeployed        = "resource_deployed"
 )
 
-// readUCRI reads an envelope, or an app message alone.
+// readUCRI reads an envelope, or an app message alone. One that its schema refuses is
+// refused: the node refuses it too.
 func readUCRI(d *tree.Document) (*source, *incident.Incident, *tree.Fault) {
 	i := &incident.Incident{}
-	if d.Root.Get("payload") == nil {
+	payload := d.Root.Get("payload")
+	if payload == nil {
 		s := newSource(d, systemUCRI)
-		s.readApp(i, "", "")
+		var errs []*ucri.Error
+		if s.schema, errs = s.messageAlone(); len(errs) > 0 {
+			return nil, nil, refusal(placedIn(d, "", nil, errs))
+		}
+		s.readApp(i, "")
 		s.rest(i)
 		return s, i, nil
 	}
+	if wrong := checkEnvelope(d); len(wrong) > 0 {
+		return nil, nil, refusal(wrong)
+	}
 	s := emptySource(d, systemUCRI)
 	s.sender = d.Root.Get("source").Value()
-	data := d.Root.Get("payload").Get("data")
-	inner := d.Root.Get("payload").Get("contentType").Value() == ucri.ContentJSON && data.Value() != ""
+	data := payload.Get("data")
 	var app *tree.Document
-	if inner {
+	if payload.Get("contentType").Value() == ucri.ContentJSON {
 		var f *tree.Fault
 		if app, f = tree.Parse([]byte(data.Text), tree.DefaultLimits); f != nil {
 			f.Line = data.Line // of the string; within it there are no lines
 			return nil, nil, f
 		}
 	}
+	s.schema = ucri.Message{AppID: payload.Get("appId").Value(), AppVersion: payload.Get("appVersion").Value(), SchemaID: payload.Get("schemaId").Value()}
 	s.envelope(d.Root, app)
 	s.read(envelopeCells(i, s.count("destinations")))
-	s.readApp(i, keyData, d.Root.Get("payload").Get("schemaId").Value())
+	s.readApp(i, keyData)
+	if sent, ok := moment(i.Message.Sent); ok {
+		if life, err := strconv.Atoi(d.Root.Get("timeout").Value()); err == nil {
+			i.Message.Expires = derived(sent.Add(time.Duration(life)*time.Second).Format(time.RFC3339), nil)
+		}
+	}
 	s.rest(i)
 	return s, i, nil
+}
+
+// refusal is the first deviation as the reason to refuse a message.
+func refusal(all []shape.Deviation) *tree.Fault {
+	d := all[0]
+	return &tree.Fault{Line: d.Line, Rule: d.Rule, Key: d.Key, Args: d.Args}
 }
 
 // envelope indexes an envelope with the message that stands in it as text.
@@ -89,9 +112,8 @@ func envelopeCells(i *incident.Incident, receivers int) []cell {
 	return cells
 }
 
-// readApp reads an app message below a key. Its name is worked out from what it
-// holds where no envelope says it.
-func (s *source) readApp(i *incident.Incident, key, schema string) {
+// readApp reads an app message below a key.
+func (s *source) readApp(i *incident.Incident, key string) {
 	p := func(name string) string { return join(key, name) }
 	grow(&i.Callers, s.count(p("informers")))
 	grow(&i.Types, s.count(p("classifications")))
@@ -108,14 +130,28 @@ func (s *source) readApp(i *incident.Incident, key, schema string) {
 	if s.has(p("resourceId")) {
 		grow(&i.Resources, 1)
 	}
-	if schema == "" {
-		schema = s.appOf()
-	}
-	s.read(appCells(i, schema, key, s.has(p("patient"))))
+	s.read(appCells(i, s.schema.SchemaID, key, s.has(p("patient"))))
+	s.real = ledBy(i.What.Text)
 }
 
-// appOf tells by its members which message an app message is.
-func (s *source) appOf() string {
+// messageAlone tells which message one without an envelope is, with what its schema
+// says against it: of those with the least, the one that its members speak for.
+func (s *source) messageAlone() (best ucri.Message, errs []*ucri.Error) {
+	likely := ucri.Message{AppID: s.likelyApp(), AppVersion: appVersion, SchemaID: s.likelySchema()}
+	for i, m := range append([]ucri.Message{likely}, ucri.Messages()...) {
+		found := ucri.DataErrors(&ucri.Payload{AppID: m.AppID, AppVersion: m.AppVersion, SchemaID: m.SchemaID, ContentType: ucri.ContentJSON, Data: string(s.doc.Text)})
+		if i == 0 || len(found) < len(errs) {
+			best, errs = m, found
+		}
+		if len(errs) == 0 {
+			break
+		}
+	}
+	return best, errs
+}
+
+// likelySchema tells by its members which message an app message is.
+func (s *source) likelySchema() string {
 	for _, c := range []struct{ member, schema string }{
 		{"notifications", msgNotification}, {"acknowledgedByDispatcherAt", msgAcknowledgement}, {"completedAt", msgCompletion},
 		{"acknowledgedResources", msgGranted}, {"deployedAt", msgDeployed}, {"requestedResources", msgRequest},
@@ -125,6 +161,35 @@ func (s *source) appOf() string {
 		}
 	}
 	return msgIncident
+}
+
+// likelyApp tells by its members to which app an app message belongs.
+func (s *source) likelyApp() string {
+	switch {
+	case s.has("notifications"):
+		return "notification_text"
+	case s.has("requestedResources"), s.has("acknowledgedResources"), s.has("deployedAt"):
+		return "resource_request"
+	case s.has("accusedPersons"), s.has("victimPersons"), s.has("eCallData"):
+		return "incident_transfer_police"
+	case s.has("pickupLocation"):
+		return "patient_transport"
+	case s.has("patient"):
+		return "patient_transfer"
+	case s.has("patients"):
+		return "incident_transfer_with_patient"
+	}
+	return appIncident
+}
+
+// ofIncident reports whether a message is about an incident, or only about lists of
+// codes or the way of messages.
+func ofIncident(m ucri.Message) bool {
+	switch m.SchemaID {
+	case msgIncident, msgAcknowledgement, msgCompletion, msgNotification, msgRequest, msgGranted, msgDeployed:
+		return true
+	}
+	return false
 }
 
 func grow[T any](list *[]T, n int) {

@@ -70,18 +70,21 @@ func verdict(d *tree.Document, format Format) Verdict {
 // checkUCRI judges an envelope with the message in it, or a message alone: then by
 // the schema that has the least to say against it.
 func checkUCRI(d *tree.Document) []shape.Deviation {
-	p := d.Root.Get("payload")
-	if p == nil {
-		var best []*ucri.Error
-		for i, m := range ucri.Messages() {
-			errs := ucri.DataErrors(&ucri.Payload{AppID: m.AppID, AppVersion: m.AppVersion, SchemaID: m.SchemaID, ContentType: ucri.ContentJSON, Data: string(d.Text)})
-			if i == 0 || len(errs) < len(best) {
-				best = errs
-			}
-		}
-		return placedIn(d, "", nil, best)
+	if d.Root.Get("payload") != nil {
+		return checkEnvelope(d)
 	}
-	all := placedIn(d, "", nil, ucri.SendErrors(d.Text))
+	_, errs := newSource(d, systemUCRI).messageAlone()
+	return placedIn(d, "", nil, errs)
+}
+
+// checkEnvelope judges an envelope, as it is sent or as it was delivered, with the
+// message in it.
+func checkEnvelope(d *tree.Document) []shape.Deviation {
+	p := d.Root.Get("payload")
+	var all []shape.Deviation
+	if d.Root.Get("destination") == nil { // who delivers names the one receiver
+		all = placedIn(d, "", nil, ucri.SendErrors(d.Text))
+	}
 	text := func(name string) string { return p.Get(name).Value() }
 	if p.Get("data") == nil {
 		return all

@@ -88,9 +88,13 @@ type Message struct {
 	Note                             Value
 	Sender                           Party
 	Receivers                        []Party
+	Envelope                         Envelope
 	Links                            []Link
 	Files                            []File
 }
+
+// Envelope is what carried the message, where it is not the message itself.
+type Envelope struct{ ID, Sender, Scheme Value }
 
 // Party is an organisation with the person who speaks for it.
 type Party struct{ Address, Person, Name Value }

@@ -1,0 +1,260 @@
+package convert
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"trojmezi/internal/format/tree"
+)
+
+// emsiSays is a message of EMSI with some parts of its own.
+func emsiSays(context, event, rest string) []byte {
+	return []byte(`<emsi xmlns="` + emsiSpace + `"><CONTEXT><ID>c-1</ID>` + context + `<ORIGIN><ORG_ID>cz.hzs.liberec</ORG_ID></ORIGIN></CONTEXT><EVENT><ID>e-1</ID>` + event + `</EVENT>` + rest + `</emsi>`)
+}
+
+// app converts a message into one of UCRI 2, alone, and reads it.
+func app(t *testing.T, message []byte) *tree.Node {
+	t.Helper()
+	r, f := Convert(message, Auto, UCRI2, Options{Payload: true})
+	if f != nil {
+		t.Fatal(f)
+	}
+	d, f := tree.Parse(r.Bytes, tree.DefaultLimits)
+	if f != nil {
+		t.Fatal(f)
+	}
+	return d.Root
+}
+
+// text is the value at the end of a way.
+func text(n *tree.Node, way ...string) string {
+	for _, name := range way {
+		if n = n.Get(name); n != nil && n.Kind == tree.Array {
+			n = n.Kids[0]
+		}
+	}
+	return n.Value()
+}
+
+func parsed(t *testing.T, message []byte, to Format) *tree.Node {
+	t.Helper()
+	r, f := Convert(message, Auto, to, Options{})
+	if f != nil {
+		t.Fatal(f)
+	}
+	d, f := tree.Parse(r.Bytes, tree.DefaultLimits)
+	if f != nil {
+		t.Fatal(f)
+	}
+	return d.Root
+}
+
+// Nothing that may be an exercise goes on as if it were none.
+func TestReality(t *testing.T) {
+	for _, c := range []struct{ modes, mode, status, issue string }{
+		{"<MODE>ACTUAL</MODE>", "ACTUAL", "Actual", "x"},
+		{"", "ACTUAL", "Actual", "x"},
+		{"<MODE> exercs </MODE>", "EXERCS", "Exercise", "EXERCISE: x"},
+		{"<MODE>Drill</MODE>", "EXERCS", "Exercise", "EXERCISE: x"},
+		{"<MODE>TEST</MODE>", "TEST", "Test", "TEST: x"},
+		{"<MODE>SYSTEM</MODE>", "SYSTEM", "System", "SYSTEM: x"},
+		{"<MODE>übung</MODE>", "EXERCS", "Exercise", "MODE ÜBUNG: x"},
+		{"<MODE>ACTUAL</MODE><MODE>TEST</MODE>", "TEST", "Test", "TEST: x"},
+		{"<mode>EXERCISE</mode>", "EXERCS", "Exercise", "EXERCISE: x"},
+	} {
+		message := emsiSays(c.modes, "<NAME>x</NAME>", "")
+		if got := text(app(t, message), "issue"); got != c.issue {
+			t.Errorf("%s: %q", c.modes, got)
+		}
+		for _, to := range []Format{EMSIXML, EMSIJSON} {
+			if got := text(parsed(t, message, to), "CONTEXT", "MODE"); got != c.mode {
+				t.Errorf("%s to %s: %q", c.modes, to, got)
+			}
+		}
+		e := parsed(t, message, EDXLXML)
+		if got := text(e, "distributionStatus"); got != c.status {
+			t.Errorf("%s: %q", c.modes, got)
+		}
+		if got := text(e, "content", "contentObject", "contentXML", "embeddedXMLContent", "emsi", "CONTEXT", "MODE"); got != c.mode {
+			t.Errorf("%s in the envelope: %q", c.modes, got)
+		}
+		// The way back, by way of the message's description.
+		there, _ := Convert(message, Auto, UCRI2, Options{})
+		if got := text(parsed(t, there.Bytes, EMSIJSON), "CONTEXT", "MODE"); got != c.mode {
+			t.Errorf("%s by UCRI 2: %q", c.modes, got)
+		}
+	}
+}
+
+// An envelope that says exercise makes one of whatever is in it.
+func TestEnvelopeReality(t *testing.T) {
+	r, f := Convert(emsiSays("<MODE>TEST</MODE>", "", ""), Auto, EDXLXML, Options{})
+	if f != nil {
+		t.Fatal(f)
+	}
+	message := []byte(strings.Replace(string(r.Bytes), "<MODE>TEST</MODE>", "<MODE>ACTUAL</MODE>", 1))
+	if got := text(app(t, message), "issue"); got != "TEST" {
+		t.Errorf("%q", got)
+	}
+	if got := text(parsed(t, message, EMSIXML), "CONTEXT", "MODE"); got != "TEST" {
+		t.Errorf("%q", got)
+	}
+}
+
+// Version 1.0 of the envelope writes its root with a capital.
+func TestOldEnvelope(t *testing.T) {
+	message, err := os.ReadFile("../edxl/testdata/de1.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	message = []byte(strings.Replace(string(message), "</CONTEXT></emsi>", "</CONTEXT><EVENT><ID>e</ID><NAME>x</NAME></EVENT></emsi>", 1))
+	if v := Validate(message); v.Format != EDXLXML || !v.Valid {
+		t.Errorf("%+v", v)
+	}
+	if got := text(app(t, message), "issue"); !strings.HasSuffix(got, "x") {
+		t.Errorf("%q", got)
+	}
+}
+
+// A code with many slashes costs no time.
+func TestManySlashes(t *testing.T) {
+	message := emsiSays("<MODE>"+strings.Repeat("A/", 200_000)+"</MODE>", "<ETYPE><CATEGORY>"+strings.Repeat("FIR/", 50_000)+"</CATEGORY></ETYPE>", "")
+	for _, to := range Formats {
+		done := make(chan bool)
+		go func() {
+			Convert(message, Auto, to, Options{})
+			close(done)
+		}()
+		select {
+		case <-done:
+		case <-time.After(time.Minute): // it took five of them
+			t.Fatalf("to %s: still not done", to)
+		}
+	}
+}
+
+// What was said where: the event before its tasks, the middle of an area, further
+// lines of an address, and no point where there is none.
+func TestPlace(t *testing.T) {
+	coord := func(lat, lon string) string { return "<COORD><LAT>" + lat + "</LAT><LONG>" + lon + "</LONG></COORD>" }
+	mission := "<MISSION><TYPE>C2</TYPE><ID>m</ID><NAME>n</NAME><STATUS>ACK</STATUS><POSITION>" + coord("48.1", "11.5") + "</POSITION></MISSION>"
+	at := func(event, rest string) (lat, lon, street, note string) {
+		l := app(t, emsiSays("", event, rest)).Get("missionLocation")
+		return text(l, "coordinate", "lat"), text(l, "coordinate", "lon"), text(l, "address", "street"), text(l, "address", "additionalInformation")
+	}
+	for _, c := range []struct{ name, event, rest, lat, lon, street, note string }{
+		{"the event's address before a task's point", "<EGEO><POSITION><ADDRESS>Žitavská 91</ADDRESS><ADDRESS>46331 Chrastava</ADDRESS><ADDRESS> </ADDRESS><ADDRESS>2. patro</ADDRESS></POSITION></EGEO>", mission, "", "", "Žitavská 91", "46331 Chrastava, 2. patro"},
+		{"a task's point when the event says nothing", "", mission, "48.1", "11.5", "", ""},
+		{"the middle of an area", "<EGEO><POSITION><TYPE>POLYGON</TYPE>" + coord("50", "14") + coord("52", "16") + "</POSITION></EGEO>", "", "51.000000", "15.000000", "", ""},
+		{"a decimal comma", "<EGEO><POSITION>" + coord("50,5", "14,25") + "</POSITION></EGEO>", "", "50.5", "14.25", "", ""},
+		{"left empty", "<EGEO><POSITION>" + coord("0", "0.0") + "<NAME>tunel</NAME></POSITION></EGEO>", "", "", "", "tunel", ""},
+		{"another system of coordinates", "<EGEO><POSITION><COORDSYS>EPSG-5514</COORDSYS>" + coord("50", "14") + "</POSITION></EGEO>", "", "", "", nowhere, ""},
+	} {
+		lat, lon, street, note := at(c.event, c.rest)
+		if lat != c.lat || lon != c.lon || street != c.street || note != c.note {
+			t.Errorf("%s: %q %q %q %q", c.name, lat, lon, street, note)
+		}
+	}
+}
+
+// Two who count alike have two incidents; who shares one names one.
+func TestSharedNumber(t *testing.T) {
+	id := func(org, own, main string) string {
+		return text(app(t, []byte(`<emsi><CONTEXT><ORIGIN><ORG_ID>`+org+`</ORG_ID></ORIGIN></CONTEXT><EVENT><ID>`+own+`</ID>`+main+`</EVENT></emsi>`)), "sharedIncidentId")
+	}
+	first := id("cz.hzs", "17", "")
+	if other := id("de.zittau", "17", ""); other == first {
+		t.Error("the numbers of two senders are one")
+	}
+	if shared := id("de.zittau", "99", "<MAIN_EVENT_ID>cz.hzs.17</MAIN_EVENT_ID>"); shared != first {
+		t.Errorf("%s is not %s", shared, first)
+	}
+}
+
+func TestTimes(t *testing.T) {
+	for said, want := range map[string]string{
+		"2026-03-01T14:03:12+01:00": "2026-03-01T14:03:12+01:00", "2026-03-01T14:03:12+0100": "2026-03-01T14:03:12+01:00",
+		"2026-03-01T14:03Z": "2026-03-01T14:03:00Z", "2026-03-01T14:03:12": "", "yesterday": "",
+	} {
+		if got := text(app(t, emsiSays("", "<OCC_DATIME>"+said+"</OCC_DATIME>", "")), "startTimestamp"); got != want {
+			t.Errorf("%s: %q", said, got)
+		}
+	}
+}
+
+// Units of a mission with a high priority hurry.
+func TestPriority(t *testing.T) {
+	for priority, want := range map[string]string{"5": "true", "4": "true", "3": "", "": "", "x": ""} {
+		if got := text(app(t, emsiSays("", "", "<MISSION><PRIORITY>"+priority+"</PRIORITY></MISSION>")), "flashingLights"); got != want {
+			t.Errorf("%q: %q", priority, got)
+		}
+	}
+}
+
+// What an answer of UCRI 2 is among the messages of EMSI.
+func TestAnswers(t *testing.T) {
+	all := messages(t)
+	for name, want := range map[string]string{
+		"incident_transfer.incident valid.json": "ALERT", "incident_transfer.acknowledgement valid.json": "ERROR", "incident_transfer.acknowledgement minimal.json": "ACK",
+		"incident_transfer.completion valid.json": "UPDATE COM", "incident_transfer.completion minimal.json": "UPDATE STOP", "notification_text.notification valid.json": "UPDATE",
+		"resource_request.resource_request valid.json": "UPDATE",
+	} {
+		if all[name] == nil {
+			t.Fatalf("no %s", name)
+		}
+		m := parsed(t, all[name], EMSIJSON)
+		if got := strings.TrimSpace(text(m, "CONTEXT", "MSGTYPE") + " " + text(m, "EVENT", "STATUS")); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// A message that is signed keeps its text, to the letter.
+func TestTextKept(t *testing.T) {
+	const data = `{ "sharedIncidentId":"7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e911", "sentByDispatcherAt":"2026-03-01T14:03:12Z",  "missionLocation":{"address":{"street":"\u0160"}}}`
+	message := `{"messageId":"7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e911","source":"1.2.3","destinations":["1.2.4"],"timeout":60,"ack":"ALL",
+		"payload":{"appId":"incident_transfer","appVersion":"1.0","schemaId":"incident","contentType":"application/json","data":` + strconv.Quote(data) + `}}`
+	if got := text(parsed(t, []byte(message), UCRI2), "payload", "data"); got != data {
+		t.Errorf("%s", got)
+	}
+	if got := text(parsed(t, []byte(data), UCRI2), "payload", "data"); got != data {
+		t.Errorf("alone: %s", got)
+	}
+}
+
+// An envelope keeps its own number and address, and that of its message.
+func TestEnvelopeKept(t *testing.T) {
+	first, f := Convert(emsiSays("", "", ""), Auto, EDXLXML, Options{})
+	if f != nil {
+		t.Fatal(f)
+	}
+	message := strings.NewReplacer("<senderID>cz.hzs.liberec</senderID>", "<senderID>cz.hub</senderID>", "<distributionID>cz.hzs.liberec_c-1<", "<distributionID>cz.hub_77<").Replace(string(first.Bytes))
+	again := parsed(t, []byte(message), EDXLXML)
+	if id, sender := text(again, "distributionID"), text(again, "senderID"); id != "cz.hub_77" || sender != "cz.hub" {
+		t.Errorf("%q of %q", id, sender)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	r, f := Convert(emsiSays("", "", ""), Auto, EDXLXML, Options{})
+	if f != nil {
+		t.Fatal(f)
+	}
+	one := string(r.Bytes)
+	from, to := strings.Index(one, "<contentObject"), strings.Index(one, "</content>")
+	for rule, message := range map[string]string{
+		"no_event":     `<emsi><CONTEXT><ID>1</ID><MSGTYPE>ACK</MSGTYPE></CONTEXT></emsi>`,
+		"two_messages": one[:to] + one[from:],
+		"cap":          `<alert/>`,
+		"unknown":      `{"a":1}`,
+		"rule.missing": `{"sharedIncidentId":"7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e911"}`,
+	} {
+		_, f := Convert([]byte(message), Auto, UCRI2, Options{})
+		if f == nil || f.Rule != rule {
+			t.Errorf("%s: %v", rule, f)
+		}
+	}
+}
