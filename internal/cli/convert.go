@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"unicode"
 
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/tree"
@@ -40,10 +42,14 @@ func (c *convertCmd) Run(e *env) error {
 			return err
 		}
 		if err := os.WriteFile(c.Loss, append(text, '\n'), 0o600); err != nil { // it may hold personal data
-			return err
+			fmt.Fprintln(e.errw, e.t("cli.convert.no_loss", i18n.Args{"detail": err.Error()}))
+			return exit(exitUsage)
 		}
 	} else {
 		e.losses(r.Loss)
+	}
+	for _, d := range r.Deviations {
+		fmt.Fprintln(e.errw, e.deviation(d.Line, d.Rule, d.Severity, e.t(d.Key, d.Args)))
 	}
 	_, err = e.out.Write(r.Bytes)
 	return err
@@ -52,16 +58,37 @@ func (c *convertCmd) Run(e *env) error {
 // message reads a file, or what is piped in; no more than can be read as one.
 func (e *env) message(file string) ([]byte, error) {
 	in := e.in
-	if file != "" {
-		f, err := os.Open(file)
-		if err != nil {
-			fmt.Fprintln(e.errw, e.t("cli.convert.no_file", i18n.Args{"detail": err.Error()}))
-			return nil, exit(exitUsage)
+	var err error
+	if file != "" && file != "-" {
+		var f *os.File
+		if f, err = os.Open(file); err == nil {
+			defer f.Close()
+			in = f
 		}
-		defer f.Close()
-		in = f
 	}
-	return io.ReadAll(io.LimitReader(in, int64(tree.DefaultLimits.Bytes)+1))
+	var text []byte
+	if err == nil {
+		text, err = io.ReadAll(io.LimitReader(in, int64(tree.DefaultLimits.Bytes)+1))
+	}
+	if err != nil {
+		fmt.Fprintln(e.errw, harmless(e.t("cli.convert.no_file", i18n.Args{"detail": err.Error()})))
+		return nil, exit(exitUsage)
+	}
+	return text, nil
+}
+
+// harmless is a text for a terminal: what stood in a message moves no cursor and
+// turns no writing around.
+func harmless(text string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '\n' || c == '\t':
+			return ' '
+		case unicode.Is(unicode.Cc, c), unicode.Is(unicode.Bidi_Control, c):
+			return unicode.ReplacementChar
+		}
+		return c
+	}, text)
 }
 
 func (e *env) refused(f *convert.Fault) error {
@@ -69,7 +96,7 @@ func (e *env) refused(f *convert.Fault) error {
 	if e.json {
 		json.NewEncoder(e.out).Encode(map[string]any{"error": text, "rule": f.Rule, "line": f.Line})
 	} else {
-		fmt.Fprintln(e.errw, text)
+		fmt.Fprintln(e.errw, harmless(text))
 	}
 	return exit(exitFailed)
 }
@@ -82,6 +109,6 @@ func (e *env) losses(list []convert.Loss) {
 		if l.MovedTo != nil {
 			key, args["to"] = "cli.convert.moved", *l.MovedTo
 		}
-		fmt.Fprintln(e.errw, e.t(key, args))
+		fmt.Fprintln(e.errw, harmless(e.t(key, args)))
 	}
 }

@@ -28,15 +28,17 @@ type deviation struct {
 	Message  string         `json:"message"`
 }
 
-// Run judges files. It exits with 1 when one is not valid.
+// Run judges files. It exits with 1 when one is not valid, and with 2 when one could
+// not be read; it judges the others all the same.
 func (c *validateCmd) Run(e *env) error {
-	bad := false
+	bad, unread := false, error(nil)
 	out := json.NewEncoder(e.out)
 	out.SetEscapeHTML(false)
 	for _, file := range c.Files {
 		text, err := e.message(file)
 		if err != nil {
-			return err
+			unread = err
+			continue
 		}
 		v := convert.Validate(text)
 		j := judged{File: file, Valid: v.Valid, Deviations: []deviation{}}
@@ -55,6 +57,9 @@ func (c *validateCmd) Run(e *env) error {
 		}
 		e.judge(j)
 	}
+	if unread != nil {
+		return unread
+	}
 	if bad {
 		return exit(exitFailed)
 	}
@@ -72,12 +77,17 @@ func (e *env) judge(j judged) {
 	if j.Format != nil {
 		args["format"] = string(*j.Format)
 	}
-	fmt.Fprintln(e.out, e.t(key, args))
+	fmt.Fprintln(e.out, harmless(e.t(key, args)))
 	for _, d := range j.Deviations {
-		key := "cli.validate.error"
-		if d.Severity == shape.Warning {
-			key = "cli.validate.warning"
-		}
-		fmt.Fprintln(e.out, "  "+e.t(key, i18n.Args{"line": d.Line, "rule": d.Rule, "text": d.Message}))
+		fmt.Fprintln(e.out, "  "+e.deviation(d.Line, d.Rule, d.Severity, d.Message))
 	}
+}
+
+// deviation is one for people.
+func (e *env) deviation(line int, rule string, severity shape.Severity, text string) string {
+	key := "cli.validate.error"
+	if severity == shape.Warning {
+		key = "cli.validate.warning"
+	}
+	return harmless(e.t(key, i18n.Args{"line": line, "rule": rule, "text": text}))
 }

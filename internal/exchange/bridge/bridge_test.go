@@ -98,6 +98,24 @@ func TestConverted(t *testing.T) {
 	}
 }
 
+// Pasted text is what the page holds, whatever its declaration says; of a long one the
+// page shows the beginning.
+func TestPasted(t *testing.T) {
+	s := site(t, "technician")
+	text := `<?xml version="1.0" encoding="windows-1250"?>` + "\n" + strings.Replace(message, "&lt;b&gt;Brand", "Požár ě", 1)
+	status, page := send(t, s, i18n.Cs, url.Values{"message": {text}, "from": {"strange"}, "to": {"strange"}})
+	if status != http.StatusOK || !strings.Contains(page, `Požár ě\&#34;`) || !strings.Contains(page, "windows-1250") {
+		t.Errorf("%d\n%s", status, page)
+	}
+	long := strings.Replace(message, "<SCALE>2</SCALE>", strings.Repeat("<STRANGE>x</STRANGE>\n", 3000), 1)
+	for _, do := range []string{"convert", "validate"} {
+		status, page = send(t, s, i18n.Pl, url.Values{"message": {long}, "to": {"emsi-xml"}, "do": {do}})
+		if rows := strings.Count(page, "<tr>"); status != http.StatusOK || rows > shown+10 || !strings.Contains(page, "kolejn") {
+			t.Errorf("%s: %d, %d rows", do, status, rows)
+		}
+	}
+}
+
 func TestJudged(t *testing.T) {
 	s := site(t, "technician")
 	status, page := send(t, s, i18n.Cs, url.Values{"message": {strings.Replace(message, "ACTUAL", "EXCERCS", 1)}, "do": {"validate"}})

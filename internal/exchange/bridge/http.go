@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 
 	"trojmezi/internal/format/convert"
@@ -34,6 +36,16 @@ type view struct {
 	Verdict *convert.Verdict
 	Source  []line
 	Target  []line
+}
+
+// shown bounds the lines of a message and the rows of a report on the page; the whole
+// is for the command line.
+const shown = 1000
+
+// first are the first of a list, as many as are shown, and how many are not.
+func first[T any](list []T) ([]T, int) {
+	n := min(len(list), shown)
+	return list[:n], len(list) - n
 }
 
 // empty is the page as it opens. The app message alone is what people can read: in its
@@ -77,9 +89,15 @@ func look(w http.ResponseWriter, r *http.Request) error {
 		Message: strings.ReplaceAll(r.PostForm.Get("message"), "\r\n", "\n"),
 		From:    convert.Format(r.PostForm.Get("from")), To: convert.Format(r.PostForm.Get("to")), Alone: r.PostForm.Get("payload") != "",
 	}
+	if !slices.Contains(convert.Formats, v.To) {
+		v.To = empty.To
+	}
+	if !slices.Contains(convert.Formats, v.From) {
+		v.From = convert.Auto
+	}
 	status := http.StatusOK
 	if r.PostForm.Get("do") == "validate" {
-		verdict := convert.Validate([]byte(v.Message))
+		verdict := convert.Validate(pasted(v.Message))
 		v.Verdict = &verdict
 		v.Source = judged(v.Message, verdict)
 	} else if v.convert(ctx); len(v.Errors) > 0 {
@@ -88,9 +106,18 @@ func look(w http.ResponseWriter, r *http.Request) error {
 	return web.Render(w, r, status, page(v))
 }
 
+// declared is where an XML declaration names a character set.
+var declared = regexp.MustCompile(`^(\s*<\?xml[^>]{0,200}?\sencoding\s*=\s*["'])[A-Za-z0-9._-]{1,40}(["'])`)
+
+// pasted is a text from a form as a document: whatever set of characters it was
+// written in, it is UTF-8 now.
+func pasted(text string) []byte {
+	return []byte(declared.ReplaceAllString(text, "${1}UTF-8${2}"))
+}
+
 // convert turns the message, or says why it cannot.
 func (v *view) convert(ctx context.Context) {
-	res, f := convert.Convert([]byte(v.Message), v.From, v.To, convert.Options{Payload: v.Alone && v.To == convert.UCRI2})
+	res, f := convert.Convert(pasted(v.Message), v.From, v.To, convert.Options{Payload: v.Alone && v.To == convert.UCRI2})
 	if f != nil {
 		v.Errors.Add("message", web.T(ctx, f.Key, f.Args))
 		return
@@ -98,12 +125,14 @@ func (v *view) convert(ctx context.Context) {
 	v.Result = res
 	from, to := map[string]mark{}, map[string]mark{}
 	for _, l := range res.Loss {
-		from[l.Path] = lost
-		if l.MovedTo != nil {
+		switch {
+		case l.MovedTo != nil:
 			from[l.Path], to[*l.MovedTo] = moved, moved
+		case missed(l):
+			from[l.Path] = lost
 		}
 	}
-	v.Source, v.Target = marked([]byte(v.Message), from), marked(res.Bytes, to)
+	v.Source, v.Target = marked(pasted(v.Message), from), marked(res.Bytes, to)
 }
 
 // marked are the lines of a message, marked by the values that begin in them.
@@ -118,15 +147,29 @@ func marked(message []byte, marks map[string]mark) []line {
 		if path == "/payload/data" && m == plain {
 			for p, k := range marks { // the message within the string has its line
 				if strings.HasPrefix(p, path+"/") {
-					m = max(m, k)
+					m = worse(m, k)
 				}
 			}
 		}
-		if i := n.Line - 1; m != plain && i < len(all) && all[i].Mark != lost {
-			all[i].Mark = m
+		if i := n.Line - 1; i < len(all) {
+			all[i].Mark = worse(all[i].Mark, m)
 		}
 	}
 	return all
+}
+
+// worse is the mark a line has that holds both.
+func worse(a, b mark) mark {
+	if a == lost || b == plain {
+		return a
+	}
+	return b
+}
+
+// missed reports whether a value is gone that says something to somebody: not how
+// its message was written, nor which way it went.
+func missed(l convert.Loss) bool {
+	return l.MovedTo == nil && l.Reason != convert.Syntax && l.Reason != convert.Transport
 }
 
 // judged are the lines of a message, marked by what is wrong in them.
@@ -137,8 +180,8 @@ func judged(message string, v convert.Verdict) []line {
 		if d.Severity == shape.Error {
 			m = lost
 		}
-		if i := d.Line - 1; i >= 0 && i < len(all) && all[i].Mark != lost {
-			all[i].Mark = m
+		if i := d.Line - 1; i >= 0 && i < len(all) {
+			all[i].Mark = worse(all[i].Mark, m)
 		}
 	}
 	return all

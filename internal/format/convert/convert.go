@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"trojmezi/internal/format/incident"
+	"trojmezi/internal/format/shape"
 	"trojmezi/internal/format/tree"
 )
 
@@ -44,6 +45,9 @@ type Result struct {
 	Bytes []byte
 	From  Format // as it was recognised
 	Loss  []Loss // in the order of the source; empty: nothing
+	// Deviations are what in the source is not as its standard says, in the order of its
+	// lines; it was understood nevertheless.
+	Deviations []shape.Deviation
 }
 
 // Fault is why a message cannot be converted.
@@ -81,7 +85,7 @@ func Convert(message []byte, from, to Format, o Options) (*Result, *Fault) {
 		return nil, refuse(d.Root.Line, "no_incident", map[string]any{"app": s.schema.AppID, "message": s.schema.SchemaID})
 	}
 	r := write(s, i, to, o)
-	return &Result{Bytes: r.bytes(to), From: format, Loss: s.report(r)}, nil
+	return &Result{Bytes: r.bytes(to), From: format, Loss: s.report(r), Deviations: verdict(d, format).Deviations}, nil
 }
 
 // Detect tells which format a document is in.

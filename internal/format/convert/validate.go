@@ -26,16 +26,17 @@ func Validate(message []byte) Verdict {
 	if f == nil {
 		var format Format
 		if format, f = Detect(d); f == nil {
-			v := verdict(d, format)
-			slices.SortStableFunc(v.Deviations, func(a, b shape.Deviation) int { return a.Line - b.Line })
-			return v
+			return verdict(d, format)
 		}
 	}
 	return Verdict{Deviations: []shape.Deviation{{Line: max(f.Line, 1), Rule: f.Rule, Severity: shape.Error, Key: f.Key, Args: f.Args}}}
 }
 
-func verdict(d *tree.Document, format Format) Verdict {
-	v := Verdict{Format: format}
+func verdict(d *tree.Document, format Format) (v Verdict) {
+	v.Format = format
+	defer func() {
+		slices.SortStableFunc(v.Deviations, func(a, b shape.Deviation) int { return a.Line - b.Line })
+	}()
 	switch format {
 	case UCRI2:
 		v.Deviations = checkUCRI(d)

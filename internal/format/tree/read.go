@@ -37,7 +37,7 @@ func Parse(doc []byte, l Limits) (*Document, *Fault) {
 	case begin[0] == '{' || begin[0] == '[':
 		d.Syntax = JSON
 		if d.Charset != "utf-8" {
-			return nil, fault(0, "charset", map[string]any{"charset": d.Charset})
+			return nil, fault(0, "charset_json", map[string]any{"charset": d.Charset})
 		}
 		d.Root, f = readJSON(string(text), l)
 	default:
@@ -81,8 +81,8 @@ func (d *Document) decode(doc []byte) ([]byte, *Fault) {
 	}
 	if enc != nil {
 		text, err := enc.NewDecoder().Bytes(doc)
-		if err != nil {
-			return nil, fault(1, "encoding", map[string]any{"charset": d.Charset})
+		if at := bytes.IndexRune(text, utf8.RuneError); err != nil || at >= 0 { // bytes that are no character
+			return nil, fault(1+bytes.Count(text[:max(at, 0)], []byte{'\n'}), "encoding", map[string]any{"charset": d.Charset})
 		}
 		return text, nil
 	}

@@ -58,7 +58,7 @@ func TestFaults(t *testing.T) {
 		{"<a><b><c><d><e><f/></e></d></c></b></a>", "depth", 1}, {"<a>" + strings.Repeat("\n<b/>", 20) + "</a>", "nodes", 21},
 		{"<a b='1' b='2'/>", "duplicate", 1}, {"<a>\n<x:b/></a>", "prefix", 2}, {"<a\n x:b='1'/>", "prefix", 1},
 		{"<a>\xff</a>", "encoding", 1}, {"<?xml version='1.0' encoding='klingon'?><a/>", "charset", 1},
-		{"<?xml version='1.0' encoding='us-ascii'?>\n<a>é</a>", "encoding", 2}, {"<a>\x01</a>", "xml", 1}, {"<?xml version='1.0'?>", "empty", 1},
+		{"<?xml version='1.0' encoding='us-ascii'?>\n<a>é</a>", "encoding", 2}, {"<?xml version='1.0' encoding='windows-1250'?>\n<a>\n\x81</a>", "encoding", 3}, {"\xFF\xFE{\x00}\x00", "charset_json", 0}, {"<a>\x01</a>", "xml", 1}, {"<?xml version='1.0'?>", "empty", 1},
 		{`{"a":1`, "truncated", 1}, {"{\n\"a\":x}", "json", 2}, {"{}{}", "trailing", 1}, {"[[[[[[1]]]]]]", "depth", 1},
 		{"[" + strings.Repeat("\n1,", 25) + "1]", "nodes", 21}, {`{"a":1,"a":2}`, "duplicate", 1}, {"{\"a\":\"\xff\"}", "encoding", 1}, {`{"a":"\ud800"}`, "json", 1},
 	} {
@@ -166,7 +166,7 @@ func TestTexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, rule := range []string{"size", "empty", "neither", "charset", "encoding", "trailing", "depth", "nodes", "dtd", "duplicate", "entity", "prefix", "truncated", "xml", "json"} {
+	for _, rule := range []string{"size", "empty", "neither", "charset", "charset_json", "encoding", "trailing", "depth", "nodes", "dtd", "duplicate", "entity", "prefix", "truncated", "xml", "json"} {
 		f := fault(3, rule, map[string]any{"max": 1, "charset": "x", "name": "n", "place": "/a"})
 		for _, l := range i18n.Langs {
 			if got := b.Text(l, f.Key, f.Args); got == f.Key || strings.Contains(got, "{") {
