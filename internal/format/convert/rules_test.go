@@ -140,7 +140,7 @@ func TestManySlashes(t *testing.T) {
 // lines of an address, and no point where there is none.
 func TestPlace(t *testing.T) {
 	coord := func(lat, lon string) string { return "<COORD><LAT>" + lat + "</LAT><LONG>" + lon + "</LONG></COORD>" }
-	mission := "<MISSION><TYPE>C2</TYPE><ID>m</ID><NAME>n</NAME><STATUS>ACK</STATUS><POSITION>" + coord("48.1", "11.5") + "</POSITION></MISSION>"
+	mission := "<MISSION><TYPE>SAV</TYPE><ID>m</ID><NAME>n</NAME><STATUS>IPR</STATUS><POSITION>" + coord("48.1", "11.5") + "</POSITION></MISSION>"
 	at := func(event, rest string) (lat, lon, street, note string) {
 		l := app(t, emsiSays("", event, rest)).Get("missionLocation")
 		return text(l, "coordinate", "lat"), text(l, "coordinate", "lon"), text(l, "address", "street"), text(l, "address", "additionalInformation")
@@ -256,5 +256,27 @@ func TestRefused(t *testing.T) {
 		if f == nil || f.Rule != rule {
 			t.Errorf("%s: %v", rule, f)
 		}
+	}
+}
+
+// A message that was delivered names its one receiver; when it expires stays.
+func TestDelivered(t *testing.T) {
+	const data = `{"sharedIncidentId":"7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e911","sentByDispatcherAt":"2026-03-01T14:03:12Z","missionLocation":{"address":{"street":"s"}}}`
+	message := `{"messageId":"7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e911","sentDate":"2026-03-01T14:03:13Z","source":"1.2.3","destination":"1.2.4","timeout":60,"ack":"ALL",
+		"payload":{"appId":"incident_transfer","appVersion":"1.0","schemaId":"incident","contentType":"application/json","data":` + strconv.Quote(data) + `}}`
+	e := parsed(t, []byte(message), EDXLXML)
+	if got := text(e, "dateTimeExpires"); got != "2026-03-01T14:04:13+00:00" {
+		t.Errorf("expires %s", got)
+	}
+	if v := Validate([]byte(message)); !v.Valid {
+		t.Errorf("%v", v.Deviations)
+	}
+}
+
+// A mission without a name or number stays one, with its other values.
+func TestNameless(t *testing.T) {
+	m := parsed(t, emsiSays("", "", "<MISSION><TYPE>SAV</TYPE><STATUS>IPR</STATUS></MISSION>"), EMSIXML)
+	if got := text(m, "MISSION", "TYPE"); got != "SAV" {
+		t.Errorf("%q", got)
 	}
 }
