@@ -41,7 +41,15 @@ func (c *convertCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(c.Loss, append(text, '\n'), 0o600); err != nil { // it may hold personal data
+		if same(c.Loss, c.File) {
+			fmt.Fprintln(e.errw, e.t("cli.convert.same_file", nil))
+			return exit(exitUsage)
+		}
+		err = os.WriteFile(c.Loss, append(text, '\n'), 0o600)
+		if err == nil {
+			err = os.Chmod(c.Loss, 0o600) // it may hold personal data, and may have been there before
+		}
+		if err != nil {
 			fmt.Fprintln(e.errw, e.t("cli.convert.no_loss", i18n.Args{"detail": err.Error()}))
 			return exit(exitUsage)
 		}
@@ -53,6 +61,13 @@ func (c *convertCmd) Run(e *env) error {
 	}
 	_, err = e.out.Write(r.Bytes)
 	return err
+}
+
+// same reports whether two names are of one file.
+func same(a, b string) bool {
+	x, err := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err == nil && err2 == nil && os.SameFile(x, y)
 }
 
 // message reads a file, or what is piped in; no more than can be read as one.

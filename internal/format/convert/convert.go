@@ -126,13 +126,11 @@ func read(d *tree.Document, format Format) (*source, *incident.Incident, *Fault)
 		return readEDXL(d)
 	}
 	n, path := within(d, d.Root)
-	if part(n, "EVENT") == nil {
-		return nil, nil, refuse(n.Line, "no_event", nil)
+	s, i, f := readOne(d, n, path)
+	if f == nil {
+		s.rest(i)
 	}
-	s, i := readEMSI(d, n, path)
-	s.outside(d, n)
-	s.rest(i)
-	return s, i, nil
+	return s, i, f
 }
 
 // outsideMark begins the keys of what stands around an embedded message.

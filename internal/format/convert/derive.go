@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"trojmezi/internal/format/emsi"
 	"trojmezi/internal/format/incident"
 	"trojmezi/internal/format/tree"
 	"trojmezi/internal/format/ucri"
@@ -75,7 +77,7 @@ func oidOf(v incident.Value) incident.Value {
 func number(v incident.Value, low, high float64) (incident.Value, bool) {
 	text := strings.TrimSpace(v.Text)
 	f, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64)
-	if err != nil || !(f >= low && f <= high) {
+	if err != nil || !(f >= low && f <= high) || strings.ContainsAny(text, "xXpP_") { // Go knows more spellings than people
 		return v, false
 	}
 	if !json.Valid([]byte(text)) {
@@ -97,15 +99,19 @@ func moment(v incident.Value) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	text := strings.TrimSpace(v.Text)
-	if t, ok := ucri.ParseTime(text); ok {
-		return t, true
-	}
+	t, ok := ucri.ParseTime(text)
 	for _, layout := range spellings {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, true
+		if ok {
+			break
 		}
+		var err error
+		t, err = time.Parse(layout, text)
+		ok = err == nil
 	}
-	return time.Time{}, false
+	_, offset := t.Zone()
+	year := t.UTC().Year()
+	// Beyond these bounds the other formats cannot write it (spec: XML Schema Part 2, §3.2.7).
+	return t, ok && year >= 1 && year < 9999 && max(offset, -offset) <= 14*60*60
 }
 
 // stamp is a value as a time of RFC 3339; false if it is none.
@@ -131,18 +137,31 @@ func firstMoment(values ...*incident.Value) (*incident.Value, bool) {
 	return nil, false
 }
 
-// placed is where the incident is: as the event says it, and where its tasks are only
-// if that says nothing.
+// scenes are the types of areas where the incident is; the others are where
+// something else is: a rendezvous point, a safe route.
+var scenes = map[string]bool{"": true, "GEN": true, "GEN/EVENT": true, "GEN/LOCAT": true, "GEN/INCGRD": true, "GEN/HOTZ": true}
+
+// placed is where the incident is: at the scene as the event says it, else in one of
+// its other areas, and where its tasks are only if the event says nothing at all.
 func placed(i *incident.Incident) *incident.Location {
-	event := []*incident.Location{&i.Location}
+	scene, areas := []*incident.Location{&i.Location}, []*incident.Location{}
+	said := false
 	for n := range i.Areas {
-		event = append(event, &i.Areas[n].Location)
+		a := &i.Areas[n]
+		said = said || len(a.Location.Points) > 0
+		if kind, _ := emsi.Known(emsi.AreaTypeList, a.Type.Text); scenes[kind] {
+			scene = append(scene, &a.Location)
+		} else {
+			areas = append(areas, &a.Location)
+		}
 	}
 	var tasks []*incident.Location
 	for n := range i.Tasks {
-		tasks = append(tasks, &i.Tasks[n].Location)
+		if !said {
+			tasks = append(tasks, &i.Tasks[n].Location)
+		}
 	}
-	for _, all := range [][]*incident.Location{event, tasks} {
+	for _, all := range [][]*incident.Location{scene, areas, tasks} {
 		var words *incident.Location
 		for _, l := range all {
 			if _, ok := pointOf(l); ok {
@@ -159,13 +178,27 @@ func placed(i *incident.Incident) *incident.Location {
 	return nil
 }
 
-// worldSystems are the names of WGS 84 in degrees; "" is what is meant without one.
-var worldSystems = map[string]bool{"": true, "EPSG-4326": true, "EPSG:4326": true, "EPSG 4326": true, "4326": true, "WGS84": true, "WGS-84": true, "WGS 84": true}
+// worldSystems are the names of WGS 84 in degrees, and of what differs from it by less
+// than a metre in Europe, as letters and digits; "" is what is meant without one.
+var worldSystems = map[string]bool{
+	"": true, "4326": true, "EPSG4326": true, "URNOGCDEFCRSEPSG4326": true, "HTTPWWWOPENGISNETDEFCRSEPSG04326": true, "WGS84": true,
+	"4258": true, "EPSG4258": true, "URNOGCDEFCRSEPSG4258": true, "ETRS89": true,
+}
+
+// letters are those of a text, with its digits.
+func letters(text string) string {
+	return strings.Map(func(c rune) rune {
+		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' {
+			return c
+		}
+		return -1
+	}, strings.ToUpper(text))
+}
 
 // pointOf is the point of a location: its one, or the middle of several, which is
 // derived. Without a point on Earth, or in another system of coordinates, it is false.
 func pointOf(l *incident.Location) (incident.Point, bool) {
-	if !worldSystems[strings.ToUpper(strings.TrimSpace(l.System.Text))] {
+	if !worldSystems[letters(l.System.Text)] {
 		return incident.Point{}, false
 	}
 	var points []incident.Point
@@ -204,6 +237,9 @@ var transport = map[string]bool{
 	"ack": true, "timeout": true, "signature": true, "payload/appId": true, "payload/appVersion": true, "payload/schemaId": true, "payload/contentType": true,
 }
 
+// syntaxAttribute are those that say how an element is to be read.
+var syntaxAttribute = regexp.MustCompile("^" + tree.AttributeMark + "(xlink|xsi|xml):")
+
 // remarks gathers what the result does not hold yet, by the part of the message it
 // stands in. Empty values and pieces of syntax say nothing.
 func (s *source) remarks(r *result) []remark {
@@ -217,7 +253,7 @@ func (s *source) remarks(r *result) []remark {
 			r.why[l.path] = Syntax
 			continue
 		}
-		if strings.HasPrefix(l.node.Name, tree.AttributeMark) {
+		if s.doc.Syntax == tree.XML && syntaxAttribute.MatchString(l.node.Name) {
 			r.why[l.path] = Syntax
 			continue
 		}
@@ -269,18 +305,26 @@ func (m remark) text() string {
 	b.WriteString(m.label)
 	sep := ": "
 	for n, l := range m.leaves {
-		b.WriteString(sep + m.names[n] + " " + l.node.Text)
+		b.WriteString(sep + m.names[n] + " " + inLine(l.node.Text))
 		sep = "; "
 	}
 	return b.String()
 }
 
+// inLine is a value on one line: none looks like a remark of ours.
+func inLine(text string) string { return lineBreaks.Replace(text) }
+
+var lineBreaks = strings.NewReplacer("\r\n", " ⏎ ", "\n", " ⏎ ", "\r", " ⏎ ", "\u0085", " ⏎ ", "\u2028", " ⏎ ", "\u2029", " ⏎ ")
+
 // noted says that a remark stands at a node.
 func (r *result) noted(m remark, n *tree.Node) {
 	for _, l := range m.leaves {
 		r.into[l.path], r.why[l.path] = n, NoField
-		if !strings.Contains(n.Text, l.node.Text) { // characters that XML cannot hold
+		switch {
+		case r.cut(l.node.Text):
 			r.why[l.path] = Partly
+		case inLine(l.node.Text) != l.node.Text:
+			r.why[l.path] = Rewritten
 		}
 	}
 }

@@ -25,8 +25,9 @@ const (
 var (
 	kindsOf  = map[string]string{"ALERT": "Report", "UPDATE": "Update", "CANCEL": "Cancel", "ACK": "Ack", "ERROR": "Error"}
 	statuses = map[string]string{"ACTUAL": "Actual", "EXERCS": "Exercise", "SYSTEM": "System", "TEST": "Test"}
-	// statusModes are the modes of those that are no reality.
-	statusModes = map[string]string{"Exercise": "EXERCS", "System": "SYSTEM", "Test": "TEST"}
+	// statusModes are the modes of the statuses; any other may be an exercise.
+	statusModes = map[string]string{"": "", "Actual": "ACTUAL", "Exercise": "EXERCS", "System": "SYSTEM", "Test": "TEST"}
+	statusNames = map[string]bool{"distributionStatus": true, "status": true}
 )
 
 // embedded is where content stands in the two syntaxes.
@@ -38,25 +39,56 @@ const (
 // content finds the message of EMSI in an envelope, with its path; nil without.
 func content(d *tree.Document) (*tree.Node, string) {
 	for _, n := range d.Walk() {
-		if n.Name == "embeddedXMLContent" || n.Name == "embeddedJsonContent" {
-			if inner, path := within(d, n); inner != nil {
-				return inner, path
-			}
+		if embeds(n) && emsiIn(n) != nil {
+			return within(d, n)
 		}
 	}
 	return nil, ""
 }
 
-// after finds a second message of EMSI behind one, nil without.
-func after(d *tree.Document, first *tree.Node) *tree.Node {
+// embeds reports whether a node holds what somebody put into an envelope.
+func embeds(n *tree.Node) bool {
+	return n.Name == "embeddedXMLContent" || n.Name == "embeddedJsonContent"
+}
+
+// other finds a message of EMSI beside one, nil without.
+func other(d *tree.Document, one *tree.Node) *tree.Node {
 	for _, n := range d.Walk() {
-		if n.Start >= first.End && (n.Name == "embeddedXMLContent" || n.Name == "embeddedJsonContent") {
-			if m := emsiIn(n); m != nil && m != first {
-				return m
-			}
+		m := n
+		if embeds(n) {
+			m = emsiIn(n)
+		} else if !strings.EqualFold(n.Name, emsiRoot) {
+			continue
+		}
+		if m != nil && m != one && len(m.Kids) > 0 {
+			return m
 		}
 	}
 	return nil
+}
+
+// readOne reads a message of EMSI with what stands around it. There has to be an
+// event in it, and no other message beside it.
+func readOne(d *tree.Document, inner *tree.Node, path string) (*source, *incident.Incident, *Fault) {
+	if m := other(d, inner); m != nil {
+		return nil, nil, refuse(m.Line, "two_messages", nil)
+	}
+	if part(inner, "EVENT") == nil {
+		return nil, nil, refuse(inner.Line, "no_event", nil)
+	}
+	s, i := readEMSI(d, inner, path)
+	s.outside(d, inner)
+	for _, l := range s.leaves {
+		// An envelope, or a head beside the message, says it too.
+		if strings.HasPrefix(l.key, outsideMark) && statusNames[l.node.Name] {
+			said, known := statusModes[strings.TrimSpace(l.node.Text)]
+			if !known {
+				said = isUnknown.mode
+			}
+			s.real = realityOf(s.real.mode, said)
+		}
+	}
+	return s, i, nil
 }
 
 // within finds the message of EMSI at or in a part of a document, with its path.
@@ -82,37 +114,23 @@ func readEDXL(d *tree.Document) (*source, *incident.Incident, *Fault) {
 	if inner == nil {
 		return nil, nil, refuse(d.Root.Line, "no_content", nil)
 	}
-	if other := after(d, inner); other != nil {
-		return nil, nil, refuse(other.Line, "two_messages", nil)
+	s, i, f := readOne(d, inner, path)
+	if f != nil {
+		return nil, nil, f
 	}
-	if part(inner, "EVENT") == nil {
-		return nil, nil, refuse(inner.Line, "no_event", nil)
-	}
-	s, i := readEMSI(d, inner, path)
-	s.outside(d, inner)
 	m := &i.Message
-	find := func(name string) string {
-		for _, l := range s.leaves {
-			if strings.HasPrefix(l.key, outsideMark) && strings.HasSuffix(l.path, "/"+name) {
-				return strings.TrimSpace(l.node.Text)
-			}
-		}
-		return ""
-	}
 	take := func(v *incident.Value, names ...string) {
 		for _, l := range s.leaves {
-			if !l.taken && !v.Is() && strings.HasPrefix(l.key, outsideMark) && strings.HasSuffix(l.path, "/"+strings.Join(names, "/")) {
+			if !l.taken && !v.Is() && strings.HasPrefix(l.key, outsideMark) && strings.HasSuffix(unnumbered(l.path), "/"+strings.Join(names, "/")) {
 				l.taken = true
 				*v = s.value(l)
 				v.Origin.System = systemEDXL
 			}
 		}
 	}
-	if status := find("distributionStatus"); statusModes[status] != "" {
-		s.real = realityOf(s.real.mode, statusModes[status])
-	}
 	take(&m.Envelope.ID, "distributionID")
 	take(&m.Envelope.Sender, "senderID")
+	take(&m.Envelope.Kind, "distributionKind")
 	take(&m.Envelope.Scheme, "explicitAddress", "explicitAddressScheme")
 	if !m.Sender.Address.Is() {
 		m.Sender.Address = m.Envelope.Sender
@@ -127,6 +145,12 @@ func readEDXL(d *tree.Document) (*source, *incident.Incident, *Fault) {
 	take(&m.Language, "descriptor", "language")
 	s.rest(i)
 	return s, i, nil
+}
+
+// unnumbered is a path without the numbers of what repeats.
+func unnumbered(path string) string {
+	parts := strings.Split(path, "/")
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p != "" && strings.Trim(p, "0123456789") == "" }), "/")
 }
 
 // toEDXL writes an envelope with the message of EMSI in it.
@@ -169,6 +193,11 @@ func toEDXL(s *source, i *incident.Incident, to Format) *result {
 	if kind = kindsOf[kind]; kind == "" {
 		kind = kindsOf["ALERT"]
 	}
+	for _, k := range kindsOf {
+		if k == m.Envelope.Kind.Text { // it says more than the message in it, which may know no other than ALERT
+			kind = k
+		}
+	}
 	status := statuses[s.real.mode]
 	if to == EDXLJSON && status != statuses["ACTUAL"] {
 		status = statuses["EXERCS"] // the profile has two
@@ -188,7 +217,11 @@ func toEDXL(s *source, i *incident.Incident, to Format) *result {
 	r.put("dateTimeSent", t.Format(emsiTime), tree.String)
 	r.moved(&end, r.put("dateTimeExpires", end.Text, tree.String), Rewritten)
 	r.put("distributionStatus", status, tree.String)
-	r.put("distributionKind", kind, tree.String)
+	stated := derived(kind, nil)
+	if kind == m.Envelope.Kind.Text {
+		stated = m.Envelope.Kind
+	}
+	r.moved(&stated, r.put("distributionKind", kind, tree.String), Rewritten)
 	language := derived(undetermined, nil)
 	if v, ok := edxlText(m.Language); ok {
 		language = v

@@ -79,7 +79,9 @@ func readEMSI(d *tree.Document, n *tree.Node, path string) (*source, *incident.I
 	s.read(emsiCells(i))
 	var modes []string
 	for _, l := range s.leaves {
-		if plain(l.key) == "CONTEXT/MODE" {
+		switch key := plain(l.key); {
+		case key == "CONTEXT/MODE", strings.EqualFold(key, "CONTEXT/"+tree.AttributeMark+"MODE"),
+			strings.HasPrefix(key, "CONTEXT/MODE/") && !strings.Contains(key, tree.AttributeMark):
 			modes = append(modes, l.node.Text)
 		}
 	}

@@ -291,8 +291,17 @@ func (r *result) write(cells []cell) {
 		if r.syntax == tree.JSON && kind != tree.String {
 			text, kind = plainJSON(text, kind)
 		}
-		r.moved(c.v, r.put(c.key, text, kind), Rewritten)
+		reason := Rewritten
+		if r.cut(text) {
+			reason = Partly
+		}
+		r.moved(c.v, r.put(c.key, text, kind), reason)
 	}
+}
+
+// cut reports whether a text has characters that the result cannot hold.
+func (r *result) cut(text string) bool {
+	return r.syntax == tree.XML && strings.Map(inXML, text) != text
 }
 
 // plainJSON writes a number or a yes or no as JSON does; what is none stays a text.

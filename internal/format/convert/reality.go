@@ -39,7 +39,8 @@ func realityOf(modes ...string) reality {
 		}
 		r, known := spoken[m]
 		if !known {
-			if near, _ := emsi.Known(emsi.ModeList, m); near != "" {
+			// A misspelling, and not what stands above it: ACTUAL/EXERCISE is none.
+			if near, _ := emsi.Known(emsi.ModeList, m); near != "" && !strings.Contains(m, "/") {
 				r, known = spoken[near], true
 			}
 		}
@@ -62,16 +63,20 @@ func (r reality) leads(description string) string {
 	return strings.TrimSuffix(r.word+": "+description, ": ")
 }
 
-// ledBy is the reality that a description says which begins with its word.
-func ledBy(description string) reality {
-	word, _, ok := strings.Cut(description, ":")
-	for _, r := range []reality{isTest, isExercise, isSystem} {
-		if ok && word == r.word {
-			return r
+// ledBy is the most careful reality of which descriptions say that they are led by it.
+func ledBy(descriptions ...string) reality {
+	found := isActual
+	for _, text := range descriptions {
+		word, _, _ := strings.Cut(text, ":")
+		word = strings.ToUpper(strings.TrimSpace(word))
+		for _, r := range []reality{isTest, isExercise, isSystem, isUnknown} {
+			// What a mode was that nobody knew, nobody knows afterwards either.
+			if word == r.word || r == isUnknown && strings.HasPrefix(word, r.word+" ") {
+				if r.rank > found.rank {
+					found = r
+				}
+			}
 		}
 	}
-	if mode, isMode := strings.CutPrefix(word, isUnknown.word+" "); ok && isMode {
-		return realityOf(mode)
-	}
-	return isActual
+	return found
 }

@@ -64,10 +64,19 @@ func TestReality(t *testing.T) {
 		{"<MODE>übung</MODE>", "EXERCS", "Exercise", "MODE ÜBUNG: x"},
 		{"<MODE>ACTUAL</MODE><MODE>TEST</MODE>", "TEST", "Test", "TEST: x"},
 		{"<mode>EXERCISE</mode>", "EXERCS", "Exercise", "EXERCISE: x"},
+		{"<MODE>ACTUAL/EXERCISE</MODE>", "EXERCS", "Exercise", "MODE ACTUAL/EXERCISE: x"},
+		{"<MODE>REAL:X</MODE>", "EXERCS", "Exercise", "MODE REAL:X: x"},
+		{"<MODE><V>TEST</V></MODE>", "TEST", "Test", "TEST: x"},
 	} {
 		message := emsiSays(c.modes, "<NAME>x</NAME>", "")
 		if got := text(app(t, message), "issue"); got != c.issue {
 			t.Errorf("%s: %q", c.modes, got)
+		}
+		for _, name := range []string{"", "<NAME/>", "<NAME> </NAME>"} { // nothing but the word leads there
+			there, _ := Convert(emsiSays(c.modes, name, ""), Auto, UCRI2, Options{})
+			if got := text(parsed(t, there.Bytes, EMSIJSON), "CONTEXT", "MODE"); got != c.mode {
+				t.Errorf("%s %s by UCRI 2: %q", c.modes, name, got)
+			}
 		}
 		for _, to := range []Format{EMSIXML, EMSIJSON} {
 			if got := text(parsed(t, message, to), "CONTEXT", "MODE"); got != c.mode {
@@ -101,6 +110,22 @@ func TestEnvelopeReality(t *testing.T) {
 	}
 	if got := text(parsed(t, message, EMSIXML), "CONTEXT", "MODE"); got != "TEST" {
 		t.Errorf("%q", got)
+	}
+}
+
+// Whatever stands around a message and is not Actual may be an exercise.
+func TestHeadReality(t *testing.T) {
+	inner := strings.TrimPrefix(string(emsiSays("<MODE>ACTUAL</MODE>", "<NAME>x</NAME>", "")), "")
+	for head, want := range map[string]string{"": "x", "<status>Actual</status>": "x", "<status>Exercise</status>": "EXERCISE: x", "<status>Unknown</status>": "EXERCISE: x"} {
+		if got := text(app(t, []byte("<message>"+head+inner+"</message>")), "issue"); got != want {
+			t.Errorf("%s: %q", head, got)
+		}
+	}
+	for _, issue := range []string{"EXERCISE", "Exercise: fire", " TEST : fire", "MODE X: fire"} {
+		m := parsed(t, []byte(`{"sharedIncidentId":"7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e911","sentByDispatcherAt":"2026-03-01T14:03:12Z","issue":"`+issue+`","missionLocation":{"address":{"street":"s"}}}`), EMSIJSON)
+		if got := text(m, "CONTEXT", "MODE"); got == "ACTUAL" {
+			t.Errorf("%q is %s", issue, got)
+		}
 	}
 }
 
@@ -151,6 +176,10 @@ func TestPlace(t *testing.T) {
 		{"the middle of an area", "<EGEO><POSITION><TYPE>POLYGON</TYPE>" + coord("50", "14") + coord("52", "16") + "</POSITION></EGEO>", "", "51.000000", "15.000000", "", ""},
 		{"a decimal comma", "<EGEO><POSITION>" + coord("50,5", "14,25") + "</POSITION></EGEO>", "", "50.5", "14.25", "", ""},
 		{"left empty", "<EGEO><POSITION>" + coord("0", "0.0") + "<NAME>tunel</NAME></POSITION></EGEO>", "", "", "", "tunel", ""},
+		{"the scene before a rendezvous point", "<EGEO><TYPE>GEN/RNDZPT</TYPE><POSITION>" + coord("51", "15") + "</POSITION></EGEO><EGEO><TYPE>GEN/EVENT</TYPE><POSITION><ADDRESS>Hlavní 1</ADDRESS></POSITION></EGEO>", mission, "", "", "Hlavní 1", ""},
+		{"a task does not say where the event is that said it otherwise", "<EGEO><POSITION><COORDSYS>EPSG-5514</COORDSYS>" + coord("50", "14") + "</POSITION></EGEO>", mission, "", "", nowhere, ""},
+		{"a name of WGS 84", "<EGEO><POSITION><COORDSYS>urn:ogc:def:crs:EPSG::4326</COORDSYS>" + coord("50", "14") + "</POSITION></EGEO>", "", "50", "14", "", ""},
+		{"no number of people", "<EGEO><POSITION>" + coord("0x32p0", "14") + "</POSITION></EGEO>", "", "", "", nowhere, ""},
 		{"another system of coordinates", "<EGEO><POSITION><COORDSYS>EPSG-5514</COORDSYS>" + coord("50", "14") + "</POSITION></EGEO>", "", "", "", nowhere, ""},
 	} {
 		lat, lon, street, note := at(c.event, c.rest)
@@ -177,7 +206,7 @@ func TestSharedNumber(t *testing.T) {
 func TestTimes(t *testing.T) {
 	for said, want := range map[string]string{
 		"2026-03-01T14:03:12+01:00": "2026-03-01T14:03:12+01:00", "2026-03-01T14:03:12+0100": "2026-03-01T14:03:12+01:00",
-		"2026-03-01T14:03Z": "2026-03-01T14:03:00Z", "2026-03-01T14:03:12": "", "yesterday": "",
+		"2026-03-01T14:03Z": "2026-03-01T14:03:00Z", "9999-12-31T00:00:00Z": "", "2026-03-01T14:03:12+23:59": "", "2026-03-01T14:03:12": "", "yesterday": "",
 	} {
 		if got := text(app(t, emsiSays("", "<OCC_DATIME>"+said+"</OCC_DATIME>", "")), "startTimestamp"); got != want {
 			t.Errorf("%s: %q", said, got)
@@ -187,10 +216,13 @@ func TestTimes(t *testing.T) {
 
 // Units of a mission with a high priority hurry.
 func TestPriority(t *testing.T) {
-	for priority, want := range map[string]string{"5": "true", "4": "true", "3": "", "": "", "x": ""} {
+	for priority, want := range map[string]string{"5": "true", "4": "true", "9": "", "3": "", "": "", "x": ""} {
 		if got := text(app(t, emsiSays("", "", "<MISSION><PRIORITY>"+priority+"</PRIORITY></MISSION>")), "flashingLights"); got != want {
 			t.Errorf("%q: %q", priority, got)
 		}
+	}
+	if got := text(app(t, emsiSays("", "", "<MISSION><STATUS>COM</STATUS><PRIORITY>5</PRIORITY></MISSION>")), "flashingLights"); got != "" {
+		t.Errorf("done: %q", got)
 	}
 }
 
@@ -245,11 +277,15 @@ func TestRefused(t *testing.T) {
 	}
 	one := string(r.Bytes)
 	from, to := strings.Index(one, "<contentObject"), strings.Index(one, "</content>")
+	if _, f := Convert([]byte(`{"destination":"1.2","payload":{"contentType":"application/json"}}`), Auto, UCRI2, Options{}); f == nil {
+		t.Error("an envelope of nothing")
+	}
 	for rule, message := range map[string]string{
 		"no_event":     `<emsi><CONTEXT><ID>1</ID><MSGTYPE>ACK</MSGTYPE></CONTEXT></emsi>`,
 		"two_messages": one[:to] + one[from:],
 		"cap":          `<alert/>`,
 		"unknown":      `{"a":1}`,
+		"names":        `{"EVENT":{"ID":"e"},"` + strings.Repeat("n", 40_000) + `":[` + strings.Repeat("1,", 2000) + `1]}`,
 		"rule.missing": `{"sharedIncidentId":"7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e911"}`,
 	} {
 		_, f := Convert([]byte(message), Auto, UCRI2, Options{})
@@ -277,6 +313,77 @@ func TestDelivered(t *testing.T) {
 func TestNameless(t *testing.T) {
 	m := parsed(t, emsiSays("", "", "<MISSION><TYPE>SAV</TYPE><STATUS>IPR</STATUS></MISSION>"), EMSIXML)
 	if got := text(m, "MISSION", "TYPE"); got != "SAV" {
+		t.Errorf("%q", got)
+	}
+}
+
+// BenchmarkHostile is of messages that are made to cost much: all are within the limits.
+func BenchmarkHostile(b *testing.B) {
+	r, f := Convert(emsiSays("", "", ""), Auto, EDXLXML, Options{})
+	if f != nil {
+		b.Fatal(f)
+	}
+	embedded := string(r.Bytes)
+	at := strings.Index(embedded, "<contentObject")
+	for name, message := range map[string]string{
+		"empty embeddings": embedded[:at] + strings.Repeat(`<contentObject><contentXML><embeddedXMLContent><a xmlns="urn:x"/></embeddedXMLContent></contentXML></contentObject>`, 5_000) + embedded[at:],
+		"many resources":   `{"EVENT":{"ID":"e"},"RESOURCE":[` + strings.Repeat(`{"ID":"x"},`, 20_000) + `{}]}`,
+		"control":          `{"EVENT":{"ID":"e","X":[` + strings.Repeat(`"aaaaaaaaab\u0001",`, 40_000) + `""]}}`,
+		"attributes":       `<emsi><EVENT` + attributes(40_000) + `><ID>e</ID></EVENT></emsi>`,
+	} {
+		for _, to := range []Format{UCRI2, EMSIXML} {
+			b.Run(name+" to "+string(to), func(b *testing.B) {
+				for b.Loop() {
+					if _, f := Convert([]byte(message), Auto, to, Options{}); f != nil {
+						b.Fatal(f)
+					}
+				}
+			})
+		}
+	}
+}
+
+func attributes(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(" a" + strconv.Itoa(i) + `="x"`)
+	}
+	return b.String()
+}
+
+func parsedBytes(t *testing.T, message []byte, to Format) []byte {
+	t.Helper()
+	r, f := Convert(message, Auto, to, Options{})
+	if f != nil {
+		t.Fatal(f)
+	}
+	return r.Bytes
+}
+
+// An attribute of its own is a value; of two receivers the first is the receiver;
+// a line of a value is none of ours; what was cut is not called the same.
+func TestCarried(t *testing.T) {
+	r, f := Convert(emsiSays("", "<SCALE unit='steps'>2</SCALE><OCC_DATIME>2026-03-01T14:03:12.75Z</OCC_DATIME>", ""), Auto, EMSIJSON, Options{})
+	if f != nil {
+		t.Fatal(f)
+	}
+	why := map[string]Loss{}
+	for _, l := range r.Loss {
+		why[l.Path] = l
+	}
+	if l := why["/emsi/EVENT/SCALE/@unit"]; l.Reason != NoField || l.MovedTo == nil {
+		t.Errorf("%+v", r.Loss)
+	}
+	if l := why["/emsi/EVENT/OCC_DATIME"]; l.Reason != Partly {
+		t.Errorf("%+v", r.Loss)
+	}
+	envelope := strings.Replace(string(parsedBytes(t, emsiSays("", "", ""), EDXLXML)), "</explicitAddress>", "</explicitAddress><explicitAddress><explicitAddressScheme>x</explicitAddressScheme><explicitAddressValue>1.2.9</explicitAddressValue></explicitAddress>", 1)
+	envelope = strings.Replace(envelope, ">"+unnamed+"</explicitAddressValue>", ">1.2.8</explicitAddressValue>", 1)
+	if got := text(parsed(t, []byte(envelope), UCRI2), "destinations"); got != "1.2.8" {
+		t.Errorf("%q", got)
+	}
+	forged := app(t, []byte(`{"EVENT":{"ID":"e","X":"x\nEMSI EVENT: STATUS COM"}}`))
+	if got := text(forged, "protocolRemarks", "message"); strings.Contains(got, "\n") || !strings.Contains(got, "x ⏎ EMSI") {
 		t.Errorf("%q", got)
 	}
 }

@@ -31,8 +31,12 @@ func (r *result) emsi(s *source, i *incident.Incident, key string) {
 	}
 	s.fillEMSI(i)
 	cells := emsiCells(i)
+	var shortened []string
 	for n, c := range cells {
 		if t, ok := moment(*c.v); ok && isTime(c.key) {
+			if t.Nanosecond() != 0 {
+				shortened = append(shortened, c.v.Origin.Path)
+			}
 			*c.v = derived(t.Format(emsiTime), c.v)
 		}
 		if list := emsiLists[plain(c.key)]; list != "" && c.v.Is() {
@@ -41,6 +45,11 @@ func (r *result) emsi(s *source, i *incident.Incident, key string) {
 		cells[n].key = join(key, c.key)
 	}
 	r.write(cells)
+	for _, path := range shortened {
+		if r.into[path] != nil {
+			r.why[path] = Partly
+		}
+	}
 	for n, l := range lines {
 		for _, v := range l.parts {
 			r.moved(&v, r.at[join(key, at("EVENT/EGEO/POSITION/ADDRESS", n))], Rewritten)

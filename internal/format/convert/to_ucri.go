@@ -1,10 +1,10 @@
 package convert
 
 import (
-	"math"
 	"strconv"
 	"strings"
 
+	"trojmezi/internal/format/emsi"
 	"trojmezi/internal/format/incident"
 	"trojmezi/internal/format/tree"
 	"trojmezi/internal/format/ucri"
@@ -19,8 +19,10 @@ const (
 	appIncident = "incident_transfer"
 	appVersion  = "1.0"
 
-	// blueLights is the priority of a mission from which on its units hurry.
+	// blueLights is the priority of a mission from which on its units hurry, mostUrgent
+	// the highest.
 	blueLights = 4
+	mostUrgent = 5
 )
 
 // toUCRI writes an envelope, or the app message alone.
@@ -49,8 +51,8 @@ func toUCRI(s *source, i *incident.Incident, alone bool) *result {
 		at = r.root.Get("payload").Get("data")
 	}
 	sent := at.Get("sentByDispatcherAt").Value()
+	n := len(at.All("protocolRemarks"))
 	for _, m := range s.remarks(r) {
-		n := len(at.All("protocolRemarks"))
 		line := join(key, "protocolRemarks")
 		if n > 0 {
 			line += "." + strconv.Itoa(n)
@@ -58,6 +60,7 @@ func toUCRI(s *source, i *incident.Incident, alone bool) *result {
 		r.put(line+"/timestamp", sent, tree.String)
 		r.noted(m, r.put(line+"/message", m.text(), tree.String))
 		r.put(line+"/category", strings.ToUpper(s.system), tree.String)
+		n++
 	}
 	return r
 }
@@ -92,11 +95,7 @@ func (r *result) timeout(m *incident.Message, sent incident.Value) int {
 
 // sentAt is when the message was sent, as far as it says.
 func sentAt(i *incident.Incident) incident.Value {
-	list := []*incident.Value{&i.Message.Sent, &i.Message.Created, &i.Declared, &i.Observed, &i.Began}
-	for n := range i.Tasks {
-		list = append(list, &i.Tasks[n].Start)
-	}
-	if v, ok := firstMoment(list...); ok {
+	if v, ok := firstMoment(&i.Message.Sent, &i.Message.Created, &i.Declared, &i.Observed, &i.Began); ok {
 		sent, _ := stamp(*v)
 		return sent
 	}
@@ -133,8 +132,10 @@ func (s *source) forUCRI(i *incident.Incident) []incident.Value {
 	if s.real.word != "" {
 		i.What = derived(s.real.leads(i.What.Text), &i.What)
 	}
-	for n := range i.Tasks {
-		if p, ok := number(i.Tasks[n].Priority, blueLights, math.Inf(1)); ok && p.Is() {
+	for _, t := range i.Tasks {
+		status, _ := emsi.Known(emsi.MissionStateList, t.Status.Text)
+		over := status == "COM" || status == "CANCLD" || status == "ABO"
+		if _, urgent := number(t.Priority, blueLights, mostUrgent); urgent && !over {
 			i.BlueLights = derived("true", nil)
 		}
 	}

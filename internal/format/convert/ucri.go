@@ -131,7 +131,11 @@ func (s *source) readApp(i *incident.Incident, key string) {
 		grow(&i.Resources, 1)
 	}
 	s.read(appCells(i, s.schema.SchemaID, key, s.has(p("patient"))))
-	s.real = ledBy(i.What.Text)
+	said := []string{i.What.Text, i.Message.Note.Text, i.Receipt.Note.Text, i.Receipt.Reason.Text}
+	for _, n := range i.Notes {
+		said = append(said, n.Text.Text)
+	}
+	s.real = ledBy(said...)
 }
 
 // messageAlone tells which message one without an envelope is, with what its schema

@@ -60,8 +60,12 @@ func verdict(d *tree.Document, format Format) (v Verdict) {
 	}
 	// What was understood although the schema refuses it, and what it cannot see.
 	_, liberal := emsi.Read(n, d.Syntax, path)
+	named := map[string]bool{}
+	for _, dev := range v.Deviations {
+		named[dev.Path] = true
+	}
 	for _, dev := range liberal {
-		if !slices.ContainsFunc(v.Deviations, func(o shape.Deviation) bool { return o.Path == dev.Path }) {
+		if !named[dev.Path] {
 			v.Deviations = append(v.Deviations, dev)
 		}
 	}
@@ -82,10 +86,13 @@ func checkUCRI(d *tree.Document) []shape.Deviation {
 // message in it.
 func checkEnvelope(d *tree.Document) []shape.Deviation {
 	p := d.Root.Get("payload")
-	var all []shape.Deviation
-	if d.Root.Get("destination") == nil { // who delivers names the one receiver
-		all = placedIn(d, "", nil, ucri.SendErrors(d.Text))
+	errs := ucri.SendErrors(sent(d))
+	for _, e := range errs {
+		if d.Root.Get("destination") != nil && e.Place == "/destinations/0" {
+			e.Place = "/destination"
+		}
 	}
+	all := placedIn(d, "", nil, errs)
 	text := func(name string) string { return p.Get(name).Value() }
 	if p.Get("data") == nil {
 		return all
@@ -93,6 +100,29 @@ func checkEnvelope(d *tree.Document) []shape.Deviation {
 	return append(all, placedIn(d, pathData, p.Get("data"), ucri.DataErrors(&ucri.Payload{
 		AppID: text("appId"), AppVersion: text("appVersion"), SchemaID: text("schemaId"), ContentType: text("contentType"), Data: text("data"),
 	}))...)
+}
+
+// sent is an envelope as it was sent: who delivers it names the one receiver, and
+// gives it a number.
+func sent(d *tree.Document) []byte {
+	receiver := d.Root.Get("destination")
+	if receiver == nil || d.Root.Get("destinations") != nil {
+		return d.Text
+	}
+	n := *d.Root
+	n.Kids = nil
+	for _, k := range d.Root.Kids {
+		switch k {
+		case receiver:
+			one := *k
+			one.Name = ""
+			k = &tree.Node{Name: "destinations", Kind: tree.Array, Kids: []*tree.Node{&one}}
+		case d.Root.Get("sequenceId"):
+			continue
+		}
+		n.Kids = append(n.Kids, k)
+	}
+	return tree.AppendJSON(nil, &n)
 }
 
 // placedIn gives the errors of a document their lines: those within a string have

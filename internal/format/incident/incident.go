@@ -94,7 +94,7 @@ type Message struct {
 }
 
 // Envelope is what carried the message, where it is not the message itself.
-type Envelope struct{ ID, Sender, Scheme Value }
+type Envelope struct{ ID, Sender, Kind, Scheme Value }
 
 // Party is an organisation with the person who speaks for it.
 type Party struct{ Address, Person, Name Value }

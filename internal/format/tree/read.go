@@ -46,7 +46,28 @@ func Parse(doc []byte, l Limits) (*Document, *Fault) {
 	if f != nil {
 		return nil, f
 	}
+	if paths(d.Root, 0, namesFactor*l.Bytes) < 0 {
+		return nil, fault(0, "names", nil)
+	}
 	return d, nil
+}
+
+// namesFactor bounds the paths of all values together, as a multiple of the longest
+// document: everybody who walks a tree builds them.
+const namesFactor = 16
+
+// paths takes the length of the paths from n on from what may be left of it;
+// negative: there was not enough.
+func paths(n *Node, length, left int) int {
+	length += len(n.Name) + 1
+	left -= length
+	for _, k := range n.Kids {
+		if left < 0 {
+			break
+		}
+		left = paths(k, length, left)
+	}
+	return left
 }
 
 // charsets are those that systems of the region and the standards use.
@@ -196,6 +217,7 @@ func attributes(stack []*open, list []xml.Attr, n *Node) *Fault {
 			own[a.Value] = "" // the default, which attributes do not use
 		}
 	}
+	named := map[string]bool{}
 	for _, a := range list {
 		if a.Name.Space == spaceXMLNS || a.Name.Space == "" && a.Name.Local == spaceXMLNS {
 			continue // says what names mean, and nothing of its own
@@ -207,9 +229,10 @@ func attributes(stack []*open, list []xml.Attr, n *Node) *Fault {
 		if p := prefix(stack, a.Name.Space); p != "" {
 			name = AttributeMark + p + ":" + a.Name.Local
 		}
-		if slices.ContainsFunc(n.Kids, func(k *Node) bool { return k.Name == name }) {
+		if named[name] {
 			return fault(n.Line, "duplicate", map[string]any{"name": name})
 		}
+		named[name] = true
 		n.Kids = append(n.Kids, &Node{Name: name, Space: a.Name.Space, Kind: String, Text: a.Value, Line: n.Line, Start: n.Start, End: n.Start})
 		n.Kind = Object
 	}

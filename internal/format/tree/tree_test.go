@@ -166,7 +166,7 @@ func TestTexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, rule := range []string{"size", "empty", "neither", "charset", "charset_json", "encoding", "trailing", "depth", "nodes", "dtd", "duplicate", "entity", "prefix", "truncated", "xml", "json"} {
+	for _, rule := range []string{"size", "empty", "neither", "names", "charset", "charset_json", "encoding", "trailing", "depth", "nodes", "dtd", "duplicate", "entity", "prefix", "truncated", "xml", "json"} {
 		f := fault(3, rule, map[string]any{"max": 1, "charset": "x", "name": "n", "place": "/a"})
 		for _, l := range i18n.Langs {
 			if got := b.Text(l, f.Key, f.Args); got == f.Key || strings.Contains(got, "{") {
@@ -203,4 +203,22 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Characters that a screen does not show are written as references, and read again.
+func TestUnseen(t *testing.T) {
+	const text = "a\u009b\u007f\u202eb"
+	for _, d := range []*Document{{Syntax: JSON, Root: &Node{Kind: Object, Kids: []*Node{{Name: "n", Kind: String, Text: text}}}}, {Syntax: XML, Root: &Node{Name: "e", Kind: Object, Kids: []*Node{{Name: "n", Kind: String, Text: text}}}}} {
+		out := AppendJSON(nil, d.Root)
+		if d.Syntax == XML {
+			out = AppendXML(nil, d.Root)
+		}
+		if strings.ContainsAny(string(out), "\u009b\u007f\u202e") {
+			t.Errorf("%q", out)
+		}
+		again, f := Parse(out, DefaultLimits)
+		if f != nil || again.Root.Get("n").Value() != text {
+			t.Errorf("%v %q", f, out)
+		}
+	}
 }

@@ -3,9 +3,12 @@ package tree
 import (
 	"bytes"
 	"encoding/xml"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"trojmezi/internal/format/strictjson"
 )
@@ -24,7 +27,7 @@ func appendJSON(dst []byte, n *Node, line string) []byte {
 	case Array:
 		return appendElements(dst, n.Kids, line)
 	case String:
-		return strictjson.AppendString(dst, n.Text)
+		return appendVisible(dst, strictjson.AppendString(nil, n.Text), `\u%04x`)
 	default:
 		return append(dst, n.Text...)
 	}
@@ -34,15 +37,16 @@ func appendMembers(dst []byte, n *Node, line string) []byte {
 	if len(n.Kids) == 0 {
 		return append(dst, "{}"...)
 	}
-	times := map[string]int{}
+	alike := map[string][]*Node{}
 	for _, k := range n.Kids {
-		times[k.Name]++
+		alike[k.Name] = append(alike[k.Name], k)
 	}
 	dst = append(dst, '{')
 	inner := line + indent
 	first := true
 	for _, k := range n.Kids {
-		if times[k.Name] == 0 {
+		all := alike[k.Name]
+		if all == nil {
 			continue // it stands in the array of the first
 		}
 		if !first {
@@ -50,19 +54,12 @@ func appendMembers(dst []byte, n *Node, line string) []byte {
 		}
 		first = false
 		dst = append(dst, inner...)
-		dst = append(strictjson.AppendString(dst, k.Name), ": "...)
-		if times[k.Name] == 1 {
+		dst = append(appendVisible(dst, strictjson.AppendString(nil, k.Name), `\u%04x`), ": "...)
+		if alike[k.Name] = nil; len(all) == 1 {
 			dst = appendJSON(dst, k, inner)
-			continue
+		} else {
+			dst = appendElements(dst, all, inner)
 		}
-		times[k.Name] = 0
-		var all []*Node
-		for _, o := range n.Kids {
-			if o.Name == k.Name {
-				all = append(all, o)
-			}
-		}
-		dst = appendElements(dst, all, inner)
 	}
 	return append(append(dst, line...), '}')
 }
@@ -148,7 +145,28 @@ func appendXML(dst []byte, n *Node, space, line string, prefixes map[string]stri
 func appendText(dst []byte, text string) []byte {
 	var b bytes.Buffer
 	_ = xml.EscapeText(&b, []byte(text)) // a Buffer takes all
-	return append(dst, b.Bytes()...)
+	return appendVisible(dst, b.Bytes(), "&#x%X;")
+}
+
+// appendVisible writes as references the characters that move a cursor or turn the
+// direction of writing: they mean the same, and whoever looks at the document sees
+// what is in it.
+func appendVisible(dst, text []byte, form string) []byte {
+	if !bytes.ContainsFunc(text, unseen) {
+		return append(dst, text...)
+	}
+	for _, c := range string(text) {
+		if unseen(c) {
+			dst = fmt.Appendf(dst, form, c)
+		} else {
+			dst = utf8.AppendRune(dst, c)
+		}
+	}
+	return dst
+}
+
+func unseen(c rune) bool {
+	return c >= 0x7F && c < 0xA0 || c > 0xFF && unicode.Is(unicode.Bidi_Control, c)
 }
 
 // appendContent writes text within an element, where lines may stay lines.
