@@ -258,7 +258,8 @@ func linked(kind string) *tree.Node {
 }
 
 const (
-	// edxlLength bounds a text of an envelope, in characters; we count bytes.
+	// edxlLength bounds a text of an envelope, in characters. A text has half of it,
+	// since two are joined in the envelope's number, and bytes are never fewer.
 	edxlLength = 1023
 	// undetermined is the language of which nobody said anything (spec: ISO 639-2).
 	undetermined = "und"
