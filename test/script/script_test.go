@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"trojmezi/test/freeport"
 )
 
 const root = "../.."
@@ -48,28 +50,17 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", bin+string(filepath.ListSeparator)+e.Getenv("PATH"))
-			ports := strings.NewReplacer("3001", port(t), "8080", port(t))
+			ports := strings.NewReplacer("3001", fmt.Sprint(freeport.Port()), "8080", fmt.Sprint(freeport.Port()))
 			e.Setenv("EXCHANGE", ports.Replace("http://127.0.0.1:3001"))
 			e.Setenv("DOLLAR", "$")
 			e.Setenv("WEB", ports.Replace("http://127.0.0.1:8080"))
 			for _, name := range []string{"PORT_A", "PORT_B", "WEB_A", "WEB_B"} {
-				e.Setenv(name, port(t))
+				e.Setenv(name, fmt.Sprint(freeport.Port()))
 			}
 			return os.WriteFile(filepath.Join(e.WorkDir, "api.md"), []byte(ports.Replace(string(page))), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"block": block, "examples": examples, "fill": fill, "json": jsonValue, "helps": helps, "hold": hold, "tamper": tamper},
 	})
-}
-
-// port returns one that nobody listens at.
-func port(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 }
 
 var fences = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -125,7 +124,7 @@ func TestTelephoneAtOnce(t *testing.T) {
 		if link.Class != ClassB || link.OID != "de" {
 			t.Errorf("%s", dump(link))
 		}
-		de.run(func(ctx context.Context) error { return de.node.Serve(ctx, func(int) {}) })
+		de.serve(de.node)
 		cz.until("the line is up", func() bool { cz.tick(); return !cz.only(CauseLink).Ended.IsZero() })
 		cz.ok(cz.See(t.Context(), cz.who("jana"), link.ID))
 		cz.none(CauseLink)
@@ -140,9 +139,7 @@ func TestTelephoneAtOnce(t *testing.T) {
 		cfg.Participants = []any{record(system2, "Bautzen")}
 		node, err := exchange.New(t.Context(), cfg, de.edeps)
 		de.ok(err)
-		ready := make(chan struct{})
-		de.run(func(ctx context.Context) error { return node.Serve(ctx, func(int) { close(ready) }) })
-		<-ready
+		de.serve(node)
 		id := cz.handOver(accident(room2))
 		h := cz.state(id, Failed)
 		cz.tick()
@@ -245,7 +242,7 @@ func TestTelephoneWithdrawsWhatIsNotDelivered(t *testing.T) {
 	if i.Thread[0].Receipt.Withdrawn.IsZero() {
 		t.Skip("an attempt was under way") // the other half is TestTelephoneOutcome
 	}
-	de.run(func(ctx context.Context) error { return de.node.Serve(ctx, func(int) {}) })
+	de.serve(de.node)
 	second := cz.handOver(accident(room2))
 	de.state(second, Ringing)
 	if n := de.count(`SELECT COUNT(*) FROM console_incident`); n != 1 {
@@ -327,7 +324,7 @@ func TestLate(t *testing.T) {
 	de.stopServe()
 	id := cz.handOver(accident(room2))
 	cz.clk.Advance(DefaultDanger + time.Second)
-	de.run(func(ctx context.Context) error { return de.node.Serve(ctx, func(int) {}) })
+	de.serve(de.node)
 	h := de.state(id, Ringing)
 	if !h.Late || !de.queue()[0].Late || de.clk.Now().Sub(h.Sent) < DefaultDanger {
 		t.Errorf("%s", dump(h))

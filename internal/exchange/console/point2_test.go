@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -282,7 +281,7 @@ func TestReceiptsInOrder(t *testing.T) {
 	if r := look(); r.Stored.IsZero() || !r.Delivered.IsZero() || !r.Read.IsZero() || !r.Accepted.IsZero() {
 		t.Errorf("stored here: %s", dump(r))
 	}
-	de.run(func(ctx context.Context) error { return de.node.Serve(ctx, func(int) {}) })
+	de.serve(de.node)
 	cz.until("it is delivered", func() bool { cz.sync(); return !look().Delivered.IsZero() })
 	if r := look(); !r.Read.IsZero() || !r.Accepted.IsZero() {
 		t.Errorf("delivered to the neighbour's node: %s", dump(r))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -25,6 +24,7 @@ import (
 	"trojmezi/internal/kernel/seal"
 	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/store/storetest"
+	"trojmezi/test/freeport"
 )
 
 // The addresses of the tests: two control rooms with a node each, and a dispatch
@@ -72,15 +72,6 @@ func record(oid, name string) map[string]any {
 	}
 }
 
-func freePort(t testing.TB) int {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func texts(t testing.TB) *i18n.Bundle {
 	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), Locales())
 	if err != nil {
@@ -93,7 +84,7 @@ func texts(t testing.TB) *i18n.Bundle {
 // consoles' own loops do not run, tests call Sync and Tick.
 func newRooms(t testing.TB, change ...func(*exchange.Config)) (a, b *room) {
 	t.Helper()
-	p1, p2 := freePort(t), freePort(t)
+	p1, p2 := freeport.Port(), freeport.Port()
 	url := func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d/ucrm/p2p/v0", port) }
 	account := exchange.Account{Username: "n", Password: "p", Type: "p2p"}
 	clk := clock.Fake(time.Now())
@@ -178,10 +169,25 @@ func newRoom(t testing.TB, clk *clock.Clock, port int, org Org, cfg exchange.Con
 		Heard:         func(_ *store.Tx, _ store.Kind, id string) error { r.back = append(r.back, id); return nil },
 	}
 	r.Service = New(r.deps)
-	ready := make(chan struct{})
-	r.stopServe = r.run(func(ctx context.Context) error { return r.node.Serve(ctx, func(int) { close(ready) }) })
-	<-ready
+	r.stopServe = r.serve(r.node)
 	return r
+}
+
+// serve has a node listen; it returns when it does.
+func (r *room) serve(n *exchange.Node) (stop func()) {
+	r.t.Helper()
+	ready, failed := make(chan struct{}), make(chan error, 1)
+	stop = r.run(func(ctx context.Context) error {
+		err := n.Serve(ctx, func(int) { close(ready) })
+		failed <- err
+		return err
+	})
+	select {
+	case <-ready:
+	case err := <-failed:
+		r.t.Fatal(err)
+	}
+	return stop
 }
 
 // run runs f beside the test and ends it with the test.
