@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -97,7 +96,7 @@ func look(w http.ResponseWriter, r *http.Request) error {
 	}
 	status := http.StatusOK
 	if r.PostForm.Get("do") == "validate" {
-		verdict := convert.Validate(pasted(v.Message))
+		verdict := convert.Validate(tree.FromText(v.Message))
 		v.Verdict = &verdict
 		v.Source = judged(v.Message, verdict)
 	} else if v.convert(ctx); len(v.Errors) > 0 {
@@ -106,18 +105,9 @@ func look(w http.ResponseWriter, r *http.Request) error {
 	return web.Render(w, r, status, page(v))
 }
 
-// declared is where an XML declaration names a character set.
-var declared = regexp.MustCompile(`^(\s*<\?xml[^>]{0,200}?\sencoding\s*=\s*["'])[A-Za-z0-9._-]{1,40}(["'])`)
-
-// pasted is a text from a form as a document: whatever set of characters it was
-// written in, it is UTF-8 now.
-func pasted(text string) []byte {
-	return []byte(declared.ReplaceAllString(text, "${1}UTF-8${2}"))
-}
-
 // convert turns the message, or says why it cannot.
 func (v *view) convert(ctx context.Context) {
-	res, f := convert.Convert(pasted(v.Message), v.From, v.To, convert.Options{Payload: v.Alone && v.To == convert.UCRI2})
+	res, f := convert.Convert(tree.FromText(v.Message), v.From, v.To, convert.Options{Payload: v.Alone && v.To == convert.UCRI2})
 	if f != nil {
 		v.Errors.Add("message", web.T(ctx, f.Key, f.Args))
 		return
@@ -132,7 +122,7 @@ func (v *view) convert(ctx context.Context) {
 			from[l.Path] = lost
 		}
 	}
-	v.Source, v.Target = marked(pasted(v.Message), from), marked(res.Bytes, to)
+	v.Source, v.Target = marked(tree.FromText(v.Message), from), marked(res.Bytes, to)
 }
 
 // marked are the lines of a message, marked by the values that begin in them.

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"strings"
 
+	"trojmezi/internal/format/edxl"
+	"trojmezi/internal/format/emsi"
 	"trojmezi/internal/format/incident"
 	"trojmezi/internal/format/shape"
 	"trojmezi/internal/format/tree"
@@ -91,6 +93,8 @@ func Convert(message []byte, from, to Format, o Options) (*Result, *Fault) {
 // Detect tells which format a document is in.
 func Detect(d *tree.Document) (Format, *Fault) {
 	n := d.Root
+	_, isEDXL := edxl.Is(d)
+	_, _, isEMSI := emsi.Find(n, d.Syntax, "")
 	has := func(names ...string) bool {
 		for _, name := range names {
 			if n.Get(name) == nil {
@@ -104,15 +108,14 @@ func Detect(d *tree.Document) (Format, *Fault) {
 		return EDXLXML, nil
 	case d.Syntax == tree.XML && n.Name == "alert":
 		return "", refuse(n.Line, "cap", nil)
+	case d.Syntax == tree.XML && isEMSI:
+		return EMSIXML, nil
 	case d.Syntax == tree.XML:
-		if m := emsiIn(n); m != nil {
-			return EMSIXML, nil
-		}
-	case has("distributionID"):
+	case isEDXL:
 		return EDXLJSON, nil
 	case has("payload"), has("sharedIncidentId"), has("resourceRequestId"), has("requestId"), has("messageId", "status"):
 		return UCRI2, nil
-	case emsiIn(n) != nil:
+	case isEMSI:
 		return EMSIJSON, nil
 	}
 	return "", refuse(n.Line, "unknown", nil)
@@ -125,7 +128,7 @@ func read(d *tree.Document, format Format) (*source, *incident.Incident, *Fault)
 	case EDXLXML, EDXLJSON:
 		return readEDXL(d)
 	}
-	n, path := within(d, d.Root)
+	n, path, _ := emsi.Find(d.Root, d.Syntax, shape.RootPath(d))
 	s, i, f := readOne(d, n, path)
 	if f == nil {
 		s.rest(i)

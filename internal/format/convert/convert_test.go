@@ -131,9 +131,6 @@ func TestSamples(t *testing.T) {
 						t.Errorf("%v", fault)
 					}
 				}
-				if dir := os.Getenv("OUT"); dir != "" {
-					os.WriteFile(filepath.Join(dir, filepath.Base(file)+"."+string(to)+map[bool]string{true: ".p"}[alone]), r.Bytes, 0o644)
-				}
 			}
 		}
 	}
@@ -228,9 +225,6 @@ func TestUCRIToOthers(t *testing.T) {
 				continue
 			}
 			complete(t, text, r, Options{})
-			if dir := os.Getenv("OUT"); dir != "" {
-				os.WriteFile(filepath.Join(dir, strings.ReplaceAll(name, " ", "_")+"."+string(to)), r.Bytes, 0o644)
-			}
 		}
 	}
 }

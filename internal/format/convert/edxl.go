@@ -38,9 +38,11 @@ const (
 
 // content finds the message of EMSI in an envelope, with its path; nil without.
 func content(d *tree.Document) (*tree.Node, string) {
-	for _, n := range d.Walk() {
-		if embeds(n) && emsiIn(n) != nil {
-			return within(d, n)
+	for p, n := range d.Walk() {
+		if embeds(n) {
+			if inner, path, ok := emsi.Find(n, d.Syntax, p); ok {
+				return inner, path
+			}
 		}
 	}
 	return nil, ""
@@ -56,7 +58,7 @@ func other(d *tree.Document, one *tree.Node) *tree.Node {
 	for _, n := range d.Walk() {
 		m := n
 		if embeds(n) {
-			m = emsiIn(n)
+			m, _, _ = emsi.Find(n, d.Syntax, "")
 		} else if !strings.EqualFold(n.Name, emsiRoot) {
 			continue
 		}
@@ -89,17 +91,6 @@ func readOne(d *tree.Document, inner *tree.Node, path string) (*source, *inciden
 		}
 	}
 	return s, i, nil
-}
-
-// within finds the message of EMSI at or in a part of a document, with its path.
-func within(d *tree.Document, part *tree.Node) (*tree.Node, string) {
-	inner := emsiIn(part)
-	for p, n := range d.Walk() {
-		if n == inner && n != nil {
-			return n, p
-		}
-	}
-	return nil, ""
 }
 
 // readEDXL reads an envelope with the message of EMSI in it. One that its schema

@@ -38,24 +38,6 @@ func emsiName(name string) string {
 	return name
 }
 
-// emsiIn finds the message at or in a node, nil without: the node itself, or its emsi
-// element, directly or within a message element.
-func emsiIn(n *tree.Node) *tree.Node {
-	for range 3 {
-		if n == nil || n.Kind != tree.Object {
-			return nil
-		}
-		if strings.EqualFold(n.Name, emsiRoot) || part(n, "CONTEXT") != nil || part(n, "EVENT") != nil {
-			return n
-		}
-		if m := part(n, emsiRoot); m != nil {
-			return m
-		}
-		n = part(n, "message")
-	}
-	return nil
-}
-
 // part is the first child of a name in any case that has parts itself.
 func part(n *tree.Node, name string) *tree.Node {
 	for _, k := range n.Kids {

@@ -15,18 +15,34 @@ func emsiSays(context, event, rest string) []byte {
 	return []byte(`<emsi xmlns="` + emsiSpace + `"><CONTEXT><ID>c-1</ID>` + context + `<ORIGIN><ORG_ID>cz.hzs.liberec</ORG_ID></ORIGIN></CONTEXT><EVENT><ID>e-1</ID>` + event + `</EVENT>` + rest + `</emsi>`)
 }
 
-// app converts a message into one of UCRI 2, alone, and reads it.
-func app(t *testing.T, message []byte) *tree.Node {
+// converted turns a message into another format.
+func converted(t *testing.T, message []byte, to Format, o Options) []byte {
 	t.Helper()
-	r, f := Convert(message, Auto, UCRI2, Options{Payload: true})
+	r, f := Convert(message, Auto, to, o)
 	if f != nil {
 		t.Fatal(f)
 	}
-	d, f := tree.Parse(r.Bytes, tree.DefaultLimits)
+	return r.Bytes
+}
+
+func parse(t *testing.T, message []byte) *tree.Node {
+	t.Helper()
+	d, f := tree.Parse(message, tree.DefaultLimits)
 	if f != nil {
 		t.Fatal(f)
 	}
 	return d.Root
+}
+
+// app is a message as one of UCRI 2, alone; parsed is it in any format.
+func app(t *testing.T, message []byte) *tree.Node {
+	t.Helper()
+	return parse(t, converted(t, message, UCRI2, Options{Payload: true}))
+}
+
+func parsed(t *testing.T, message []byte, to Format) *tree.Node {
+	t.Helper()
+	return parse(t, converted(t, message, to, Options{}))
 }
 
 // text is the value at the end of a way.
@@ -37,19 +53,6 @@ func text(n *tree.Node, way ...string) string {
 		}
 	}
 	return n.Value()
-}
-
-func parsed(t *testing.T, message []byte, to Format) *tree.Node {
-	t.Helper()
-	r, f := Convert(message, Auto, to, Options{})
-	if f != nil {
-		t.Fatal(f)
-	}
-	d, f := tree.Parse(r.Bytes, tree.DefaultLimits)
-	if f != nil {
-		t.Fatal(f)
-	}
-	return d.Root
 }
 
 // Nothing that may be an exercise goes on as if it were none.
@@ -351,15 +354,6 @@ func attributes(n int) string {
 	return b.String()
 }
 
-func parsedBytes(t *testing.T, message []byte, to Format) []byte {
-	t.Helper()
-	r, f := Convert(message, Auto, to, Options{})
-	if f != nil {
-		t.Fatal(f)
-	}
-	return r.Bytes
-}
-
 // An attribute of its own is a value; of two receivers the first is the receiver;
 // a line of a value is none of ours; what was cut is not called the same.
 func TestCarried(t *testing.T) {
@@ -377,7 +371,7 @@ func TestCarried(t *testing.T) {
 	if l := why["/emsi/EVENT/OCC_DATIME"]; l.Reason != Partly {
 		t.Errorf("%+v", r.Loss)
 	}
-	envelope := strings.Replace(string(parsedBytes(t, emsiSays("", "", ""), EDXLXML)), "</explicitAddress>", "</explicitAddress><explicitAddress><explicitAddressScheme>x</explicitAddressScheme><explicitAddressValue>1.2.9</explicitAddressValue></explicitAddress>", 1)
+	envelope := strings.Replace(string(converted(t, emsiSays("", "", ""), EDXLXML, Options{})), "</explicitAddress>", "</explicitAddress><explicitAddress><explicitAddressScheme>x</explicitAddressScheme><explicitAddressValue>1.2.9</explicitAddressValue></explicitAddress>", 1)
 	envelope = strings.Replace(envelope, ">"+unnamed+"</explicitAddressValue>", ">1.2.8</explicitAddressValue>", 1)
 	if got := text(parsed(t, []byte(envelope), UCRI2), "destinations"); got != "1.2.8" {
 		t.Errorf("%q", got)

@@ -34,41 +34,25 @@ func Validate(message []byte) Verdict {
 
 func verdict(d *tree.Document, format Format) (v Verdict) {
 	v.Format = format
-	defer func() {
-		slices.SortStableFunc(v.Deviations, func(a, b shape.Deviation) int { return a.Line - b.Line })
-	}()
 	switch format {
 	case UCRI2:
 		v.Deviations = checkUCRI(d)
 		v.Valid = len(v.Deviations) == 0
-		return v
 	case EDXLXML, EDXLJSON:
 		_, v.Deviations = edxl.Read(d) // with its doubts, beside what the schema says
+		v.Valid = !slices.ContainsFunc(v.Deviations, func(d shape.Deviation) bool { return d.Severity == shape.Error })
+		if n, path := content(d); n != nil {
+			_, inner := emsi.Validate(n, d.Syntax, path)
+			for _, dev := range inner {
+				dev.Severity = shape.Warning
+				v.Deviations = append(v.Deviations, dev)
+			}
+		}
 	default:
-		v.Deviations = emsi.Check(d)
+		n, path, _ := emsi.Find(d.Root, d.Syntax, shape.RootPath(d))
+		v.Valid, v.Deviations = emsi.Validate(n, d.Syntax, path)
 	}
-	v.Valid = !slices.ContainsFunc(v.Deviations, func(d shape.Deviation) bool { return d.Severity == shape.Error })
-	n, path := within(d, d.Root)
-	if format == EDXLXML || format == EDXLJSON {
-		if n, path = content(d); n == nil {
-			return v
-		}
-		for _, dev := range emsi.CheckNode(n, d.Syntax, path) {
-			dev.Severity = shape.Warning
-			v.Deviations = append(v.Deviations, dev)
-		}
-	}
-	// What was understood although the schema refuses it, and what it cannot see.
-	_, liberal := emsi.Read(n, d.Syntax, path)
-	named := map[string]bool{}
-	for _, dev := range v.Deviations {
-		named[dev.Path] = true
-	}
-	for _, dev := range liberal {
-		if !named[dev.Path] {
-			v.Deviations = append(v.Deviations, dev)
-		}
-	}
+	slices.SortStableFunc(v.Deviations, func(a, b shape.Deviation) int { return a.Line - b.Line })
 	return v
 }
 

@@ -12,10 +12,13 @@ import (
 
 // Find gives the EMSI message that stands in an element or object, with its path:
 // the node itself, or its child "emsi", directly or inside a child "message", as the
-// envelope EDXL-DE carries it. An object of JSON with a CONTEXT is the message itself.
+// envelope EDXL-DE carries it. What has a CONTEXT or an EVENT is the message itself,
+// however it is called.
 func Find(n *tree.Node, s tree.Syntax, path string) (message *tree.Node, at string, ok bool) {
 	for range 2 { // what stands in a message stands in no second one
-		if s == tree.XML && strings.EqualFold(n.Name, rootName) || s == tree.JSON && n.Get("CONTEXT") != nil {
+		context, _ := child(n, s, path, "CONTEXT")
+		event, _ := child(n, s, path, "EVENT")
+		if strings.EqualFold(n.Name, rootName) || context != nil || event != nil {
 			return n, path, true
 		}
 		if k, at := child(n, s, path, rootName); k != nil {
@@ -82,15 +85,11 @@ func CheckNode(n *tree.Node, s tree.Syntax, path string) []shape.Deviation {
 	return append(found, shape.CheckNode(n, s, path, rootXML)...)
 }
 
-// Validate is the verdict of the schema, and beside its errors what Read has doubts
-// about where the schema had none.
-func Validate(d *tree.Document) (valid bool, all []shape.Deviation) {
-	all = Check(d)
+// Validate is the verdict of the schema about the message in a node at a path, and
+// beside its errors what Read has doubts about where the schema had none.
+func Validate(n *tree.Node, s tree.Syntax, path string) (valid bool, all []shape.Deviation) {
+	all = CheckNode(n, s, path)
 	valid = len(all) == 0
-	n, path, ok := Find(d.Root, d.Syntax, shape.RootPath(d))
-	if !ok {
-		return valid, all
-	}
 	type place struct {
 		path string
 		line int
@@ -99,7 +98,7 @@ func Validate(d *tree.Document) (valid bool, all []shape.Deviation) {
 	for _, v := range all {
 		reported[place{v.Path, v.Line}] = true
 	}
-	_, doubts := Read(n, d.Syntax, path)
+	_, doubts := Read(n, s, path)
 	for _, v := range doubts {
 		if !reported[place{v.Path, v.Line}] {
 			all = append(all, v)

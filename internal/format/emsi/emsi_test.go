@@ -175,15 +175,19 @@ func TestFind(t *testing.T) {
 func TestValidate(t *testing.T) {
 	doc := strings.Replace(string(file(t, "accident.xml")), "<SCALE>3", "<SCALE>7", 1)
 	doc = strings.Replace(doc, ">90<", ">900<", 1)
-	valid, all := Validate(parse(t, []byte(doc)))
+	judge := func(doc []byte) (bool, []shape.Deviation) {
+		d := parse(t, doc)
+		return Validate(d.Root, d.Syntax, shape.RootPath(d))
+	}
+	valid, all := judge([]byte(doc))
 	if valid || len(all) != 2 || all[0].Rule != "code" || all[0].Severity != shape.Error || all[1].Rule != "certainty" || all[1].Severity != shape.Warning || all[0].Line != 35 || all[1].Line != 36 {
 		t.Errorf("%v %+v", valid, all)
 	}
-	if valid, all = Validate(parse(t, file(t, "accident.json"))); !valid || len(all) != 0 {
+	if valid, all = judge(file(t, "accident.json")); !valid || len(all) != 0 {
 		t.Errorf("%v %+v", valid, all)
 	}
-	if valid, all = Validate(parse(t, []byte("<x/>"))); valid || len(all) != 1 {
-		t.Errorf("%v %+v", valid, all)
+	if found := Check(parse(t, []byte("<x/>"))); len(found) != 1 {
+		t.Errorf("%+v", found)
 	}
 	if found := Check(parse(t, []byte("<EMSI><a/></EMSI>"))); len(found) != 5 {
 		t.Errorf("a wrong root: %+v", found)
@@ -248,7 +252,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		m, _ := Read(d.Root, d.Syntax, shape.RootPath(d))
-		Validate(d)
+		Validate(d.Root, d.Syntax, shape.RootPath(d))
 		if all := lost(d.Root, d.Syntax, m); len(all) > 0 {
 			t.Fatalf("lost %q", all)
 		}

@@ -82,6 +82,15 @@ var charsets = map[string]encoding.Encoding{
 // declaration finds the character set an XML declaration names (spec: XML 1.0, §2.8).
 var declaration = regexp.MustCompile(`^<\?xml[^>]{0,200}?\sencoding\s*=\s*["']([A-Za-z][A-Za-z0-9._-]{0,40})["']`)
 
+// FromText is a text as a document: whatever set of characters its declaration names,
+// a text that came from a form is UTF-8 now.
+func FromText(text string) []byte {
+	if m := declaration.FindStringSubmatchIndex(text); m != nil {
+		text = text[:m[2]] + "UTF-8" + text[m[3]:]
+	}
+	return []byte(text)
+}
+
 // decode brings the text to UTF-8.
 func (d *Document) decode(doc []byte) ([]byte, *Fault) {
 	d.Charset = "utf-8"

@@ -160,9 +160,6 @@ func TestTextAsReadersSeeIt(t *testing.T) {
 			t.Errorf("%q is not in the text", want)
 		}
 	}
-	if dir := os.Getenv("TROJMEZI_SHOTS"); dir != "" {
-		os.WriteFile(filepath.Join(dir, "protocol.pdf"), raw, 0o600)
-	}
 	structure, err := exec.Command("pdfinfo", "-struct-text", file).CombinedOutput()
 	if err != nil {
 		t.Fatal(err)
