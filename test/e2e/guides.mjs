@@ -1,7 +1,10 @@
 // guides.mjs makes the pictures of the user guides from a running demo, in all four
 // languages: what docs/guide/pictures.json lists becomes docs/guide/img/NAME-LANG.png.
 //
-//   node test/e2e/guides.mjs FILE     FILE: what a `trojmezi demo` just started has printed
+//   node test/e2e/guides.mjs FILE [FOLDER]
+//
+// FILE is what a `trojmezi demo` just started has printed. With FOLDER the pictures go
+// there instead, as they are taken.
 //
 // "state" names what is brought about before the pictures of it are made, in the order
 // below; "see" are keys of the texts that must stand on the page. {incident} and
@@ -20,6 +23,8 @@ const COLOURS = 128; // of a picture made small by ImageMagick; screens have few
 const DUE = 240_000; // ms; whom nobody answers is to be called after 180 s
 
 const guide = join(root, "docs", "guide");
+const elsewhere = process.argv[3];
+const img = elsewhere ?? join(guide, "img");
 const pictures = JSON.parse(readFileSync(join(guide, "pictures.json"), "utf8"));
 const people = readFileSync(process.argv[2], "utf8").split("\n").filter((l) => l.startsWith("demo ")).map((l) => {
   const [, place, url, role, login, password] = l.split(" ");
@@ -85,7 +90,7 @@ const states = {
   },
 };
 
-mkdirSync(join(guide, "img"), { recursive: true });
+mkdirSync(img, { recursive: true });
 const incidents = {};
 let wrong = 0;
 try {
@@ -98,8 +103,9 @@ try {
         await speak(d, lang);
         await d.page.goto(p.path.replace(/\{(\w+)\}/g, (_, what) => incidents[state][what]));
         for (const key of p.see) await d.page.getByText(d.like(key)).filter({ visible: true }).first().waitFor();
-        const file = join(guide, "img", `${p.name}-${lang}.png`);
+        const file = join(img, `${p.name}-${lang}.png`);
         await d.page.screenshot({ path: file, animations: "disabled" });
+        if (elsewhere) continue;
         spawnSync("convert", [file, "+dither", "-colors", String(COLOURS), "-strip", `png8:${file}`]); // not installed: it stays large and is named
         const size = statSync(file).size;
         if (size > LARGE) { wrong++; console.error(`${file}: ${size} bytes`); }
