@@ -79,6 +79,10 @@ func Convert(message []byte, from, to Format, o Options) (*Result, *Fault) {
 	if from != Auto && from != format {
 		return nil, refuse(d.Root.Line, "other_format", map[string]any{"found": string(format), "wanted": string(from)})
 	}
+	v := verdict(d, format)
+	if f := v.refusal(); f != nil {
+		return nil, f
+	}
 	s, i, f := read(d, format)
 	if f != nil {
 		return nil, f
@@ -87,7 +91,7 @@ func Convert(message []byte, from, to Format, o Options) (*Result, *Fault) {
 		return nil, refuse(d.Root.Line, "no_incident", map[string]any{"app": s.schema.AppID, "message": s.schema.SchemaID})
 	}
 	r := write(s, i, to, o)
-	return &Result{Bytes: r.bytes(to), From: format, Loss: s.report(r), Deviations: verdict(d, format).Deviations}, nil
+	return &Result{Bytes: r.bytes(to), From: format, Loss: s.report(r), Deviations: v.Deviations}, nil
 }
 
 // Detect tells which format a document is in.

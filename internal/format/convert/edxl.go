@@ -5,10 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"trojmezi/internal/format/edxl"
 	"trojmezi/internal/format/emsi"
 	"trojmezi/internal/format/incident"
-	"trojmezi/internal/format/shape"
 	"trojmezi/internal/format/tree"
 )
 
@@ -93,14 +91,8 @@ func readOne(d *tree.Document, inner *tree.Node, path string) (*source, *inciden
 	return s, i, nil
 }
 
-// readEDXL reads an envelope with the message of EMSI in it. One that its schema
-// refuses is refused.
+// readEDXL reads an envelope with the message of EMSI in it.
 func readEDXL(d *tree.Document) (*source, *incident.Incident, *Fault) {
-	for _, dev := range edxl.Check(d) {
-		if dev.Severity == shape.Error {
-			return nil, nil, &Fault{Line: dev.Line, Rule: dev.Rule, Key: dev.Key, Args: dev.Args}
-		}
-	}
 	inner, path := content(d)
 	if inner == nil {
 		return nil, nil, refuse(d.Root.Line, "no_content", nil)

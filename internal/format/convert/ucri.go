@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"trojmezi/internal/format/incident"
-	"trojmezi/internal/format/shape"
 	"trojmezi/internal/format/tree"
 	"trojmezi/internal/format/ucri"
 )
@@ -36,23 +35,16 @@ const (
 	msgDeployed        = "resource_deployed"
 )
 
-// readUCRI reads an envelope, or an app message alone. One that its schema refuses is
-// refused: the node refuses it too.
+// readUCRI reads an envelope, or an app message alone.
 func readUCRI(d *tree.Document) (*source, *incident.Incident, *tree.Fault) {
 	i := &incident.Incident{}
 	payload := d.Root.Get("payload")
 	if payload == nil {
 		s := newSource(d, systemUCRI)
-		var errs []*ucri.Error
-		if s.schema, errs = s.messageAlone(); len(errs) > 0 {
-			return nil, nil, refusal(placedIn(d, "", nil, errs))
-		}
+		s.schema, _ = s.messageAlone()
 		s.readApp(i, "")
 		s.rest(i)
 		return s, i, nil
-	}
-	if wrong := checkEnvelope(d); len(wrong) > 0 {
-		return nil, nil, refusal(wrong)
 	}
 	s := emptySource(d, systemUCRI)
 	s.sender = d.Root.Get("source").Value()
@@ -76,12 +68,6 @@ func readUCRI(d *tree.Document) (*source, *incident.Incident, *tree.Fault) {
 	}
 	s.rest(i)
 	return s, i, nil
-}
-
-// refusal is the first deviation as the reason to refuse a message.
-func refusal(all []shape.Deviation) *tree.Fault {
-	d := all[0]
-	return &tree.Fault{Line: d.Line, Rule: d.Rule, Key: d.Key, Args: d.Args}
 }
 
 // envelope indexes an envelope with the message that stands in it as text.

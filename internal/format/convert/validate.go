@@ -17,6 +17,16 @@ type Verdict struct {
 	Deviations []shape.Deviation
 }
 
+// refusal is why a message is not converted, nil if it is: of what its schema refuses
+// only EMSI is read nevertheless.
+func (v Verdict) refusal() *Fault {
+	if v.Valid || v.Format == EMSIXML || v.Format == EMSIJSON {
+		return nil
+	}
+	d := v.Deviations[slices.IndexFunc(v.Deviations, func(d shape.Deviation) bool { return d.Severity == shape.Error })]
+	return &Fault{Line: d.Line, Rule: d.Rule, Key: d.Key, Args: d.Args}
+}
+
 // Validate judges a message by the schema of its own standard and lists everything
 // in it that is not as the standard says, in the order of its lines. What stands in
 // an envelope is judged too, but does not make the envelope invalid: to its schema
