@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,29 +98,42 @@ func (s *Service) note(tx *store.Tx, org Org, who Actor, h *handover, what, deta
 func (s *Service) Open(ctx context.Context, who Actor, incident string) error {
 	const op = "console.Open"
 	return s.do(ctx, op, who, func(tx *store.Tx, org Org) error {
-		i, err := oneIncident(tx, op, who.Org, incident)
+		ids, err := caseOf(tx, who.Org, incident)
 		if err != nil {
 			return err
 		}
-		at := millis(s.Clock.Now())
-		hs, err := scanHandovers(tx, `org = $1 AND incident = $2 AND incoming = 1 AND state IN ('ringing', 'opened')`, who.Org, incident)
-		if err != nil {
-			return err
-		}
-		for _, h := range hs {
-			// Reading it once more does not put the next ring off.
-			if h.state == Opened && h.ringDue != 0 {
-				continue
-			}
-			if err := s.note(tx, org, who, h, didOpen, "", ""); err != nil {
-				return err
-			}
-			if err := hushAlarms(tx, h, who.Person, at); err != nil {
+		for _, id := range ids {
+			if err := s.openOne(tx, op, org, who, id); err != nil {
 				return err
 			}
 		}
-		return s.sawAll(tx, who, i, at)
+		return nil
 	})
+}
+
+func (s *Service) openOne(tx *store.Tx, op string, org Org, who Actor, incident string) error {
+	i, err := oneIncident(tx, op, who.Org, incident)
+	if err != nil {
+		return err
+	}
+	at := millis(s.Clock.Now())
+	hs, err := scanHandovers(tx, `org = $1 AND incident = $2 AND incoming = 1 AND state IN ('ringing', 'opened')`, who.Org, incident)
+	if err != nil {
+		return err
+	}
+	for _, h := range hs {
+		// Reading it once more does not put the next ring off.
+		if h.state == Opened && h.ringDue != 0 {
+			continue
+		}
+		if err := s.note(tx, org, who, h, didOpen, "", ""); err != nil {
+			return err
+		}
+		if err := hushAlarms(tx, h, who.Person, at); err != nil {
+			return err
+		}
+	}
+	return s.sawAll(tx, who, i, at)
 }
 
 // sawAll notes that a person has the whole incident before him.
@@ -158,9 +172,14 @@ func (s *Service) seen(tx *store.Tx, who Actor, i *incidentRow, handover, at int
 func (s *Service) Claim(ctx context.Context, who Actor, incident string) error {
 	const op = "console.Claim"
 	return s.do(ctx, op, who, func(tx *store.Tx, org Org) error {
-		if _, err := oneIncident(tx, op, who.Org, incident); err != nil {
+		ids, err := caseOf(tx, who.Org, incident)
+		if err != nil {
 			return err
 		}
+		if _, err := oneIncident(tx, op, who.Org, ids[0]); err != nil {
+			return err
+		}
+		incident := ids[0] // one person has all records before him
 		now := s.Clock.Now()
 		rows, err := tx.Exec(`INSERT INTO console_claim (org, incident, person, until) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (org, incident) DO UPDATE SET person = excluded.person, until = excluded.until
@@ -180,7 +199,11 @@ func (s *Service) Claim(ctx context.Context, who Actor, incident string) error {
 // Unclaim ends the person's own claim.
 func (s *Service) Unclaim(ctx context.Context, who Actor, incident string) error {
 	return s.do(ctx, "console.Unclaim", who, func(tx *store.Tx, org Org) error {
-		_, err := tx.Exec(`DELETE FROM console_claim WHERE org = $1 AND incident = $2 AND person = $3`, who.Org, incident, who.Person)
+		ids, err := caseOf(tx, who.Org, incident)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`DELETE FROM console_claim WHERE org = $1 AND incident = $2 AND person = $3`, who.Org, ids[0], who.Person)
 		return err
 	})
 }
@@ -409,27 +432,26 @@ func (s *Service) end(ctx context.Context, op string, who Actor, entry int64, wh
 func (s *Service) Close(ctx context.Context, who Actor, incident string) error {
 	const op = "console.Close"
 	return s.do(ctx, op, who, func(tx *store.Tx, org Org) error {
-		i, err := oneIncident(tx, op, who.Org, incident)
+		ids, err := caseOf(tx, who.Org, incident)
 		if err != nil {
 			return err
 		}
-		hs, err := scanHandovers(tx, `org = $1 AND incident = $2`, who.Org, incident)
-		if err != nil {
-			return err
-		}
-		for _, h := range hs {
-			if h.closed() {
-				continue
+		var hs []*handover
+		for _, id := range ids {
+			of, err := scanHandovers(tx, `org = $1 AND incident = $2`, who.Org, id)
+			if err != nil {
+				return err
 			}
+			hs = append(hs, of...)
+		}
+		hs = slices.DeleteFunc(hs, (*handover).closed)
+		for _, h := range hs {
 			if h.incoming || h.state == HandedOver || h.state == Delivered || h.state == Read {
 				return problem.New(op, problem.Conflict, "console.d.refuse.still_open", nil)
 			}
 		}
 		at := millis(s.Clock.Now())
 		for _, h := range hs {
-			if h.closed() {
-				continue
-			}
 			if err := s.note(tx, org, who, h, didClose, "", ""); err != nil {
 				return err
 			}
@@ -437,7 +459,7 @@ func (s *Service) Close(ctx context.Context, who Actor, incident string) error {
 				return err
 			}
 		}
-		return s.sawAll(tx, who, i, at)
+		return s.sawCase(tx, op, who, incident)
 	})
 }
 
@@ -772,32 +794,90 @@ func (s *Service) Text(ctx context.Context, who Actor, incident string, to []str
 		if text = strings.TrimSpace(text); text == "" {
 			return "", problem.New(op, problem.Invalid, "console.d.refuse.no_text", nil)
 		}
-		i, err := oneIncident(tx, op, org.ID, incident)
+		to, err := s.addressees(tx, op, org, incident, to)
 		if err != nil {
 			return "", err
 		}
-		if i.sharedID == "" {
-			return "", problem.New(op, problem.Conflict, "console.d.refuse.no_incident", nil)
-		}
-		others, own, err := parties(tx, i)
-		if err != nil {
-			return "", err
-		}
-		if len(to) > 0 {
-			others = unique(to)
-		}
-		for _, other := range others {
-			mine := own[other]
-			if mine == "" {
-				mine = s.from(org, other)
-			}
-			if _, err := s.text(tx, org, who, i, mine, other, 0, didText, text); err != nil {
+		for _, p := range to {
+			if _, err := s.text(tx, org, who, p.record, p.own, p.other, 0, didText, text); err != nil {
 				return "", err
 			}
 		}
-		return "", s.sawAll(tx, who, i, millis(s.Clock.Now())) // he answers what he has read
+		return "", s.sawCase(tx, op, who, incident) // he answers what he has read
 	})
 	return err
+}
+
+// addressee is a neighbour with the record of the event under whose id he knows it.
+type addressee struct {
+	record     *incidentRow
+	other, own string
+}
+
+// addressees are the neighbours that something about an event goes to, each once and
+// under the id he knows: those given, all of the case for none.
+func (s *Service) addressees(tx *store.Tx, op string, org Org, incident string, to []string) ([]addressee, error) {
+	ids, err := caseOf(tx, org.ID, incident)
+	if err != nil {
+		return nil, err
+	}
+	var all []addressee
+	var first *incidentRow
+	for _, id := range ids {
+		i, err := oneIncident(tx, op, org.ID, id)
+		if err != nil {
+			return nil, err
+		}
+		if i.sharedID == "" {
+			continue // nobody knows it by an id
+		}
+		if first == nil {
+			first = i
+		}
+		others, own, err := parties(tx, i)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range others {
+			if !slices.ContainsFunc(all, func(a addressee) bool { return a.other == o }) {
+				all = append(all, addressee{i, o, own[o]})
+			}
+		}
+	}
+	if first == nil {
+		return nil, problem.New(op, problem.Conflict, "console.d.refuse.no_incident", nil)
+	}
+	if len(to) == 0 {
+		return all, nil
+	}
+	var out []addressee
+	for _, o := range unique(to) {
+		n := slices.IndexFunc(all, func(a addressee) bool { return a.other == o })
+		if n < 0 {
+			out = append(out, addressee{first, o, s.from(org, o)})
+			continue
+		}
+		out = append(out, all[n])
+	}
+	return out, nil
+}
+
+// sawCase notes that a person has all records of an event before him.
+func (s *Service) sawCase(tx *store.Tx, op string, who Actor, incident string) error {
+	ids, err := caseOf(tx, who.Org, incident)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		i, err := oneIncident(tx, op, who.Org, id)
+		if err != nil {
+			return err
+		}
+		if err := s.sawAll(tx, who, i, millis(s.Clock.Now())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // RequestResources asks neighbours for resources for an incident; place and

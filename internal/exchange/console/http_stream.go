@@ -328,6 +328,7 @@ func (v *screen) drawn(ctx context.Context, queue bool) (*fresh, error) {
 	}
 	if v.incident != nil {
 		parts["incident"], parts["actions"], parts["messages"] = incidentRegion(v), actionsRegion(v), threadRegion(v)
+		parts["editors"] = editorsRegion(v)
 	}
 	var err error
 	for id, c := range parts {
@@ -412,7 +413,7 @@ func (h *hub) news(c *channel, l *listener, out *bytes.Buffer) error {
 		}
 		return err
 	}
-	for _, id := range []string{"alarms", "queue-count", "incident", "actions", "messages", "neighbours", "consoles"} {
+	for _, id := range []string{"alarms", "queue-count", "incident", "actions", "messages", "editors", "neighbours", "consoles"} {
 		if e, ok := d.parts[id]; ok && e.seq > l.sent {
 			if err := region(id, e.text); err != nil {
 				return err

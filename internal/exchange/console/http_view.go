@@ -175,6 +175,9 @@ func (v *screen) note(ctx context.Context, r Row) string {
 	if r.Claim != nil && !still(r.State) {
 		notes = append(notes, web.T(ctx, "console.p.note.claim", i18n.Args{"name": r.Claim.Name}))
 	}
+	if r.Records > 1 {
+		notes = append(notes, web.T(ctx, "console.p.note.records", i18n.Args{"n": r.Records}))
+	}
 	if r.Unseen > 0 && r.State != Ringing {
 		notes = append(notes, web.T(ctx, "console.p.note.unseen", i18n.Args{"n": r.Unseen}))
 	}
@@ -680,7 +683,13 @@ func (v *screen) message(ctx context.Context, e Entry) ui.Message {
 	if e.Form != FormText {
 		lines = append(lines, web.T(ctx, "console.d.form."+string(e.Form), nil))
 	}
+	for _, c := range e.Changes {
+		lines = append(lines, changeLine(ctx, c))
+	}
 	for _, l := range e.Lines {
+		if len(e.Changes) > 0 {
+			break // said above, in the reader's language
+		}
 		if e.Form == FormConfirm || e.Form == FormTelephone {
 			// The fixed first line says what it is, in the sender's language.
 			if _, rest, more := strings.Cut(l.Text, "\n"); more {

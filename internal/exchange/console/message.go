@@ -433,6 +433,8 @@ func (s *Service) formOf(lines []wireRemark) Form {
 			return FormConfirm
 		case s.Texts.Text(l, lineTelephone, nil):
 			return FormTelephone
+		case s.Texts.Text(l, lineUpdate, nil):
+			return FormUpdate
 		}
 	}
 	return FormText

@@ -11,6 +11,7 @@ import (
 
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/format/ucri"
+	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/seal"
 	"trojmezi/internal/kernel/store"
 )
@@ -269,9 +270,10 @@ func incidentID(e exchange.Entry) (id, shared string) {
 
 // summary is what a row of the queue shows of the content, sealed.
 type summary struct {
-	Headline string `json:"h,omitempty"`
-	Place    string `json:"p,omitempty"`
-	Injured  *int   `json:"i,omitempty"`
+	Headline string     `json:"h,omitempty"`
+	Place    string     `json:"p,omitempty"`
+	Injured  *int       `json:"i,omitempty"`
+	Point    *geo.Point `json:"c,omitempty"`
 }
 
 // bareRunes bounds what stands in a column unsealed, to be found by.
@@ -302,13 +304,17 @@ func (s *Service) incidentOf(tx *store.Tx, org Org, m *message, f *Facts) error 
 	id, shared := incidentID(e)
 	m.incident = id
 	sealed := []byte{}
-	typ, town := "", ""
+	typ, town, own := "", "", ""
 	danger := false
+	lat, lon := grid(f)
 	if e.Key != nil {
 		sum := summary{}
 		if f != nil {
-			sum = summary{headline(f), f.Place, f.Injured}
-			typ, danger = bare(f.Type), f.Danger
+			sum = summary{Headline: headline(f), Place: f.Place, Injured: f.Injured}
+			if f.HasPoint {
+				sum.Point = &geo.Point{Lat: f.Lat, Lon: f.Lon}
+			}
+			typ, danger, own = bare(f.Type), f.Danger, bare(f.InternalID)
 			w := read[wireIncident](e.Envelope)
 			if town = bare(city(w.Location)); w.Location == nil {
 				town = bare(city(w.Pickup))
@@ -325,17 +331,18 @@ func (s *Service) incidentOf(tx *store.Tx, org Org, m *message, f *Facts) error 
 		sealed = e.Key.Seal(b, summaryPlace(org.ID, id))
 	}
 	rows, err := tx.Exec(`INSERT INTO console_incident (org, id, kind, shared_id, app, message, incoming, own, other, first_at, changed_at,
-		type, city, danger, late, state, state_at, closed, summary, key_id, tokens)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13, $14, $15, $10, 0, $16, $17, $18) ON CONFLICT (org, id) DO NOTHING`,
+		type, city, danger, late, state, state_at, closed, summary, key_id, tokens, lat, lon, number)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13, $14, $15, $10, 0, $16, $17, $18, $19, $20, $21) ON CONFLICT (org, id) DO NOTHING`,
 		org.ID, id, string(e.Kind), shared, e.App, e.Message, bit(e.Incoming), e.Own, e.Other, millis(e.AcceptedAt),
-		typ, town, bit(danger), bit(m.late), string(Ringing), sealed, e.KeyID, []byte{})
+		typ, town, bit(danger), bit(m.late), string(Ringing), sealed, e.KeyID, []byte{}, lat, lon, own)
 	if err != nil || rows > 0 || f == nil || e.Key == nil {
 		return err
 	}
 	// A later hand-over says more; a text that came first said nothing of this.
 	_, err = tx.Exec(`UPDATE console_incident SET app = $3, message = $4, type = CASE WHEN $5 = '' THEN type ELSE $5 END,
-		city = CASE WHEN $6 = '' THEN city ELSE $6 END, danger = $7, late = $8, summary = $9, key_id = $10
-		WHERE org = $1 AND id = $2`, org.ID, id, e.App, e.Message, typ, town, bit(danger), bit(m.late), sealed, e.KeyID)
+		city = CASE WHEN $6 = '' THEN city ELSE $6 END, danger = $7, late = $8, summary = $9, key_id = $10,
+		lat = CASE WHEN CAST($11 AS BIGINT) = 0 THEN lat ELSE CAST($11 AS BIGINT) END, lon = CASE WHEN CAST($11 AS BIGINT) = 0 THEN lon ELSE CAST($12 AS BIGINT) END, number = CASE WHEN $13 = '' THEN number ELSE $13 END
+		WHERE org = $1 AND id = $2`, org.ID, id, e.App, e.Message, typ, town, bit(danger), bit(m.late), sealed, e.KeyID, lat, lon, own)
 	return err
 }
 
@@ -544,7 +551,7 @@ func (s *Service) applyText(tx *store.Tx, org Org, m *message) error {
 			if err := s.endAlarms(tx, h, h.stateAt, e.Other); err != nil {
 				return err
 			}
-		case m.form == FormText && h.state == Accepted:
+		case (m.form == FormText || m.form == FormUpdate) && h.state == Accepted:
 			h.to(InProgress, millis(e.AcceptedAt))
 			changed = true
 		}
@@ -552,6 +559,11 @@ func (s *Service) applyText(tx *store.Tx, org Org, m *message) error {
 			if err := h.save(tx); err != nil {
 				return err
 			}
+		}
+	}
+	if m.form == FormUpdate && e.Envelope != nil {
+		if err := s.changed(tx, org, m); err != nil {
+			return err
 		}
 	}
 	if e.Incoming {
@@ -565,7 +577,7 @@ func (s *Service) applyText(tx *store.Tx, org Org, m *message) error {
 		if len(hs) == 0 || m.form == FormText && (over || asks(t.Lines)) {
 			class = ClassB
 		}
-		if m.form == FormConfirm && anyDiffers(hs) {
+		if m.form == FormConfirm && anyDiffers(hs) || m.form == FormUpdate && s.redirects(t.Lines) {
 			class = ClassB
 		}
 		if err := s.raise(tx, alarm{org: org.ID, id: "message." + itoa(e.ID), kind: e.Kind, class: class, cause: CauseMessage,

@@ -384,7 +384,7 @@ func (s *Service) eraseIncident(tx *store.Tx, i *incidentRow) error {
 		sql  string
 		args []any
 	}{
-		{`UPDATE console_incident SET summary = $3, tokens = $3, city = '', closed = 1 WHERE org = $1 AND id = $2`, []any{none}},
+		{`UPDATE console_incident SET summary = $3, tokens = $3, city = '', lat = 0, lon = 0, number = '', closed = 1 WHERE org = $1 AND id = $2`, []any{none}},
 		{`UPDATE console_handover SET closed_at = CASE WHEN closed_at = 0 THEN CAST($3 AS BIGINT) ELSE closed_at END, ring_due = 0 WHERE org = $1 AND incident = $2`, []any{at}},
 		{`UPDATE console_alarm SET ended_at = CASE WHEN ended_at = 0 THEN CAST($3 AS BIGINT) ELSE ended_at END,
 			seen_at = CASE WHEN seen_at = 0 THEN CAST($3 AS BIGINT) ELSE seen_at END, note = $4 WHERE org = $1 AND incident = $2`, []any{at, none}},

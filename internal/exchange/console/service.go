@@ -225,6 +225,9 @@ func (s *Service) beat(ctx context.Context, prune bool) error {
 		if _, err := tx.Exec(`DELETE FROM console_once WHERE at < $1`, millis(now.Add(-onceLife))); err != nil {
 			return err
 		}
+		if _, err := tx.Exec(`DELETE FROM console_edit WHERE until < $1`, millis(now)); err != nil {
+			return err
+		}
 		_, err := tx.Exec(`DELETE FROM console_claim WHERE until < $1`, millis(now))
 		return err
 	})

@@ -135,7 +135,8 @@ type incidentRow struct {
 	own, other             string
 	incoming, danger, late bool
 	firstAt, changedAt     int64
-	typ, city              string
+	typ, city, number      string
+	lat, lon               int64 // see grid
 	state                  State
 	stateAt                int64
 	closed                 bool
@@ -146,7 +147,7 @@ type incidentRow struct {
 }
 
 const incidentColumns = `i.org, i.id, i.kind, i.shared_id, i.app, i.message, i.incoming, i.own, i.other, i.first_at, i.changed_at,
-	i.type, i.city, i.danger, i.late, i.state, i.state_at, i.closed, i.summary, i.tokens, i.key_id, k.wrapped, COALESCE(k.destroyed_at, 0)`
+	i.type, i.city, i.danger, i.late, i.state, i.state_at, i.closed, i.summary, i.tokens, i.lat, i.lon, i.number, i.key_id, k.wrapped, COALESCE(k.destroyed_at, 0)`
 
 func scanIncidents(tx *store.Tx, where string, args ...any) ([]*incidentRow, error) {
 	return queryIncidents(tx, `console_incident i`, where, args...)
@@ -164,7 +165,7 @@ func queryIncidents(tx *store.Tx, from, where string, args ...any) ([]*incidentR
 		var r incidentRow
 		var incoming, danger, late, closed int64
 		if err := rows.Scan(&r.org, &r.id, &r.kind, &r.sharedID, &r.app, &r.message, &incoming, &r.own, &r.other, &r.firstAt, &r.changedAt,
-			&r.typ, &r.city, &danger, &late, &r.state, &r.stateAt, &closed, &r.summary, &r.tokens, &r.keyID, &r.wrapped, &r.destroyedAt); err != nil {
+			&r.typ, &r.city, &danger, &late, &r.state, &r.stateAt, &closed, &r.summary, &r.tokens, &r.lat, &r.lon, &r.number, &r.keyID, &r.wrapped, &r.destroyedAt); err != nil {
 			return nil, err
 		}
 		r.incoming, r.danger, r.late, r.closed = incoming == 1, danger == 1, late == 1, closed == 1
@@ -217,6 +218,10 @@ const (
 	didHush      = "hush"
 	didShelve    = "shelve"
 	didUnshelve  = "unshelve"
+	didMerge     = "merge"
+	didSeparate  = "separate"
+	didApart     = "apart"
+	didUpdate    = "update"
 	dueTelephone = "telephone_due"
 	dueRing      = "ring_again"
 )

@@ -105,6 +105,7 @@ type Row struct {
 	Incoming bool   // the first hand-over came in
 	Neighbour
 	More    int // further neighbours taking part
+	Records int // records of its case, at least 1
 	State   State
 	Class   Class     // of the most urgent alarm, "" for none
 	Nobody  bool      // nobody accepted in time
@@ -135,14 +136,26 @@ type Claim struct {
 // Incident is everything about one incident.
 type Incident struct {
 	Row
-	Facts     *Facts      // of the newest hand-over; nil when deleted
-	Handovers []Handover  // in the order they were stored
-	Thread    []Entry     // messages, oldest first
-	Events    []Event     // what persons and systems did, oldest first
-	Partners  []Neighbour // whom a text about it goes to
-	Mismatch  []Mismatch  // confirmed values that differ from the stated ones
-	Resources []Resource  // requested, granted, on their way
-	DeleteAt  time.Time   // its content is deleted in the second night after it unless more comes; zero: it is
+	Facts     *Facts       // of the newest hand-over; nil when deleted
+	Handovers []Handover   // in the order they were stored
+	Thread    []Entry      // messages, oldest first
+	Events    []Event      // what persons and systems did, oldest first
+	Partners  []Neighbour  // whom a text about it goes to
+	Mismatch  []Mismatch   // confirmed values that differ from the stated ones
+	Resources []Resource   // requested, granted, on their way
+	Records   []CaseRecord // of its case, the lead first; one when it stands alone
+	Suggested []Candidate  // other open incidents that may be of the same event
+	Changes   []Change     // what was changed since the hand-over, oldest first
+	Editors   []Claim      // who is writing a change at the moment
+	DeleteAt  time.Time    // its content is deleted in the second night after it unless more comes; zero: it is
+}
+
+// CaseRecord is what one neighbour and we know under one number of an event.
+type CaseRecord struct {
+	Row
+	Facts *Facts // of its newest hand-over; nil when deleted or without one
+	// Differs are the values in which it differs from the lead's.
+	Differs []Difference
 }
 
 // Facts is what an incident message says, read from the sealed envelope.
@@ -294,6 +307,7 @@ const (
 	FormText       Form = "text"
 	FormConfirm    Form = "confirm" // text with our fixed first line
 	FormTelephone  Form = "telephone"
+	FormUpdate     Form = "update" // text with our fixed first line: what changed
 	FormCompletion Form = "completion"
 	FormRequest    Form = "request"
 	FormResource   Form = "resource"
@@ -311,6 +325,7 @@ type Entry struct {
 	At      time.Time
 	Author  string // name of our person; "" for incoming ones
 	Lines   []Remark
+	Changes []Change // of FormUpdate
 	Lang    i18n.Lang
 	Late    bool
 	Expired bool // nobody took it in time: the sender was told so

@@ -40,8 +40,11 @@ func (s *Service) Queue(ctx context.Context, org string, f Filter) (Queue, error
 		if err := tx.Row(`SELECT COUNT(*) FROM console_incident WHERE org = $1 AND closed = 0`, org).Scan(&q.Open); err != nil {
 			return err
 		}
+		lead, err := leads(tx, org)
+		if err != nil {
+			return err
+		}
 		var found []*incidentRow
-		var err error
 		if f.Closed {
 			since := today
 			if !f.Since.IsZero() {
@@ -55,16 +58,21 @@ func (s *Service) Queue(ctx context.Context, org string, f Filter) (Queue, error
 		if err != nil {
 			return err
 		}
-		q.Rows, err = s.rows(tx, org, found, q.At, !f.Closed)
-		return err
+		if q.Rows, err = s.rows(tx, org, found, q.At, !f.Closed); err != nil {
+			return err
+		}
+		if !f.Closed {
+			slices.SortStableFunc(q.Rows, func(a, b Row) int {
+				return cmp.Or(cmp.Compare(a.rank(), b.rank()), a.First.Compare(b.First))
+			})
+		}
+		records := len(q.Rows)
+		q.Rows = foldCases(q.Rows, lead)
+		q.Open -= records - len(q.Rows)
+		return nil
 	})
 	if err != nil {
 		return q, problem.Wrap("console.Queue", err)
-	}
-	if !f.Closed {
-		slices.SortStableFunc(q.Rows, func(a, b Row) int {
-			return cmp.Or(cmp.Compare(a.rank(), b.rank()), a.First.Compare(b.First))
-		})
 	}
 	for _, k := range []store.Kind{store.Test, store.Exercise, store.Live} {
 		if slices.ContainsFunc(q.Rows, func(r Row) bool { return r.Kind == k }) {
@@ -262,50 +270,32 @@ func (s *Service) Incident(ctx context.Context, org, id string) (*Incident, erro
 	}
 	err = s.DB.Read(ctx, func(tx *store.Tx) error {
 		*out = Incident{}
-		i, err := oneIncident(tx, op, org, id)
+		ids, err := caseOf(tx, org, id)
 		if err != nil {
 			return err
 		}
 		now := s.Clock.Now()
-		rows, err := s.rows(tx, org, []*incidentRow{i}, now, false)
-		if err != nil {
+		if err := s.records(tx, op, org, ids, out, now); err != nil {
 			return err
 		}
-		out.Row = rows[0]
 		if out.Deleted.IsZero() {
-			dates, err := s.deleteAt(tx, orgs, []string{id})
+			dates, err := s.deleteAt(tx, orgs, ids)
 			if err != nil {
 				return err
 			}
-			out.DeleteAt = dates[id]
-		}
-		alarms, err := scanAlarms(tx, `org = $1 AND incident = $2 AND `+alarmOpen, org, id)
-		if err != nil {
-			return err
-		}
-		for _, a := range alarms {
-			if a.endedAt == 0 && a.shelvedUntil == 0 && (out.Class == "" || a.class < out.Class) {
-				out.Class = a.class
+			for _, at := range dates {
+				if at.After(out.DeleteAt) {
+					out.DeleteAt = at
+				}
 			}
 		}
-		others, _, err := parties(tx, i)
-		if err != nil {
-			return err
+		l := &loader{s: s, tx: tx, org: org, ids: ids, now: now, envelopes: map[int64]*ucri.Envelope{}, facts: map[string]*Facts{}}
+		for _, read := range []func(*Incident) error{l.messages, l.handovers, l.resources, l.events, l.editors} {
+			if err := read(out); err != nil {
+				return err
+			}
 		}
-		for _, o := range others {
-			out.Partners = append(out.Partners, s.neighbour(o))
-		}
-		l := &loader{s: s, tx: tx, org: org, now: now, envelopes: map[int64]*ucri.Envelope{}}
-		if err := l.messages(out, i); err != nil {
-			return err
-		}
-		if err := l.handovers(out, i); err != nil {
-			return err
-		}
-		if err := l.resources(out, i); err != nil {
-			return err
-		}
-		return l.events(out, i)
+		return nil
 	})
 	if err != nil {
 		return nil, problem.Wrap(op, err)
@@ -313,46 +303,87 @@ func (s *Service) Incident(ctx context.Context, org, id string) (*Incident, erro
 	return out, nil
 }
 
+// records reads the rows of a case, its partners and what else may belong to it.
+func (s *Service) records(tx *store.Tx, op, org string, ids []string, out *Incident, now time.Time) error {
+	var found []*incidentRow
+	for _, id := range ids {
+		i, err := oneIncident(tx, op, org, id)
+		if err != nil {
+			return err
+		}
+		found = append(found, i)
+		others, _, err := parties(tx, i)
+		if err != nil {
+			return err
+		}
+		for _, o := range others {
+			if n := s.neighbour(o); !slices.Contains(out.Partners, n) {
+				out.Partners = append(out.Partners, n)
+			}
+		}
+	}
+	rows, err := s.rows(tx, org, found, now, false)
+	if err != nil {
+		return err
+	}
+	lead := map[string]string{}
+	for n := range rows {
+		r := &rows[n]
+		alarms, err := scanAlarms(tx, `org = $1 AND incident = $2 AND `+alarmOpen, org, r.ID)
+		if err != nil {
+			return err
+		}
+		for _, a := range alarms {
+			if a.endedAt == 0 && a.shelvedUntil == 0 && (r.Class == "" || a.class < r.Class) {
+				r.Class = a.class
+			}
+		}
+		lead[r.ID] = ids[0]
+		out.Records = append(out.Records, CaseRecord{Row: *r})
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(a.rank(), b.rank()) })
+	out.Row = foldCases(rows, lead)[0]
+	out.Suggested, err = s.candidates(tx, found[0])
+	return err
+}
+
 // loader reads one incident for its page.
 type loader struct {
 	s         *Service
 	tx        *store.Tx
 	org       string
+	ids       []string // of the records
 	now       time.Time
 	envelopes map[int64]*ucri.Envelope
+	facts     map[string]*Facts // of the newest hand-over of each record
 	list      []messageRow
 }
 
 // messageRow is a row of console_message as the page needs it.
 type messageRow struct {
 	entry, handover, receipt               int64
-	app, message, author, seenBy           string
+	incident, app, message, author, seenBy string
 	form                                   Form
 	incoming, late, expired                bool
 	other                                  string
 	at, delivered, read, failed, withdrawn int64
 }
 
-func (l *loader) messages(out *Incident, i *incidentRow) error {
-	rows, err := l.tx.Query(`SELECT entry, handover, receipt, app, message, form, incoming, other, at, late, expired, author,
-		delivered_at, read_at, failed_at, withdrawn_at, seen_by FROM console_message WHERE org = $1 AND incident = $2 ORDER BY entry`, l.org, i.id)
+func (l *loader) messages(out *Incident) error {
+	err := byIncident(l.tx, `SELECT entry, incident, handover, receipt, app, message, form, incoming, other, at, late, expired, author,
+		delivered_at, read_at, failed_at, withdrawn_at, seen_by FROM console_message WHERE org = $1 AND incident IN %s`, l.org, l.ids, func(rows *store.Rows) error {
+		var m messageRow
+		var incoming, late, expired int64
+		err := rows.Scan(&m.entry, &m.incident, &m.handover, &m.receipt, &m.app, &m.message, &m.form, &incoming, &m.other, &m.at, &late, &expired, &m.author,
+			&m.delivered, &m.read, &m.failed, &m.withdrawn, &m.seenBy)
+		m.incoming, m.late, m.expired = incoming == 1, late == 1, expired == 1
+		l.list = append(l.list, m)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var m messageRow
-		var incoming, late, expired int64
-		if err := rows.Scan(&m.entry, &m.handover, &m.receipt, &m.app, &m.message, &m.form, &incoming, &m.other, &m.at, &late, &expired, &m.author,
-			&m.delivered, &m.read, &m.failed, &m.withdrawn, &m.seenBy); err != nil {
-			return err
-		}
-		m.incoming, m.late, m.expired = incoming == 1, late == 1, expired == 1
-		l.list = append(l.list, m)
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
+	slices.SortFunc(l.list, func(a, b messageRow) int { return cmp.Compare(a.entry, b.entry) })
 	for _, m := range l.list {
 		e, err := l.s.Node.Entry(l.tx, m.entry)
 		if err != nil {
@@ -364,6 +395,9 @@ func (l *loader) messages(out *Incident, i *incidentRow) error {
 			Author: l.s.name(l.tx, m.author), Late: m.late, Expired: m.expired, SeenBy: l.s.name(l.tx, m.seenBy), Deleted: e.Envelope == nil,
 		}
 		v.Lines, v.Lang = lines(e.Envelope, m)
+		if m.form == FormUpdate && e.Envelope != nil {
+			v.Changes = l.s.readUpdate(read[wireText](e.Envelope).Lines)
+		}
 		if !m.incoming {
 			if v.Receipt, err = l.receipt(m); err != nil {
 				return err
@@ -453,11 +487,17 @@ func (l *loader) receipt(m messageRow) (Receipt, error) {
 	return r, nil
 }
 
-func (l *loader) handovers(out *Incident, i *incidentRow) error {
-	hs, err := scanHandovers(l.tx, `org = $1 AND incident = $2 ORDER BY entry`, l.org, i.id)
+func (l *loader) handovers(out *Incident) error {
+	var hs []*handover
+	err := byIncident(l.tx, `SELECT `+handoverColumns+` FROM console_handover WHERE org = $1 AND incident IN %s`, l.org, l.ids, func(r *store.Rows) error {
+		h, err := scanHandover(r)
+		hs = append(hs, h)
+		return err
+	})
 	if err != nil {
 		return err
 	}
+	slices.SortFunc(hs, func(a, b *handover) int { return cmp.Compare(a.entry, b.entry) })
 	desks, err := l.s.phones(l.tx, l.org)
 	if err != nil {
 		return err
@@ -493,7 +533,7 @@ func (l *loader) handovers(out *Incident, i *incidentRow) error {
 			v.Reason = v.Receipt.Cause
 		}
 		if f := facts(l.envelopes[h.entry]); f != nil {
-			out.Facts = f
+			l.facts[h.incident] = f
 			v.Stated = Confirm{Place: f.Place, Injured: f.Injured}
 			for _, w := range read[wireIncident](l.envelopes[h.entry]).Wanted {
 				v.Requests = append(v.Requests, Request{ID: w.Request, Type: w.Type, Name: w.Name})
@@ -509,6 +549,17 @@ func (l *loader) handovers(out *Incident, i *incidentRow) error {
 			}
 		}
 		out.Handovers = append(out.Handovers, v)
+	}
+	l.changes(out)
+	for n := range out.Records {
+		r := &out.Records[n]
+		r.Facts = l.facts[r.ID]
+		if out.Facts == nil {
+			out.Facts = r.Facts // the lead's, if it has any
+		}
+		if n > 0 {
+			r.Differs = differ(l.facts[l.ids[0]], r.Facts)
+		}
 	}
 	return nil
 }
@@ -532,25 +583,20 @@ func (l *loader) answer(h *handover, e *ucri.Envelope, name string) (reason, by 
 	return "", by
 }
 
-func (l *loader) resources(out *Incident, i *incidentRow) error {
-	rows, err := l.tx.Query(`SELECT r.handover, r.request, r.status, r.changed_at FROM console_resource r
-		JOIN console_handover h ON h.org = r.org AND h.entry = r.handover WHERE h.org = $1 AND h.incident = $2 ORDER BY h.entry, r.request`, l.org, i.id)
+func (l *loader) resources(out *Incident) error {
+	err := byIncident(l.tx, `SELECT r.handover, r.request, r.status, r.changed_at FROM console_resource r
+		JOIN console_handover h ON h.org = r.org AND h.entry = r.handover WHERE h.org = $1 AND h.incident IN %s`, l.org, l.ids, func(rows *store.Rows) error {
+		var r Resource
+		var changed int64
+		err := rows.Scan(&r.Handover, &r.ID, &r.Status, &changed)
+		r.ChangedAt = moment(changed)
+		out.Resources = append(out.Resources, r)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var r Resource
-		var changed int64
-		if err := rows.Scan(&r.Handover, &r.ID, &r.Status, &changed); err != nil {
-			return err
-		}
-		r.ChangedAt = moment(changed)
-		out.Resources = append(out.Resources, r)
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
+	slices.SortFunc(out.Resources, func(a, b Resource) int { return cmp.Or(cmp.Compare(a.Handover, b.Handover), cmp.Compare(a.ID, b.ID)) })
 	for n := range out.Resources {
 		r := &out.Resources[n]
 		for _, h := range out.Handovers {
@@ -596,11 +642,16 @@ const mostActions = 10_000
 
 // events tells the course of an incident: what persons did here, what fell due,
 // what the neighbours sent.
-func (l *loader) events(out *Incident, i *incidentRow) error {
-	actions, err := scanActions(l.tx, `org = $1 AND incident = $2`, mostActions, l.org, i.id)
-	if err != nil {
-		return err
+func (l *loader) events(out *Incident) error {
+	var actions []action
+	for _, id := range l.ids {
+		of, err := scanActions(l.tx, `org = $1 AND incident = $2`, mostActions, l.org, id)
+		if err != nil {
+			return err
+		}
+		actions = append(actions, of...)
 	}
+	slices.SortFunc(actions, func(a, b action) int { return cmp.Compare(a.seq, b.seq) })
 	others := map[int64]string{}
 	for _, h := range out.Handovers {
 		others[h.ID] = h.Name
@@ -620,8 +671,11 @@ func (l *loader) events(out *Incident, i *incidentRow) error {
 		if note := l.s.unseal(l.tx, a.keyID, a.note, actionPlace(l.org)); note != "" {
 			e.Note = note
 		}
-		if a.what == dueTelephone {
+		switch a.what {
+		case dueTelephone:
 			e.Reason = a.detail
+		case didMerge, didSeparate, didApart:
+			e.Args["neighbour"] = l.s.Node.NameOf(a.detail)
 		}
 		out.Events = append(out.Events, e)
 	}

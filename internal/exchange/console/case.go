@@ -1,0 +1,462 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"trojmezi/internal/kernel/geo"
+	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/store"
+)
+
+// A case is all records of one event: what two neighbours handed over under numbers
+// of their own is two incidents here until a person says that it is one. The id they
+// share makes messages one incident by itself; anything less is a suggestion.
+
+const (
+	// nearby is how far apart two records of one event may lie: a scene on a road and
+	// the error of a caller.
+	nearby = 500.0 // metres
+	// around is how far apart they may have been stored: a second caller, a second
+	// control room that asked back first.
+	around = 15 * time.Minute
+	// gridStep is to what the place of an incident is rounded, in degrees: about what
+	// nearby is from north to south.
+	gridStep = 0.005
+	// mostCandidates bounds what is suggested: more is no help to decide.
+	mostCandidates = 5
+	// mostLooked bounds the records looked at, as with a scene that rings 100 times.
+	mostLooked = 200
+)
+
+// Candidate is an open incident that may be of the same event.
+type Candidate struct {
+	Row
+	Number bool          // the sender's number is the same
+	Metres float64       // between the two places; negative: not known
+	Apart  time.Duration // between their storage
+	Type   Likeness
+	Score  float64 // 0 to 1, the best first
+}
+
+// Likeness says how the keywords of two records compare.
+type Likeness string
+
+// The likenesses.
+const (
+	SameType    Likeness = "same"
+	OtherType   Likeness = "other"
+	UnknownType Likeness = "unknown" // at least one has none, or they are of two catalogues
+)
+
+// Difference is what two records of an event say of the same thing.
+type Difference struct {
+	Field string // "injured", "type", "issue", "place", "address", "object", "point", "danger", "began" or "number"
+	A, B  string
+	Same  bool
+}
+
+// grid rounds a place for the columns of an incident; 0, 0 without one.
+func grid(f *Facts) (lat, lon int64) {
+	if f == nil || !f.HasPoint {
+		return 0, 0
+	}
+	return int64(math.Floor(f.Lat / gridStep)), int64(math.Floor(f.Lon / gridStep))
+}
+
+// caseOf lists the records of the case that an incident is in, the lead first: the
+// incident alone when nobody found it to be one with another.
+func caseOf(tx *store.Tx, org, incident string) ([]string, error) {
+	ids := []string{incident}
+	err := each(tx, `SELECT lead FROM console_case WHERE org = $1 AND incident = $2`, args{org, incident}, func(r *store.Rows) error {
+		return r.Scan(&ids[0])
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = each(tx, `SELECT incident FROM console_case WHERE org = $1 AND lead = $2 ORDER BY at, incident`, args{org, ids[0]}, func(r *store.Rows) error {
+		var id string
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
+}
+
+// leads are the leads of an organisation's records that have one other than
+// themselves, by record.
+func leads(tx *store.Tx, org string) (map[string]string, error) {
+	out := map[string]string{}
+	err := each(tx, `SELECT c.incident, c.lead FROM console_case c WHERE c.org = $1`, args{org}, func(r *store.Rows) error {
+		var id, lead string
+		err := r.Scan(&id, &lead)
+		out[id] = lead
+		return err
+	})
+	return out, err
+}
+
+// foldCases makes one row of the rows of each case: that of the record which needs a
+// person most, under the id of the lead. rows are in the order they are shown.
+func foldCases(rows []Row, lead map[string]string) []Row {
+	first := map[string]int{}
+	out := rows[:0:0]
+	for _, r := range rows {
+		if l := lead[r.ID]; l != "" {
+			r.ID = l
+		}
+		n, ok := first[r.ID]
+		if !ok {
+			r.Records = 1
+			first[r.ID] = len(out)
+			out = append(out, r)
+			continue
+		}
+		o := &out[n]
+		o.Records++
+		o.Unseen += r.Unseen
+		o.Nobody, o.Differs, o.Late, o.Danger = o.Nobody || r.Nobody, o.Differs || r.Differs, o.Late || r.Late, o.Danger || r.Danger
+		if r.OID != o.OID {
+			o.More++
+		}
+		if r.First.Before(o.First) {
+			o.First = r.First
+		}
+		if r.Changed.After(o.Changed) {
+			o.Changed = r.Changed
+		}
+		if o.Claim == nil {
+			o.Claim = r.Claim
+		}
+		o.Headline, o.Place, o.Type = cmp.Or(o.Headline, r.Headline), cmp.Or(o.Place, r.Place), cmp.Or(o.Type, r.Type)
+		if o.Injured == nil {
+			o.Injured = r.Injured
+		}
+	}
+	return out
+}
+
+// Merge notes that two incidents are one event. The record that was stored first
+// leads. Nothing is sent: each neighbour keeps his number, and texts and changes go
+// to all of them from now on.
+func (s *Service) Merge(ctx context.Context, who Actor, incident, with string) error {
+	const op = "console.Merge"
+	return s.do(ctx, op, who, func(tx *store.Tx, org Org) error {
+		a, b, err := s.two(tx, op, org.ID, incident, with)
+		if err != nil {
+			return err
+		}
+		if b.firstAt < a.firstAt || b.firstAt == a.firstAt && b.id < a.id {
+			a, b = b, a
+		}
+		at := millis(s.Clock.Now())
+		if _, err := tx.Exec(`UPDATE console_case SET lead = $3 WHERE org = $1 AND lead = $2`, org.ID, b.id, a.id); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`INSERT INTO console_case (org, incident, lead, at, person) VALUES ($1, $2, $3, $4, $5)`, org.ID, b.id, a.id, at, who.Person); err != nil {
+			return err
+		}
+		return s.judged(tx, org, who, didMerge, at, a, b)
+	})
+}
+
+// two finds two leads of one kind that are not one case yet.
+func (s *Service) two(tx *store.Tx, op, org, incident, with string) (a, b *incidentRow, err error) {
+	var found [2]*incidentRow
+	for n, id := range []string{incident, with} {
+		ids, err := caseOf(tx, org, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if found[n], err = oneIncident(tx, op, org, ids[0]); err != nil {
+			return nil, nil, err
+		}
+	}
+	switch a, b = found[0], found[1]; {
+	case a.id == b.id:
+		return nil, nil, problem.New(op, problem.Conflict, "console.d.refuse.one_already", nil)
+	case a.kind != b.kind:
+		return nil, nil, problem.New(op, problem.Invalid, "console.d.refuse.mixed", nil)
+	}
+	return a, b, nil
+}
+
+// judged writes down what a person said of two records, in both.
+func (s *Service) judged(tx *store.Tx, org Org, who Actor, what string, at int64, a, b *incidentRow) error {
+	for _, i := range [][2]*incidentRow{{a, b}, {b, a}} {
+		if err := s.record(tx, org.ID, action{at: at, person: who.Person, what: what, incident: i[0].id, detail: i[1].other}, ""); err != nil {
+			return err
+		}
+		if err := s.audit(tx, who, what, i[0].id); err != nil {
+			return err
+		}
+		if err := s.refresh(tx, org.ID, i[0].id, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Separate takes a record out of its case: it was another event after all. The
+// others stay one case, and it is not suggested again for any of them.
+func (s *Service) Separate(ctx context.Context, who Actor, incident string) error {
+	const op = "console.Separate"
+	return s.do(ctx, op, who, func(tx *store.Tx, org Org) error {
+		i, err := oneIncident(tx, op, org.ID, incident)
+		if err != nil {
+			return err
+		}
+		ids, err := caseOf(tx, org.ID, incident)
+		if err != nil {
+			return err
+		}
+		if len(ids) == 1 {
+			return problem.New(op, problem.Conflict, "console.d.refuse.not_one", nil)
+		}
+		rest := slices.DeleteFunc(ids, func(id string) bool { return id == incident })
+		if _, err := tx.Exec(`DELETE FROM console_case WHERE org = $1 AND incident IN ($2, $3)`, org.ID, incident, rest[0]); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`UPDATE console_case SET lead = $3 WHERE org = $1 AND lead = $2`, org.ID, incident, rest[0]); err != nil {
+			return err
+		}
+		at := millis(s.Clock.Now())
+		for _, id := range rest {
+			if err := apart(tx, org.ID, who, incident, id, at); err != nil {
+				return err
+			}
+		}
+		lead, err := oneIncident(tx, op, org.ID, rest[0])
+		if err != nil {
+			return err
+		}
+		return s.judged(tx, org, who, didSeparate, at, i, lead)
+	})
+}
+
+// Apart notes that a suggested incident is another event: it is not suggested again.
+func (s *Service) Apart(ctx context.Context, who Actor, incident, with string) error {
+	const op = "console.Apart"
+	return s.do(ctx, op, who, func(tx *store.Tx, org Org) error {
+		a, b, err := s.two(tx, op, org.ID, incident, with)
+		if err != nil {
+			return err
+		}
+		at := millis(s.Clock.Now())
+		if err := apart(tx, org.ID, who, a.id, b.id, at); err != nil {
+			return err
+		}
+		return s.judged(tx, org, who, didApart, at, a, b)
+	})
+}
+
+func apart(tx *store.Tx, org string, who Actor, a, b string, at int64) error {
+	_, err := tx.Exec(`INSERT INTO console_apart (org, a, b, at, person) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+		org, min(a, b), max(a, b), at, who.Person)
+	return err
+}
+
+// Candidates are the open incidents that may be of the same event as an open one,
+// the likeliest first: the same number at the sender, else near in place and time.
+// The kinds of traffic are never mixed.
+func (s *Service) Candidates(ctx context.Context, org, incident string) ([]Candidate, error) {
+	const op = "console.Candidates"
+	var out []Candidate
+	err := s.DB.Read(ctx, func(tx *store.Tx) error {
+		i, err := oneIncident(tx, op, org, incident)
+		if err != nil {
+			return err
+		}
+		out, err = s.candidates(tx, i)
+		return err
+	})
+	return out, problem.Wrap(op, err)
+}
+
+func (s *Service) candidates(tx *store.Tx, i *incidentRow) ([]Candidate, error) {
+	if i.closed {
+		return nil, nil
+	}
+	ids, err := caseOf(tx, i.org, i.id)
+	if err != nil {
+		return nil, err
+	}
+	mine, err := s.summaryOf(i)
+	if err != nil {
+		return nil, err
+	}
+	found, err := alike(tx, i)
+	if err != nil {
+		return nil, err
+	}
+	var rows []*incidentRow
+	scores := map[string]Candidate{}
+	for _, o := range found {
+		if slices.Contains(ids, o.id) || scores[o.id].Score > 0 {
+			continue
+		}
+		theirs, err := s.summaryOf(o)
+		if err != nil {
+			return nil, err
+		}
+		if c, ok := s.compare(i, o, mine, theirs); ok {
+			scores[o.id] = c
+			rows = append(rows, o)
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b *incidentRow) int { return cmp.Compare(scores[b.id].Score, scores[a.id].Score) })
+	rows = rows[:min(len(rows), mostCandidates)]
+	views, err := s.rows(tx, i.org, rows, s.Clock.Now(), false)
+	if err != nil {
+		return nil, err
+	}
+	var out []Candidate
+	for _, r := range views {
+		c := scores[r.ID]
+		c.Row = r
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// alike reads the open incidents whose number, rounded place or municipality and
+// time of storage come into question.
+func alike(tx *store.Tx, i *incidentRow) ([]*incidentRow, error) {
+	const others = `i.org = $1 AND i.kind = $2 AND i.closed = 0 AND i.id <> $3 AND NOT EXISTS (SELECT 1 FROM console_apart x
+		WHERE x.org = i.org AND x.a = CASE WHEN i.id < $3 THEN i.id ELSE $3 END AND x.b = CASE WHEN i.id < $3 THEN $3 ELSE i.id END)`
+	var out []*incidentRow
+	look := func(where string, more ...any) error {
+		found, err := scanIncidents(tx, others+where+` LIMIT `+itoa(mostLooked), append([]any{i.org, string(i.kind), i.id}, more...)...)
+		out = append(out, found...)
+		return err
+	}
+	from, to := i.firstAt-around.Milliseconds(), i.firstAt+around.Milliseconds()
+	if i.number != "" {
+		if err := look(` AND i.number = $4 AND i.other = $5`, i.number, i.other); err != nil {
+			return nil, err
+		}
+	}
+	if i.lat != 0 {
+		// A degree of longitude is shorter: at 51° two steps reach as far as one of latitude.
+		// The sum keeps the times' index out of it: in a storm all are of the same minutes.
+		if err := look(` AND i.lat <> 0 AND i.lat BETWEEN $4 AND $5 AND i.lon BETWEEN $6 AND $7 AND i.first_at + 0 BETWEEN $8 AND $9`,
+			i.lat-1, i.lat+1, i.lon-2, i.lon+2, from, to); err != nil {
+			return nil, err
+		}
+	}
+	if i.city != "" {
+		// Two places that are known are compared as such.
+		if err := look(` AND i.city = $4 AND i.first_at BETWEEN $5 AND $6 AND (i.lat = 0 OR $7 = 0)`, i.city, from, to, i.lat); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// compare says how likely two incidents are of one event; ok is false when they are
+// not worth a person's look.
+func (s *Service) compare(i, o *incidentRow, mine, theirs summary) (c Candidate, ok bool) {
+	c = Candidate{Metres: -1, Apart: time.Duration(max(i.firstAt-o.firstAt, o.firstAt-i.firstAt)) * time.Millisecond}
+	c.Number = i.number != "" && i.number == o.number && i.other == o.other
+	if mine.Point != nil && theirs.Point != nil {
+		c.Metres = geo.Distance(*mine.Point, *theirs.Point)
+	}
+	c.Type = likeness(i.typ, o.typ)
+	if c.Number {
+		c.Score = 1
+		return c, true
+	}
+	if c.Metres > nearby || c.Apart > around {
+		return c, false
+	}
+	far := 0.6 // the same municipality
+	if c.Metres >= 0 {
+		far = c.Metres / nearby
+	}
+	c.Score = 1 - 0.5*far - 0.25*float64(c.Apart)/float64(around) - map[Likeness]float64{UnknownType: 0.1, OtherType: 0.24}[c.Type]
+	// Another kind of thing in the same town a while ago is no suggestion.
+	return c, c.Metres >= 0 || c.Type != OtherType
+}
+
+// likeness compares keywords by their first word, which names the family in the
+// catalogues of all three countries ("Brand 2", "Požár – …", "Pożar"); the rest says
+// how large it is, and where. Words of two languages tell nothing.
+func likeness(a, b string) Likeness {
+	x, y := family(a), family(b)
+	switch {
+	case x == "" || y == "":
+		return UnknownType
+	case x == y:
+		return SameType
+	}
+	for _, f := range families {
+		if slices.Contains(f, x) && slices.Contains(f, y) {
+			return SameType
+		}
+	}
+	known := func(w string) bool {
+		return slices.ContainsFunc(families, func(f []string) bool { return slices.Contains(f, w) })
+	}
+	if known(x) && known(y) {
+		return OtherType
+	}
+	return UnknownType
+}
+
+func family(keyword string) string {
+	w := strings.FieldsFunc(strings.ToLower(keyword), func(r rune) bool { return strings.ContainsRune(" -–—:,./()", r) })
+	if len(w) == 0 {
+		return ""
+	}
+	return w[0]
+}
+
+// families are the first words that mean the same kind of event in the keywords of
+// the three countries.
+var families = [][]string{
+	{"požár", "brand", "feuer", "pożar", "fire", "b", "f", "bma"},
+	{"dopravní", "vu", "verkehrsunfall", "wypadek", "traffic", "th", "hilfeleistung", "technická", "miejscowe", "rescue"},
+	{"únik", "abc", "gefahrgut", "chemiczne", "hazmat", "nebezpečné"},
+	{"živelní", "unwetter", "hochwasser", "povodeň", "powódź", "flood", "wasser"},
+}
+
+// differ compares what two records say, field by field, in the order they are asked
+// for; what neither says is left out.
+func differ(a, b *Facts) []Difference {
+	if a == nil || b == nil {
+		return nil
+	}
+	var out []Difference
+	add := func(field, x, y string) {
+		if x != "" || y != "" {
+			out = append(out, Difference{field, x, y, same(x, y)})
+		}
+	}
+	add("injured", countText(a.Injured), countText(b.Injured))
+	add("type", a.Type, b.Type)
+	add("issue", a.Issue, b.Issue)
+	add("place", a.Place, b.Place)
+	add("address", a.Address, b.Address)
+	add("object", a.Object, b.Object)
+	add("point", a.point(), b.point())
+	add("number", a.InternalID, b.InternalID)
+	return out
+}
+
+func (f *Facts) point() string {
+	if !f.HasPoint {
+		return ""
+	}
+	return geo.Format(geo.Point{Lat: f.Lat, Lon: f.Lon}, geo.Decimal)
+}
+
+func countText(n *int) string {
+	if n == nil {
+		return ""
+	}
+	return itoa(int64(*n))
+}
