@@ -27,6 +27,8 @@ const (
 	// gridStep is to what the place of an incident is rounded, in degrees: about what
 	// nearby is from north to south.
 	gridStep = 0.005
+	// samePlace is how near two points of one scene are: the error of a telephone.
+	samePlace = 100.0 // metres
 	// mostCandidates bounds what is suggested: more is no help to decide.
 	mostCandidates = 5
 	// mostLooked bounds the records looked at, as with a scene that rings 100 times.
@@ -55,10 +57,21 @@ const (
 
 // Difference is what two records of an event say of the same thing.
 type Difference struct {
-	Field string // "injured", "type", "issue", "place", "address", "object", "point", "danger", "began" or "number"
+	Field string // "injured", "type", "issue", "place", "address", "object", "point" or "number"
 	A, B  string
-	Same  bool
+	Agree Agreement
 }
+
+// Agreement says how two values compare.
+type Agreement string
+
+// The agreements.
+const (
+	Agrees  Agreement = "same"
+	Differs Agreement = "differs"
+	OneSide Agreement = "one_side" // only one record says anything
+	Words   Agreement = "words"    // two people's own words, or keywords of two catalogues: a person compares
+)
 
 // grid rounds a place for the columns of an incident; 0, 0 without one.
 func grid(f *Facts) (lat, lon int64) {
@@ -431,19 +444,30 @@ func differ(a, b *Facts) []Difference {
 		return nil
 	}
 	var out []Difference
-	add := func(field, x, y string) {
-		if x != "" || y != "" {
-			out = append(out, Difference{field, x, y, same(x, y)})
+	add := func(field, x, y string, agree Agreement) {
+		switch {
+		case x == "" && y == "":
+			return
+		case x == "" || y == "":
+			agree = OneSide
+		case same(x, y):
+			agree = Agrees
 		}
+		out = append(out, Difference{field, x, y, agree})
 	}
-	add("injured", countText(a.Injured), countText(b.Injured))
-	add("type", a.Type, b.Type)
-	add("issue", a.Issue, b.Issue)
-	add("place", a.Place, b.Place)
-	add("address", a.Address, b.Address)
-	add("object", a.Object, b.Object)
-	add("point", a.point(), b.point())
-	add("number", a.InternalID, b.InternalID)
+	types := map[Likeness]Agreement{SameType: Agrees, OtherType: Differs, UnknownType: Words}[likeness(a.Type, b.Type)]
+	points := Differs
+	if a.HasPoint && b.HasPoint && geo.Distance(geo.Point{Lat: a.Lat, Lon: a.Lon}, geo.Point{Lat: b.Lat, Lon: b.Lon}) <= samePlace {
+		points = Agrees
+	}
+	add("injured", countText(a.Injured), countText(b.Injured), Differs)
+	add("type", a.Type, b.Type, types)
+	add("issue", a.Issue, b.Issue, Words)
+	add("place", a.Place, b.Place, Differs)
+	add("address", a.Address, b.Address, Differs)
+	add("object", a.Object, b.Object, Words)
+	add("point", a.point(), b.point(), points)
+	add("number", a.InternalID, b.InternalID, Words)
 	return out
 }
 

@@ -207,7 +207,7 @@ func (c changing) field(ctx context.Context, f Field) ui.Field {
 
 // differing are the values in which a record is not as the lead.
 func (c CaseRecord) differing() []Difference {
-	return slices.DeleteFunc(slices.Clone(c.Differs), func(d Difference) bool { return d.Same || d.A == "" || d.B == "" })
+	return slices.DeleteFunc(slices.Clone(c.Differs), func(d Difference) bool { return d.Agree == Agrees || d.Agree == OneSide })
 }
 
 // onceOf makes passing a change on once, however often it is pressed.
@@ -240,23 +240,12 @@ func newestChanges(in []Change) []Change {
 	return out
 }
 
-func sameLevel(d Difference) sign.Level {
-	switch sameWord(d) {
-	case "same":
+func agreement(a Agreement) sign.Level {
+	switch a {
+	case Agrees:
 		return sign.OK
-	case "differs":
+	case Differs:
 		return sign.L2
 	}
 	return sign.None
-}
-
-// sameWord tells whether two records say the same, as far as both say anything.
-func sameWord(d Difference) string {
-	switch {
-	case d.A == "" || d.B == "":
-		return "one_side"
-	case d.Same:
-		return "same"
-	}
-	return "differs"
 }
