@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -82,4 +83,74 @@ func BenchmarkFiftyConsoles(b *testing.B) {
 	took := time.Since(start)
 	b.ReportMetric(100*float64(cpu()-before)/float64(took), "core-%")
 	b.ReportMetric(float64(n)/took.Seconds(), "msg/s")
+}
+
+// BenchmarkUpdatesToScreen is how long one of 25 messages a second takes to the open
+// console of the neighbour, about an incident that has 450 already: five times the
+// Czech national mean, with as many items as an event has there. What is committed
+// while another is being drawn is shown with the next drawing.
+func BenchmarkUpdatesToScreen(b *testing.B) {
+	const perSecond, already = 25, 450
+	sender, receiver := live(b)
+	id := sender.handOver(accident(room2))
+	receiver.state(id, Ringing)
+	own := sender.queue()[0].ID
+	say := func(text string) {
+		if err := sender.Text(context.Background(), sender.who("jana"), own, []string{room2}, text, ""); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for n := range already {
+		say(fmt.Sprintf("before %d", n))
+	}
+	receiver.until("they are there", func() bool { return len(receiver.incident(id).Thread) > already })
+	max := receiver.screens().as("max")
+	events := max.stream(streamOf(b, max.page("/console/incidents/"+id)))
+	var mu sync.Mutex
+	sent, took := map[int]time.Time{}, []time.Duration(nil)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for e := range events {
+			now := time.Now()
+			mu.Lock()
+			for n, at := range sent {
+				if e.event == "region" && strings.Contains(e.data, fmt.Sprintf("update %d.", n)) {
+					took = append(took, now.Sub(at))
+					delete(sent, n)
+				}
+			}
+			last := sent[-1] != (time.Time{}) && len(sent) == 1
+			mu.Unlock()
+			if last {
+				return
+			}
+		}
+	}()
+	tick := time.NewTicker(time.Second / perSecond)
+	defer tick.Stop()
+	n := 0
+	for b.Loop() {
+		<-tick.C
+		say(fmt.Sprintf("update %d.", n))
+		mu.Lock()
+		sent[n] = time.Now()
+		mu.Unlock()
+		n++
+	}
+	mu.Lock()
+	sent[-1] = time.Now() // the end
+	mu.Unlock()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		b.Fatalf("%d updates never reached the screen", len(sent)-1)
+	}
+	slices.Sort(took)
+	at := func(share float64) float64 {
+		return float64(took[int(float64(len(took)-1)*share)].Microseconds()) / 1000
+	}
+	b.ReportMetric(at(0.5), "p50-ms")
+	b.ReportMetric(at(0.99), "p99-ms")
+	b.ReportMetric(at(0.999), "p99.9-ms")
 }
