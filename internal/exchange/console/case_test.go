@@ -339,6 +339,20 @@ func TestChangeFlowsToAllSides(t *testing.T) {
 	cz.refused(cz.PassOn(t.Context(), cz.who("jana"), first, 1, ""), problem.NotFound, "console.d.refuse.not_found")
 }
 
+// Who has no part in an incident can say something about it, and changes nothing.
+func TestStrangerChangesNothing(t *testing.T) {
+	cz, de := newRooms(t)
+	id := cz.handOver(accident(room2))
+	de.state(id, Ringing)
+	text := de.updateText(i18n.De, []Change{{Field: FieldInjured, Old: "3", New: "0"}, {Field: FieldDanger, Old: yes, New: no}})
+	_, err := de.system().Send(t.Context(), letter(system2, room1, appText, msgText, wireText{SharedID: id, Lines: []wireRemark{{At: ucri.FormatTime(de.clk.Now()), Message: text}}}))
+	cz.ok(err)
+	cz.until("it is here", func() bool { cz.sync(); return len(cz.incident(id).Thread) > 1 })
+	if i := cz.incident(id); *i.Facts.Injured != 3 || *i.Injured != 3 || !i.Danger || len(i.Changes) != 0 || i.Thread[1].Form != FormText {
+		t.Errorf("a stranger changed it: %s", dump(i.Changes))
+	}
+}
+
 // Built anew, the tables say the same with merged records and changes.
 func TestCaseSurvivesRebuild(t *testing.T) {
 	cz, de := newRooms(t)

@@ -531,6 +531,9 @@ func (s *Service) applyText(tx *store.Tx, org Org, m *message) error {
 	if err != nil {
 		return err
 	}
+	if m.form == FormUpdate && e.Incoming && len(hs) == 0 {
+		m.form = FormText // who has no part in it may say something, and changes nothing
+	}
 	for _, h := range hs {
 		m.handover = h.entry
 		changed := false

@@ -45,7 +45,7 @@ const (
 )
 
 // maxValue bounds one value of a change.
-const maxValue = 500
+const maxValue = 2000
 
 // Change is a value of an incident that became another one.
 type Change struct {
