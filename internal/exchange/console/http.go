@@ -86,6 +86,7 @@ func NewPages(s *Service, places *register.Register) *Pages {
 // Register adds the console's routes.
 func (p *Pages) Register(rt *web.Router) {
 	p.registerArchive(rt)
+	p.registerPhrases(rt)
 	read, act := web.MayOn(mayRead, p.incidentOf), web.MayOn(mayAct, p.incidentOf)
 	alarm := web.MayOn(mayAlarm, p.alarmOf)
 	const one = "/console/incidents/{id}"

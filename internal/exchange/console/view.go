@@ -295,7 +295,7 @@ func (s *Service) Incident(ctx context.Context, org, id string) (*Incident, erro
 		for _, o := range others {
 			out.Partners = append(out.Partners, s.neighbour(o))
 		}
-		l := &loader{s: s, tx: tx, org: org, now: now, envelopes: map[int64]*ucri.Envelope{}}
+		l := &loader{s: s, tx: tx, org: org, lang: orgOf(orgs, org).Lang, now: now, envelopes: map[int64]*ucri.Envelope{}}
 		if err := l.messages(out, i); err != nil {
 			return err
 		}
@@ -321,6 +321,8 @@ type loader struct {
 	now       time.Time
 	envelopes map[int64]*ucri.Envelope
 	list      []messageRow
+	lang      i18n.Lang       // of the organisation
+	rooms     map[string]desk // nil: not read yet
 }
 
 // messageRow is a row of console_message as the page needs it.
@@ -364,6 +366,14 @@ func (l *loader) messages(out *Incident, i *incidentRow) error {
 			Author: l.s.name(l.tx, m.author), Late: m.late, Expired: m.expired, SeenBy: l.s.name(l.tx, m.seenBy), Deleted: e.Envelope == nil,
 		}
 		v.Lines, v.Lang = lines(e.Envelope, m)
+		if err := l.s.phrases(l.tx, v.Lines); err != nil {
+			return err
+		}
+		if m.form == FormText && v.Lang == "" {
+			if v.Lang, err = l.sender(m); err != nil {
+				return err
+			}
+		}
 		if !m.incoming {
 			if v.Receipt, err = l.receipt(m); err != nil {
 				return err

@@ -177,14 +177,13 @@ func ParseText(cell string) Text {
 	return t
 }
 
-// sample is what the phrase is called in a list: the sentence with its placeholders
-// as words of the reader's, in the most general form.
-func (p *Phrase) sample(l i18n.Lang, word func(Slot) string) string {
+// Label is what a phrase is called in a list: the sentence in its most general form
+// with words for its placeholders.
+func (b *Book) Label(p *Phrase, l i18n.Lang) string {
 	t := p.Texts[l]
-	s := cmp.Or(t[""], t["other"], t["many"])
-	return placeholder.ReplaceAllStringFunc(s, func(m string) string {
+	return placeholder.ReplaceAllStringFunc(cmp.Or(t[""], t["other"], t["many"]), func(m string) string {
 		if slot := p.slot(m[1 : len(m)-1]); slot != nil {
-			return "[" + word(*slot) + "]"
+			return "[" + b.texts.Text(l, "phrase.kind."+string(slot.Kind), nil) + "]"
 		}
 		return m
 	})
@@ -252,6 +251,23 @@ func (b *Book) InForce(at time.Time) []*Phrase {
 	slices.SortFunc(all, func(x, y *Phrase) int {
 		return cmp.Or(cmp.Compare(slices.Index(Groups, x.Group), slices.Index(Groups, y.Group)), compareIDs(x.ID, y.ID))
 	})
+	return all
+}
+
+// Group is a heading of the book with its phrases.
+type Group struct {
+	Name    string
+	Phrases []*Phrase
+}
+
+// Groups are the phrases in use at a moment under their headings.
+func (b *Book) Groups(at time.Time) (all []Group) {
+	for _, p := range b.InForce(at) {
+		if n := len(all); n == 0 || all[n-1].Name != p.Group {
+			all = append(all, Group{Name: p.Group})
+		}
+		all[len(all)-1].Phrases = append(all[len(all)-1].Phrases, p)
+	}
 	return all
 }
 

@@ -13,7 +13,7 @@ import (
 
 func texts(t testing.TB) *i18n.Bundle {
 	t.Helper()
-	b, err := i18n.Load()
+	b, err := i18n.Load(Locales())
 	if err != nil {
 		t.Fatal(err)
 	}

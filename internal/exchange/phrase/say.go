@@ -64,8 +64,9 @@ func (s *Said) Untranslated() bool {
 	return slices.ContainsFunc(s.Phrase.Slots, func(x Slot) bool { return x.Kind == Words })
 }
 
-// tagBegins marks the line of a message that a node of ours reads.
-const tagBegins = "[phrase "
+// Mark is how the line of a message begins that a node of ours reads. A message
+// without it is no phrase.
+const Mark = "[phrase "
 
 // Text is the message for a receiver who presumably reads to, from a sender who
 // writes own: the sentence in both languages and the line for nodes of ours.
@@ -82,7 +83,7 @@ func (s *Said) Text(to, own i18n.Lang) string {
 	for _, l := range langs {
 		b.WriteString(s.In(l) + "\n")
 	}
-	b.WriteString(tagBegins + s.Phrase.Version + " " + s.Phrase.ID + " " + string(langs[0]))
+	b.WriteString(Mark + s.Phrase.Version + " " + s.Phrase.ID + " " + string(langs[0]))
 	for _, l := range langs[1:] {
 		b.WriteString("," + string(l))
 	}
@@ -111,7 +112,7 @@ const maxMessage = 4 << 10
 // a version or phrase this book does not know, a value that may not travel, and
 // sentences that are not exactly what the line says; such text is plain text.
 func (b *Book) Read(message string) (*Said, bool) {
-	if len(message) > maxMessage || !strings.Contains(message, tagBegins) {
+	if len(message) > maxMessage || !strings.Contains(message, Mark) {
 		return nil, false
 	}
 	lines := strings.Split(strings.ReplaceAll(strings.TrimSpace(message), "\r\n", "\n"), "\n")
@@ -146,7 +147,7 @@ type tag struct {
 
 func parseTag(line string) (tag, bool) {
 	t := tag{values: map[string]string{}}
-	rest, ok := strings.CutPrefix(line, tagBegins)
+	rest, ok := strings.CutPrefix(line, Mark)
 	if !ok || !strings.HasSuffix(rest, "]") {
 		return t, false
 	}
