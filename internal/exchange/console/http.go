@@ -289,7 +289,7 @@ func (p *Pages) conflict(w http.ResponseWriter, r *http.Request, status int, tit
 func (p *Pages) shell(r *http.Request, titleKey string) web.Shell {
 	return web.Shell{
 		Title: web.T(r.Context(), titleKey, nil), Section: "console", Density: "console",
-		Styles: []string{"map.css", "console.css"}, Scripts: []string{"map.js", "console.js"},
+		Styles: []string{"map.css", "console.css"}, Scripts: []string{"map.js", "console.js", "phrase.js"},
 	}
 }
 

@@ -51,5 +51,5 @@ const (
 
 // Nav returns the entries of the navigation.
 func Nav() []web.NavItem {
-	return []web.NavItem{{Section: "phrasebook", Key: "phrase.nav", URL: "/phrasebook", Action: mayRead}}
+	return []web.NavItem{{Section: "phrasebook", Key: "phrase.nav", URL: root, Action: mayRead}}
 }

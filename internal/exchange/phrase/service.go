@@ -125,7 +125,7 @@ func (s *Service) Put(ctx context.Context, person string, phrases []*Phrase, fro
 			if b.Find(p.ID, from) == nil && len(b.History(p.ID)) == 0 && strings.HasPrefix(p.ID, "P") {
 				return &Refused{[]Fault{{Field: "id", Key: "phrase.fault.own_id", Args: i18n.Args{"value": p.ID}}}}
 			}
-			if err := s.write(tx, "phrase.put", n, now); err != nil {
+			if err := s.record(tx, "phrase.put", n, now); err != nil {
 				return err
 			}
 			changed++
@@ -135,7 +135,7 @@ func (s *Service) Put(ctx context.Context, person string, phrases []*Phrase, fro
 	return changed, problem.Wrap("phrase.Put", err)
 }
 
-func (s *Service) write(tx *store.Tx, action string, p *Phrase, now time.Time) error {
+func (s *Service) record(tx *store.Tx, action string, p *Phrase, now time.Time) error {
 	if err := p.insert(tx, now); err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (s *Service) Retire(ctx context.Context, person, id string) error {
 		}
 		n := *p
 		n.Retired, n.From, n.By = true, now, person
-		return s.write(tx, "phrase.retire", &n, now)
+		return s.record(tx, "phrase.retire", &n, now)
 	}))
 }
 
