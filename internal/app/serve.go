@@ -141,6 +141,15 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	return n, nil
 }
 
+// Phrasebook reads the book of a node, for the command line.
+func Phrasebook(ctx context.Context, o *Opened, texts *i18n.Bundle) (*phrase.Book, error) {
+	s, err := phrase.New(phrase.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Texts: texts})
+	if err != nil {
+		return nil, err
+	}
+	return s.Now(ctx)
+}
+
 // translator is the translating server of a configuration; nil without one.
 func translator(c *Config) (*phrase.Translator, error) {
 	t := c.Exchange.Translation
