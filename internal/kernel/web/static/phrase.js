@@ -53,7 +53,7 @@ function search(list, letter) {
 
 if (box && form) {
   addEventListener("click", (e) => {
-    const link = e.target.closest?.("#do-phrase, #phrase-other, #phrase-close");
+    const link = e.target.closest?.("#do-phrase, #phrase-open, #phrase-other, #phrase-close");
     const open = form.getClientRects().length > 0 || !box.hidden;
     if (!link || !open || e.ctrlKey || e.metaKey || e.shiftKey) return;
     e.preventDefault();
