@@ -226,3 +226,25 @@ func BenchmarkThreadOfPhrases(b *testing.B) {
 		}
 	}
 }
+
+// A phrase about no incident we know stands in the queue in the room's language.
+func TestPhraseWithoutIncident(t *testing.T) {
+	cz, de := newRooms(t)
+	id := cz.handOver(accident(room2))
+	de.until("it arrives", func() bool { de.sync(); return len(de.queue()) == 1 })
+	book, err := cz.Phrases.Now(t.Context())
+	cz.ok(err)
+	said, _ := book.Say(book.Find("P52", cz.clk.Now()), map[string]string{"words": "modrý sud"}, cz.clk.Now())
+	text := said.Text(i18n.Cs, i18n.De)
+	cz.ok(cz.DB.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := cz.post(tx, cz.org, cz.who("jana"), action{what: didText, incident: id}, "", letter(room1, room2, appText, msgText,
+			wireText{SharedID: "0e7c2f55-0000-4000-8000-000000000001", Lines: []wireRemark{{At: "2026-11-30T12:00:00.000Z", Message: text}}}))
+		return err
+	}))
+	de.until("the text arrives", func() bool { de.sync(); return len(de.queue()) == 2 })
+	for _, r := range de.queue() {
+		if r.ID != id && r.Headline != "Gefahrstoff: „modrý sud“." {
+			t.Errorf("headline: %q", r.Headline)
+		}
+	}
+}
