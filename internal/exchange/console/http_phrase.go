@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -154,8 +155,21 @@ func (v *screen) canTranslate(ctx context.Context, e Entry) bool {
 }
 
 func (v *screen) canTranslateIssue(ctx context.Context) bool {
+	return v.act && v.foreign(ctx) != "" && v.pages.Translator.May(phrase.TextIssue)
+}
+
+// foreign is the language in which the free text of the incident is, when the reader's
+// is another: as the sender says, else that of its country. "" when it is the reader's.
+func (v *screen) foreign(ctx context.Context) i18n.Lang {
 	i := v.incident
-	return v.act && i.Incoming && i.Facts != nil && i.Facts.Issue != "" && v.pages.Translator.May(phrase.TextIssue) && i.Facts.Lang != web.Lang(ctx)
+	if !i.Incoming || i.Facts == nil || i.Facts.Issue == "" {
+		return ""
+	}
+	l := cmp.Or(i.Facts.Lang, languages[countryOf(i.OID)])
+	if l == web.Lang(ctx) {
+		return ""
+	}
+	return l
 }
 
 func translationURL(incident string, entry int64) string {

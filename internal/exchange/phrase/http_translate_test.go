@@ -31,17 +31,31 @@ func TestTranslator(t *testing.T) {
 			}
 			fmt.Fprintf(w, `{"translatedText": "<%s %s %s %s>\u202e\n2", "detectedLanguage": {"language": "cs"}}`, q["q"], q["source"], q["target"], q["format"])
 		},
-		"slow":    func(http.ResponseWriter, *http.Request) { <-release },
-		"trickle": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"trans`); w.(http.Flusher).Flush(); <-release },
-		"failed":  func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "oops", http.StatusInternalServerError) },
-		"key":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden); fmt.Fprint(w, `{"error":"Invalid API key"}`) },
-		"busy":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) },
-		"refused": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest); fmt.Fprint(w, `{"error":"pl is not supported\u202e"}`) },
+		"slow": func(http.ResponseWriter, *http.Request) { <-release },
+		"trickle": func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"trans`)
+			w.(http.Flusher).Flush()
+			<-release
+		},
+		"failed": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "oops", http.StatusInternalServerError) },
+		"key": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `{"error":"Invalid API key"}`)
+		},
+		"busy": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) },
+		"refused": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"error":"pl is not supported\u202e"}`)
+		},
 		"garbage": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>\x00\xff") },
 		"empty":   func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"translatedText":"  "}`) },
 		"list":    func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"translatedText":["a"]}`) },
-		"huge":    func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, `{"translatedText":"%s"}`, strings.Repeat("a", 10*maxAnswer)) },
-		"moved":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect) },
+		"huge": func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"translatedText":"%s"}`, strings.Repeat("a", 10*maxAnswer))
+		},
+		"moved": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+		},
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
