@@ -25,6 +25,8 @@ type Phrase struct {
 	By      string    // id of the person who wrote it, "" as shipped
 	Retired bool      // the id is out of use since From
 	Checked map[i18n.Lang]Check
+
+	marks []mark // all checks of the version and what took them back, oldest first
 }
 
 // Text is a sentence in one language by plural form ("one", "few", "many",

@@ -193,8 +193,8 @@ func (p *Pages) names(ctx context.Context, phrases []*Phrase) (map[string]string
 	err := p.o.DB.Read(ctx, func(tx *store.Tx) error {
 		for _, x := range phrases {
 			ids := []string{x.By}
-			for _, c := range x.Checked {
-				ids = append(ids, c.By)
+			for _, m := range x.marks {
+				ids = append(ids, m.By)
 			}
 			for _, id := range ids {
 				if _, known := names[id]; id != "" && !known && p.o.Name != nil {

@@ -184,6 +184,7 @@ func TestVersions(t *testing.T) {
 	if back := s.book().Find("P112", noon); len(back.Checked) != 0 {
 		t.Errorf("a check that was taken back: %+v", back.Checked)
 	}
+	s.get("desk", "/phrasebook/P112", "Checks of the wording", "check taken back")
 
 	// From a day on.
 	later := words("Rozumíme vám.")

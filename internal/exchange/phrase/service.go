@@ -70,6 +70,7 @@ func (s *Service) Book(tx *store.Tx) (*Book, error) {
 			if m.id != c.ID || m.version != c.Version {
 				continue
 			}
+			c.marks = append(c.marks, m)
 			if delete(c.Checked, m.lang); m.checked {
 				c.Checked[m.lang] = m.Check
 			}
