@@ -94,7 +94,7 @@ func TestRoutes(t *testing.T) {
 	}
 
 	ids := map[string]string{
-		"/links/": connected, "/desks/": desks[0].ID,
+		"/links/": connected, "/phrasebook/": "P10", "/desks/": desks[0].ID,
 		"/people/": people[0].ID, "/sessions/": in.Session, "/organisations/": other.ID,
 		"/console/incidents/": incident, "/console/requests/": entry, "/console/alarms/": alarm, "/console/shift/": shift.ID, "/console/neighbours/": otherDesk,
 	}
@@ -153,10 +153,10 @@ func TestRouteList(t *testing.T) {
 }
 
 // absent are the routes about objects that need a neighbour's node, a desk's
-// browser or an import: their modules' tests have them.
+// browser, an import or a translating server: their modules' tests have them.
 func absent(n *node) (patterns []string) {
 	for _, r := range n.router().Routes() {
-		for _, part := range []string{"/links/{id}/", "/map/tiles", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone"} {
+		for _, part := range []string{"/links/{id}/", "/map/tiles", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation"} {
 			if strings.Contains(r.Pattern, part) {
 				patterns = append(patterns, r.Pattern)
 			}

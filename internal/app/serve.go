@@ -20,6 +20,7 @@ import (
 	"trojmezi/internal/exchange/bridge"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
+	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/edxl"
 	"trojmezi/internal/format/emsi"
@@ -51,7 +52,7 @@ var Version = "0.1.0-dev"
 func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
-		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), bridge.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
+		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), phrase.Locales(), bridge.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), convert.Locales(),
 	}, extra...)...)
 }
@@ -67,6 +68,7 @@ func policies() map[string][]byte {
 		"console/policy.cedar":  console.Policy(),
 		"bridge/policy.cedar":   bridge.Policy(),
 		"link/policy.cedar":     link.Policy(),
+		"phrase/policy.cedar":   phrase.Policy(),
 	}
 }
 
@@ -86,6 +88,7 @@ type node struct {
 	health   *health.Registry
 	console  *console.Service
 	links    *link.Service
+	phrases  *phrase.Service
 	trail    *trail.Pages
 	places   *register.Register
 	files    register.Blobs // nil: nothing was opened, as for the doctor
@@ -122,12 +125,43 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	if n.places, err = register.Load(); err != nil {
 		return nil, err
 	}
+	if n.phrases, err = phrase.New(phrase.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Texts: texts, Name: n.people.Name}); err != nil {
+		return nil, err
+	}
+	machine, err := translator(c)
+	if err != nil {
+		return nil, err
+	}
 	n.console = console.New(console.Deps{
 		DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Instance: o.Clock.NewID(),
 		Organisations: n.rooms, Name: n.people.Name, SecondChannel: n.unheard, Heard: n.heard, PlaceNames: n.namesOf,
+		Phrases: n.phrases, Translator: machine,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})
 	return n, nil
+}
+
+// Phrasebook reads the book of a node, for the command line.
+func Phrasebook(ctx context.Context, o *Opened, texts *i18n.Bundle) (*phrase.Book, error) {
+	s, err := phrase.New(phrase.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Texts: texts})
+	if err != nil {
+		return nil, err
+	}
+	return s.Now(ctx)
+}
+
+// translator is the translating server of a configuration; nil without one.
+func translator(c *Config) (*phrase.Translator, error) {
+	t := c.Exchange.Translation
+	s := phrase.Server{URL: t.URL, Timeout: t.Timeout, Texts: t.Texts}
+	if t.URL != "" && t.KeyFile != "" {
+		key, err := os.ReadFile(c.Path(t.KeyFile))
+		if err != nil {
+			return nil, fmt.Errorf("app: exchange.translation.key_file: %w", err)
+		}
+		s.Key = strings.TrimSpace(string(key))
+	}
+	return phrase.NewTranslator(s), nil
 }
 
 func peopleOf(c *Config, o *Opened, log *slog.Logger) identity.Options {

@@ -28,6 +28,52 @@ type Config struct {
 	StrictSpec       bool          `yaml:"strict_spec" json:"strict_spec"`
 	Operator         string        `yaml:"operator" json:"operator"`
 	Retention        time.Duration `yaml:"retention" json:"retention"`
+	Translation      Translation   `yaml:"translation" json:"translation"`
+}
+
+// Translation is a server that speaks the API of LibreTranslate. Without an address
+// nothing is sent anywhere.
+type Translation struct {
+	URL     string        `yaml:"url" json:"url"`
+	KeyFile string        `yaml:"key_file" json:"key_file"`
+	Timeout time.Duration `yaml:"timeout" json:"timeout"`
+	Texts   []string      `yaml:"texts" json:"texts"` // which may be sent: "notification", "issue"
+}
+
+// Bounds of how long a person waits for a translation.
+const (
+	defaultTranslation = 10 * time.Second
+	longestTranslation = 30 * time.Second
+)
+
+// faults finds what is wrong and fills in defaults. Free text may name people: it
+// leaves this machine encrypted or not at all.
+func (t *Translation) faults() (faults []Fault) {
+	add := func(key string, args i18n.Args, path ...any) {
+		faults = append(faults, Fault{append([]any{"translation"}, path...), key, args})
+	}
+	if t.URL == "" {
+		return nil
+	}
+	u, err := url.Parse(t.URL)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+		add("exchange.config.translation_url", i18n.Args{"value": t.URL}, "url")
+	}
+	if t.Timeout == 0 {
+		t.Timeout = defaultTranslation
+	}
+	if t.Timeout < time.Second || t.Timeout > longestTranslation {
+		add("exchange.config.translation_timeout", i18n.Args{"max": longestTranslation}, "timeout")
+	}
+	if t.Texts == nil {
+		t.Texts = []string{"notification", "issue"}
+	}
+	for i, x := range t.Texts {
+		if x != "notification" && x != "issue" {
+			add("exchange.config.translation_texts", i18n.Args{"value": x}, "texts", i)
+		}
+	}
+	return faults
 }
 
 // TLSConfig names PEM files.
@@ -194,7 +240,7 @@ func (c *Config) Validate() []Fault {
 	if c.Operator == "" {
 		c.Operator = "trojmezi"
 	}
-	return faults
+	return append(faults, c.Translation.faults()...)
 }
 
 // parseParticipant turns a record of the configuration file into a registry record.

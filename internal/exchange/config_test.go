@@ -63,6 +63,13 @@ func TestConfigFaults(t *testing.T) {
 		{"limits", "[limits]", func(c *Config) { c.Limits.MessagesPerSecond = -1 }},
 		{"retention", "[retention]", func(c *Config) { c.Retention = time.Hour }},
 		{"retention", "[retention]", func(c *Config) { c.Retention = -time.Hour }},
+		{"translation_url", "[translation url]", func(c *Config) { c.Translation.URL = "http://translate.example" }},
+		{"translation_url", "[translation url]", func(c *Config) { c.Translation.URL = "http://127.0.0.1.example" }},
+		{"translation_url", "[translation url]", func(c *Config) { c.Translation.URL = "https://user:password@translate.example" }},
+		{"translation_url", "[translation url]", func(c *Config) { c.Translation.URL = "https://translate.example/?api_key=x" }},
+		{"translation_url", "[translation url]", func(c *Config) { c.Translation.URL = "file:///etc/passwd" }},
+		{"translation_timeout", "[translation timeout]", func(c *Config) { c.Translation = Translation{URL: "https://translate.example", Timeout: time.Hour} }},
+		{"translation_texts", "[translation texts 0]", func(c *Config) { c.Translation = Translation{URL: "http://localhost:5000", Texts: []string{"caller"}} }},
 	}
 	covered := map[string]bool{}
 	for _, c := range cases {

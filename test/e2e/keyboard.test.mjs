@@ -85,6 +85,52 @@ test("a whole incident by keyboard", async (t) => {
   assert.deepEqual([...wrong], []);
 });
 
+test("a sentence of the phrasebook by keyboard", async (t) => {
+  const [sender, receiver] = [await desk(t, "liberec", "cs"), await desk(t, "hoyerswerda", "de")];
+  const path = await sender.handOver({ where: "50.8655 14.8286", what: "dopravní nehoda", issue: "Slovník vět.", injured: 1, to: /Hoyerswerda/ });
+  const { page } = sender;
+  const focused = (id) => page.waitForFunction((want) => document.activeElement?.id === want, id);
+
+  await page.goto(`${path}?tab=messages`);
+  await page.keyboard.press("?");
+  await page.locator("#keys").getByText(sender.text("phrase.picker.do")).waitFor();
+  await page.keyboard.press("Escape");
+
+  await page.keyboard.press("v");
+  await focused("phrase");
+  assert.equal(new URL(page.url()).pathname, path, "the picker opens beside the thread");
+  assert.equal(await page.locator("#message-form").isVisible(), false);
+  await page.keyboard.press("Escape");
+  await focused("text");
+  await page.locator("#phrase-open").focus();
+
+  await page.keyboard.press("v");
+  await focused("phrase");
+  await page.keyboard.type("zaklin oso"); // beginnings of words, without accents
+  assert.equal(await page.locator("#phrase").inputValue(), "P20");
+  await page.keyboard.press("Enter");
+  await focused("slot-n");
+  await page.keyboard.type("two");
+  await page.keyboard.press("Enter");
+  await page.locator("#phrases").getByText(sender.text("phrase.fault.value.number")).first().waitFor();
+  await page.locator("#slot-n").fill("2");
+  await page.locator("#slot-n").press("Enter");
+  await focused("phrase-send");
+  await page.locator("#phrases [lang=de]").getByText("2 eingeklemmte Personen.").waitFor();
+  await page.locator("#phrases [lang=cs]").getByText("2 zaklíněné osoby.").waitFor();
+  await page.keyboard.press("Enter");
+  await focused("text");
+  await page.locator("#messages").getByText("2 zaklíněné osoby.").waitFor();
+
+  const there = new URL(page.url()).pathname.split("/").at(-1);
+  await receiver.go(`/console/incidents/${there}?tab=messages`);
+  await receiver.page.locator("#messages .message-text").getByText("2 eingeklemmte Personen.").waitFor();
+  await receiver.page.locator("#messages .message-original").getByText("2 zaklíněné osoby.").waitFor();
+  await receiver.page.locator("#messages").getByText(receiver.text("ui.message.phrasebook", { lang: "cs" })).waitFor();
+  const wrong = (f) => !/: 422 for .*\/phrase$/.test(f); // the number that was none
+  assert.deepEqual([...sender.faults, ...receiver.faults].filter(wrong), []);
+});
+
 test("bars do not cover the focus on a small screen", async (t) => {
   const d = await desk(t, "liberec", "de", { viewport: { width: 320, height: 640 } });
   for (const path of ["/console", "/console/handover", "/console/shift", "/health", "/me"]) {

@@ -789,16 +789,26 @@ func parties(tx *store.Tx, i *incidentRow) (others []string, own map[string]stri
 // Text sends a text about an incident to the given neighbours, to all of the
 // incident for none.
 func (s *Service) Text(ctx context.Context, who Actor, incident string, to []string, text, once string) error {
-	const op = "console.Text"
+	text = strings.TrimSpace(text)
+	return s.tell(ctx, "console.Text", who, incident, to, once, func(Org, i18n.Lang) string { return text })
+}
+
+// tell sends a text to neighbours; words says what to those of a language.
+func (s *Service) tell(ctx context.Context, op string, who Actor, incident string, to []string, once string, words func(org Org, to i18n.Lang) string) error {
 	_, err := s.sending(ctx, op, who, once, func(tx *store.Tx, org Org) (string, error) {
-		if text = strings.TrimSpace(text); text == "" {
-			return "", problem.New(op, problem.Invalid, "console.d.refuse.no_text", nil)
-		}
 		to, err := s.addressees(tx, op, org, incident, to)
 		if err != nil {
 			return "", err
 		}
+		desks, err := s.phones(tx, org.ID)
+		if err != nil {
+			return "", err
+		}
 		for _, p := range to {
+			text := words(org, langOf(desks, p.other))
+			if text == "" {
+				return "", problem.New(op, problem.Invalid, "console.d.refuse.no_text", nil)
+			}
 			if _, err := s.text(tx, org, who, p.record, p.own, p.other, 0, didText, text); err != nil {
 				return "", err
 			}

@@ -11,7 +11,7 @@
 //	reading                       Queue, Incident, Alarms, Raw, Drafts, Draft, Settings
 //	an incoming hand-over         Open, Claim, Unclaim, Accept, Reject, Begin, Complete, Abort
 //	an outgoing hand-over         HandOver, Withdraw, TakenOverByTelephone, Reached, NoAnswer
-//	both                          Text, Change, PassOn, Edit, LeaveEdit, RequestResources, AnswerRequest
+//	both                          Text, Say, Translate, Change, PassOn, Edit, LeaveEdit, RequestResources, AnswerRequest
 //	several records of one event  Candidates, Merge, Apart, Separate
 //	alarms                        See, Shelve, Unshelve
 //	neighbours                    Rooms, Room, DirectoryFaults, SetRoom, TestCall

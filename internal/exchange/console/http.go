@@ -86,6 +86,7 @@ func NewPages(s *Service, places *register.Register) *Pages {
 // Register adds the console's routes.
 func (p *Pages) Register(rt *web.Router) {
 	p.registerArchive(rt)
+	p.registerPhrases(rt)
 	read, act := web.MayOn(mayRead, p.incidentOf), web.MayOn(mayAct, p.incidentOf)
 	alarm := web.MayOn(mayAlarm, p.alarmOf)
 	const one = "/console/incidents/{id}"
@@ -297,7 +298,7 @@ func (p *Pages) conflict(w http.ResponseWriter, r *http.Request, status int, tit
 func (p *Pages) shell(r *http.Request, titleKey string) web.Shell {
 	return web.Shell{
 		Title: web.T(r.Context(), titleKey, nil), Section: "console", Density: "console",
-		Styles: []string{"map.css", "console.css"}, Scripts: []string{"map.js", "console.js"},
+		Styles: []string{"map.css", "console.css"}, Scripts: []string{"map.js", "console.js", "phrase.js"},
 	}
 }
 

@@ -117,14 +117,19 @@ func (o paper) protocol(i *Incident) *pdf.Document {
 				continue
 			}
 			var lines []string
+			lang := string(e.Lang)
 			for _, l := range e.Lines {
-				lines = append(lines, l.Text)
+				text, original := l.In(o.lang)
+				if lines = append(lines, text); l.Said != nil {
+					lang = ""
+					lines = append(lines, compact([]string{original, o.texts.Text(o.lang, "ui.message.phrasebook", i18n.Args{"lang": string(l.Said.Lang)})})...)
+				}
 			}
 			text := strings.Join(lines, "\n")
 			if e.Deleted {
 				text = o.words("deleted", nil)
 			}
-			rows = append(rows, []pdf.Cell{{Text: o.time(e.At)}, {Text: o.way(e.Incoming, e.Neighbour)}, {Text: text, Lang: string(e.Lang)}, {Text: o.receipt(e)}})
+			rows = append(rows, []pdf.Cell{{Text: o.time(e.At)}, {Text: o.way(e.Incoming, e.Neighbour)}, {Text: text, Lang: lang}, {Text: o.receipt(e)}})
 		}
 		d.Table([]float64{1.3, 2, 3.5, 1.6}, o.head("time", "way", "text", "receipt"), rows)
 	}

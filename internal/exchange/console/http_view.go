@@ -679,7 +679,7 @@ func (v *screen) message(ctx context.Context, e Entry) ui.Message {
 			m.State = "unsent"
 		}
 	}
-	var lines []string
+	var lines, originals []string
 	if e.Form != FormText {
 		lines = append(lines, web.T(ctx, "console.d.form."+string(e.Form), nil))
 	}
@@ -698,13 +698,19 @@ func (v *screen) message(ctx context.Context, e Entry) ui.Message {
 				continue
 			}
 		}
-		lines = append(lines, l.Text)
+		text, original := l.In(web.Lang(ctx))
+		lines = append(lines, text)
+		if l.Said != nil {
+			m.Source, m.OriginalLang = "phrasebook", string(l.Said.Lang)
+			originals = append(originals, original)
+		}
 	}
+	m.Original = strings.Join(compact(originals), "\n")
 	if e.Deleted {
 		lines = append(lines, web.T(ctx, "console.p.deleted", nil))
 	}
 	m.Text = strings.Join(lines, "\n")
-	if e.Form != FormText {
+	if e.Form != FormText || m.Source != "" || e.Deleted {
 		m.Lang = "" // the first words are the reader's
 	}
 	if e.Late {

@@ -224,7 +224,7 @@ func helpKeys(ctx context.Context) []ui.Fact {
 	var out []ui.Fact
 	for _, k := range []struct{ key, text string }{
 		{"F9", "f9"}, {"F8", "f8"}, {"F7", "f7"}, {"M", "mute"}, {"J / K", "jk"}, {"Enter", "enter"}, {"O", "open"}, {"A", "accept"}, {"R", "reject"},
-		{"Z", "message"}, {"T", "telephone"}, {"N", "new"}, {"P", "hand_on"}, {"S", "resources"}, {"/", "filter"}, {"?", "keys"},
+		{"Z", "message"}, {"T", "telephone"}, {"N", "new"}, {"P", "hand_on"}, {"S", "resources"}, {"V", "phrase"}, {"/", "filter"}, {"?", "keys"},
 	} {
 		out = append(out, ui.Fact{Label: k.key, Text: web.T(ctx, "console.p.key."+k.text, nil)})
 	}

@@ -321,7 +321,12 @@ func (s *Service) incidentOf(tx *store.Tx, org Org, m *message, f *Facts) error 
 			}
 		} else if e.App == appText {
 			if t := read[wireText](e.Envelope); len(t.Lines) > 0 {
-				sum.Headline = headline(&Facts{Issue: t.Lines[0].Message})
+				first := []Remark{{Text: t.Lines[0].Message}}
+				if err := s.phrases(tx, first); err != nil {
+					return err
+				}
+				words, _ := first[0].In(org.Lang)
+				sum.Headline = headline(&Facts{Issue: words})
 			}
 		}
 		b, err := json.Marshal(sum)

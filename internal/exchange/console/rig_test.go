@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/ucrmclient"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/access"
@@ -73,7 +74,7 @@ func record(oid, name string) map[string]any {
 }
 
 func texts(t testing.TB) *i18n.Bundle {
-	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), Locales())
+	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +137,7 @@ func newRoom(t testing.TB, clk *clock.Clock, port int, org Org, cfg exchange.Con
 		{"audit", func() error { return db.Migrate(t.Context(), "audit", audit.Migrations()) }},
 		{"exchange", func() error { return db.Migrate(t.Context(), "exchange", exchange.Migrations()) }},
 		{"console", func() error { return db.Migrate(t.Context(), "console", Migrations()) }},
+		{"phrase", func() error { return db.Migrate(t.Context(), "phrase", phrase.Migrations()) }},
 		{"job", func() error { return db.Migrate(t.Context(), "job", job.Migrations()) }},
 	} {
 		if err := m.run(); err != nil {
@@ -167,6 +169,9 @@ func newRoom(t testing.TB, clk *clock.Clock, port int, org Org, cfg exchange.Con
 		Name:          func(_ *store.Tx, p string) string { return names[p] },
 		SecondChannel: func(_ *store.Tx, a Alarm) error { r.told = append(r.told, a); return nil },
 		Heard:         func(_ *store.Tx, _ store.Kind, id string) error { r.back = append(r.back, id); return nil },
+	}
+	if r.deps.Phrases, err = phrase.New(phrase.Options{DB: db, Audit: r.audit, Clock: clk, Texts: r.edeps.Texts, Name: r.deps.Name}); err != nil {
+		t.Fatal(err)
 	}
 	r.Service = New(r.deps)
 	r.stopServe = r.serve(r.node)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/clock"
 	"trojmezi/internal/kernel/i18n"
@@ -73,6 +74,10 @@ type Deps struct {
 	// PlaceNames are the other names of a municipality, by which the archive
 	// finds it too; nil: it is found by the name in the message.
 	PlaceNames func(place string) []string
+	// Phrases is the phrasebook; nil: phrases are shown as they came.
+	Phrases *phrase.Service
+	// Translator asks a machine for a translation; nil: there is none.
+	Translator *phrase.Translator
 	// Instance names this instance among several on one database.
 	Instance string
 }

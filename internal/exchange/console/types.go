@@ -3,6 +3,7 @@ package console
 import (
 	"time"
 
+	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/store"
 )
@@ -199,6 +200,7 @@ type Remark struct {
 	At       time.Time
 	Text     string
 	Category string
+	Said     *phrase.Said `json:"-"` // Text is this phrase; nil: a person's own words
 }
 
 // Handover is one incident, patient, transport order or request for resources

@@ -247,7 +247,7 @@ func (s *Service) Change(ctx context.Context, who Actor, incident string, base, 
 		if len(changes) == 0 {
 			return "", problem.New(op, problem.Invalid, "console.d.refuse.no_change", nil)
 		}
-		if err := s.tell(tx, op, org, who, incident, changes, ""); err != nil {
+		if err := s.tellChange(tx, op, org, who, incident, changes, ""); err != nil {
 			return "", err
 		}
 		if err := s.leave(tx, org.ID, who, incident); err != nil {
@@ -277,8 +277,8 @@ func wrong(f Field, v string) string {
 	return ""
 }
 
-// tell sends changes to the neighbours of an event but one.
-func (s *Service) tell(tx *store.Tx, op string, org Org, who Actor, incident string, changes []Change, but string) error {
+// tellChange sends changes to the neighbours of an event but one.
+func (s *Service) tellChange(tx *store.Tx, op string, org Org, who Actor, incident string, changes []Change, but string) error {
 	to, err := s.addressees(tx, op, org, incident, nil)
 	if err != nil {
 		return err
@@ -319,7 +319,7 @@ func (s *Service) PassOn(ctx context.Context, who Actor, incident string, entry 
 		if len(changes) == 0 || !slices.Contains(ids, id) {
 			return "", problem.New(op, problem.NotFound, "console.d.refuse.not_found", nil)
 		}
-		return "", s.tell(tx, op, org, who, incident, changes, e.Other)
+		return "", s.tellChange(tx, op, org, who, incident, changes, e.Other)
 	})
 	return err
 }

@@ -289,7 +289,7 @@ func (s *Service) Incident(ctx context.Context, org, id string) (*Incident, erro
 				}
 			}
 		}
-		l := &loader{s: s, tx: tx, org: org, ids: ids, now: now, envelopes: map[int64]*ucri.Envelope{}, facts: map[string]*Facts{}}
+		l := &loader{s: s, tx: tx, org: org, lang: orgOf(orgs, org).Lang, ids: ids, now: now, envelopes: map[int64]*ucri.Envelope{}, facts: map[string]*Facts{}}
 		for _, read := range []func(*Incident) error{l.messages, l.handovers, l.resources, l.events, l.editors} {
 			if err := read(out); err != nil {
 				return err
@@ -357,6 +357,8 @@ type loader struct {
 	envelopes map[int64]*ucri.Envelope
 	facts     map[string]*Facts // of the newest hand-over of each record
 	list      []messageRow
+	lang      i18n.Lang       // of the organisation
+	rooms     map[string]desk // nil: not read yet
 }
 
 // messageRow is a row of console_message as the page needs it.
@@ -397,6 +399,14 @@ func (l *loader) messages(out *Incident) error {
 		v.Lines, v.Lang = lines(e.Envelope, m)
 		if m.form == FormUpdate && e.Envelope != nil {
 			v.Changes = l.s.readUpdate(read[wireText](e.Envelope).Lines)
+		}
+		if err := l.s.phrases(l.tx, v.Lines); err != nil {
+			return err
+		}
+		if m.form == FormText && v.Lang == "" {
+			if v.Lang, err = l.sender(m); err != nil {
+				return err
+			}
 		}
 		if !m.incoming {
 			if v.Receipt, err = l.receipt(m); err != nil {

@@ -69,6 +69,18 @@ func pluralForm(l Lang, n any) plural.Form {
 	return form
 }
 
+// Form names the plural form of a whole number: "one", "few", "many" or "other".
+// It is for texts that are data and stand in no locale file.
+func Form(l Lang, n int64) string {
+	form := pluralForm(known(l), n)
+	for name, f := range formNames {
+		if f == form {
+			return name
+		}
+	}
+	return "other"
+}
+
 // operand reads digits modulo 10,000,000, which the rules allow and which
 // cannot overflow. A larger number keeps one leading digit, since 10,000,001
 // is not "one".
@@ -117,7 +129,14 @@ func (b *Bundle) Date(l Lang, t time.Time) string {
 // Time writes the local time with seconds, 14:06:24 in all four languages. In
 // the hour that comes twice in autumn it says which of the two is meant.
 func (b *Bundle) Time(l Lang, t time.Time) string {
-	s, twice := b.clock(t)
+	return b.told(l, t, "15:04:05")
+}
+
+// Minute writes the local time without seconds, else as Time does.
+func (b *Bundle) Minute(l Lang, t time.Time) string { return b.told(l, t, "15:04") }
+
+func (b *Bundle) told(l Lang, t time.Time, layout string) string {
+	s, twice := b.clock(t, layout)
 	if twice == "" {
 		return s
 	}
@@ -126,13 +145,13 @@ func (b *Bundle) Time(l Lang, t time.Time) string {
 
 // DateTime writes day and time, in the repeated hour as Time does.
 func (b *Bundle) DateTime(l Lang, t time.Time) string {
-	s, twice := b.clock(t)
+	s, twice := b.clock(t, "15:04:05")
 	return b.Text(l, "i18n.datetime"+twice, Args{"date": b.Date(l, t), "time": s})
 }
 
 // clock returns the local time and, if its hour comes twice, the ending of the
 // keys that tell which one it is.
-func (b *Bundle) clock(t time.Time) (s, twice string) {
+func (b *Bundle) clock(t time.Time, layout string) (s, twice string) {
 	t = t.In(b.zone)
 	const hour = int(time.Hour / time.Second)
 	_, offset := t.Zone()
@@ -142,7 +161,7 @@ func (b *Bundle) clock(t time.Time) (s, twice string) {
 	if _, earlier := t.Add(-time.Hour).Zone(); earlier-offset == hour {
 		twice = ".winter"
 	}
-	return t.Format("15:04:05"), twice
+	return t.Format(layout), twice
 }
 
 // Duration writes the two largest units, rounded down to seconds: 3 min 12 s,

@@ -252,6 +252,29 @@ func TestFormat(t *testing.T) {
 	}
 }
 
+func TestMinuteAndForm(t *testing.T) {
+	b := load(t)
+	noon := time.Date(2026, 11, 30, 13, 5, 59, 0, time.UTC)
+	twice := time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC)
+	for _, l := range i18n.Langs {
+		if got := b.Minute(l, noon); got != "14:05" {
+			t.Errorf("%s: %q", l, got)
+		}
+		if a, z := b.Minute(l, twice), b.Minute(l, twice.Add(time.Hour)); a == z || !strings.HasPrefix(a, "02:30 (") {
+			t.Errorf("%s: the hour that comes twice: %q and %q", l, a, z)
+		}
+	}
+	for _, c := range []struct {
+		l    i18n.Lang
+		n    int64
+		want string
+	}{{i18n.Cs, 1, "one"}, {i18n.Cs, 4, "few"}, {i18n.Cs, 22, "other"}, {i18n.Pl, 22, "few"}, {i18n.Pl, 12, "many"}, {i18n.De, 0, "other"}, {i18n.En, 1, "one"}, {"fr", 1, "one"}} {
+		if got := i18n.Form(c.l, c.n); got != c.want {
+			t.Errorf("%s %d: %s", c.l, c.n, got)
+		}
+	}
+}
+
 func TestArgumentsAreFormatted(t *testing.T) {
 	const doc = `{"k": "{i}|{f}|{t}|{d}|{s}|{b}"}`
 	b := load(t, locales(doc, doc, doc, doc))

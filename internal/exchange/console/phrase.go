@@ -1,0 +1,128 @@
+package console
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"trojmezi/internal/exchange/phrase"
+	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/store"
+)
+
+// Say sends a phrase about an incident to all neighbours of it, to each in the
+// language it reads.
+func (s *Service) Say(ctx context.Context, who Actor, incident string, said *phrase.Said, once string) error {
+	return s.tell(ctx, "console.Say", who, incident, nil, once, func(org Org, to i18n.Lang) string { return said.Text(to, org.Lang) })
+}
+
+// langOf is the language in which texts to a neighbour are written.
+func langOf(desks map[string]desk, oid string) i18n.Lang {
+	if d := desks[oid].langs; len(d) > 0 {
+		return d[0]
+	}
+	if l, ok := languages[countryOf(oid)]; ok {
+		return l
+	}
+	return i18n.En
+}
+
+// phrases recognises the phrases among lines.
+func (s *Service) phrases(tx *store.Tx, lines []Remark) error {
+	var book *phrase.Book
+	for i := range lines {
+		if s.Phrases == nil || !strings.Contains(lines[i].Text, phrase.Mark) {
+			continue
+		}
+		if book == nil {
+			var err error
+			if book, err = s.Phrases.Book(tx); err != nil {
+				return err
+			}
+		}
+		if said, ok := book.Read(lines[i].Text); ok {
+			lines[i].Said = said
+		}
+	}
+	return nil
+}
+
+// In is the line for a reader of l, and as its sender wrote it, "" when that is the
+// same.
+func (r Remark) In(l i18n.Lang) (text, original string) {
+	if r.Said == nil {
+		return r.Text, ""
+	}
+	text, original = r.Said.In(l), r.Said.In(r.Said.Lang)
+	if text == original {
+		original = ""
+	}
+	return text, original
+}
+
+// Translate has a machine translate the free text of a message (entry) or, for 0, the
+// description of an incident. Each time is recorded; nothing of the answer is kept.
+func (s *Service) Translate(ctx context.Context, who Actor, incident string, entry int64, to i18n.Lang) (original string, from i18n.Lang, machine string, err error) {
+	const op = "console.Translate"
+	i, err := s.Incident(ctx, who.Org, incident)
+	if err != nil {
+		return "", "", "", err
+	}
+	sort, object := phrase.TextIssue, incident
+	if entry == 0 && i.Facts != nil {
+		original, from = i.Facts.Issue, i.Facts.Lang
+	}
+	for _, e := range i.Thread {
+		if e.ID == entry && e.free() {
+			sort, object, from = phrase.TextMessage, itoa(entry), e.Lang
+			for _, l := range e.Lines {
+				original += l.Text + "\n"
+			}
+		}
+	}
+	if original = strings.TrimSpace(original); original == "" || !s.Translator.May(sort) {
+		return "", "", "", problem.New(op, problem.NotFound, "console.d.refuse.not_found", nil)
+	}
+	if err := s.DB.Write(ctx, func(tx *store.Tx) error { return s.audit(tx, who, "translate", object) }); err != nil {
+		return "", "", "", problem.Wrap(op, err)
+	}
+	machine, err = s.Translator.Translate(ctx, original, from, to)
+	return original, from, machine, err
+}
+
+// free reports whether a message is a person's own words alone.
+func (e Entry) free() bool {
+	if e.Form != FormText || len(e.Lines) == 0 {
+		return false
+	}
+	for _, l := range e.Lines {
+		if l.Said != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// orgOf is the organisation among those of the node.
+func orgOf(orgs []Org, id string) Org {
+	i := slices.IndexFunc(orgs, func(o Org) bool { return o.ID == id })
+	if i < 0 {
+		return Org{Lang: i18n.En}
+	}
+	return orgs[i]
+}
+
+// sender is the language in which the free words of a message are presumably written.
+func (l *loader) sender(m messageRow) (i18n.Lang, error) {
+	if !m.incoming {
+		return l.lang, nil
+	}
+	if l.rooms == nil {
+		var err error
+		if l.rooms, err = l.s.phones(l.tx, l.org); err != nil {
+			return "", err
+		}
+	}
+	return langOf(l.rooms, m.other), nil
+}
