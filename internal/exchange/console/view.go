@@ -366,10 +366,10 @@ func (l *loader) messages(out *Incident, i *incidentRow) error {
 			Author: l.s.name(l.tx, m.author), Late: m.late, Expired: m.expired, SeenBy: l.s.name(l.tx, m.seenBy), Deleted: e.Envelope == nil,
 		}
 		v.Lines, v.Lang = lines(e.Envelope, m)
-		if err := l.s.phrases(l.tx, v.Lines); err != nil {
-			return err
-		}
-		if m.form == FormText && v.Lang == "" {
+		if m.form == FormText {
+			if err := l.s.phrases(l.tx, v.Lines); err != nil {
+				return err
+			}
 			if v.Lang, err = l.sender(m); err != nil {
 				return err
 			}
