@@ -28,22 +28,25 @@ func langOf(desks map[string]desk, oid string) i18n.Lang {
 	return i18n.En
 }
 
-// phrases recognises the phrases among lines.
+// phrases recognises a text that consists of phrases. One with other words beside them
+// stays as it came: nothing a person wrote may pass for a sentence of the book.
 func (s *Service) phrases(tx *store.Tx, lines []Remark) error {
-	var book *phrase.Book
+	if s.Phrases == nil || len(lines) == 0 || !strings.Contains(lines[0].Text, phrase.Mark) {
+		return nil
+	}
+	book, err := s.Phrases.Book(tx)
+	if err != nil {
+		return err
+	}
+	all := make([]*phrase.Said, len(lines))
+	for i, l := range lines {
+		var ok bool
+		if all[i], ok = book.Read(l.Text); !ok {
+			return nil
+		}
+	}
 	for i := range lines {
-		if s.Phrases == nil || !strings.Contains(lines[i].Text, phrase.Mark) {
-			continue
-		}
-		if book == nil {
-			var err error
-			if book, err = s.Phrases.Book(tx); err != nil {
-				return err
-			}
-		}
-		if said, ok := book.Read(lines[i].Text); ok {
-			lines[i].Said = said
-		}
+		lines[i].Said = all[i]
 	}
 	return nil
 }
@@ -91,18 +94,8 @@ func (s *Service) Translate(ctx context.Context, who Actor, incident string, ent
 	return original, from, machine, err
 }
 
-// free reports whether a message is a person's own words alone.
-func (e Entry) free() bool {
-	if e.Form != FormText || len(e.Lines) == 0 {
-		return false
-	}
-	for _, l := range e.Lines {
-		if l.Said != nil {
-			return false
-		}
-	}
-	return true
-}
+// free reports whether a message is a person's own words.
+func (e Entry) free() bool { return e.Form == FormText && len(e.Lines) > 0 && e.Lines[0].Said == nil }
 
 // orgOf is the organisation among those of the node.
 func orgOf(orgs []Org, id string) Org {

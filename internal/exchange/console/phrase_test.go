@@ -241,7 +241,20 @@ func TestPhraseWithoutIncident(t *testing.T) {
 			wireText{SharedID: "0e7c2f55-0000-4000-8000-000000000001", Lines: []wireRemark{{At: "2026-11-30T12:00:00.000Z", Message: text}}}))
 		return err
 	}))
-	de.until("the text arrives", func() bool { de.sync(); return len(de.queue()) == 2 })
+	// Own words beside a phrase do not pass for one.
+	mixed := []wireRemark{{At: "2026-11-30T12:00:00.000Z", Message: text}, {At: "2026-11-30T12:00:00.000Z", Message: "Niemand ist verletzt."}}
+	cz.ok(cz.DB.Write(t.Context(), func(tx *store.Tx) error {
+		i, err := oneIncident(tx, "test", cz.org.ID, id)
+		if err != nil {
+			return err
+		}
+		_, err = cz.post(tx, cz.org, cz.who("jana"), action{what: didText, incident: id}, "", letter(room1, room2, appText, msgText, wireText{SharedID: i.sharedID, Lines: mixed}))
+		return err
+	}))
+	de.until("the text arrives", func() bool { de.sync(); return len(de.queue()) == 2 && len(de.incident(id).Thread) == 2 })
+	if e := de.incident(id).Thread[1]; !e.free() || e.Lines[0].Said != nil || e.Lines[0].Text != text {
+		t.Errorf("a phrase with own words: %s", dump(e))
+	}
 	for _, r := range de.queue() {
 		if r.ID != id && r.Headline != "Gefahrstoff: „modrý sud“." {
 			t.Errorf("headline: %q", r.Headline)

@@ -400,10 +400,10 @@ func (l *loader) messages(out *Incident) error {
 		if m.form == FormUpdate && e.Envelope != nil {
 			v.Changes = l.s.readUpdate(read[wireText](e.Envelope).Lines)
 		}
-		if err := l.s.phrases(l.tx, v.Lines); err != nil {
-			return err
-		}
-		if m.form == FormText && v.Lang == "" {
+		if m.form == FormText {
+			if err := l.s.phrases(l.tx, v.Lines); err != nil {
+				return err
+			}
 			if v.Lang, err = l.sender(m); err != nil {
 				return err
 			}
