@@ -472,9 +472,9 @@ func (s *Service) HandOver(ctx context.Context, who Actor, d Draft) (incident st
 				d.Want[n].ID = s.Clock.NewID()
 			}
 		}
-		app, msg, data := build(d, shared, org.Lang, s.Clock.Now(), s.Texts.Text(org.Lang, wordUnknown, nil))
-		id := ""
+		id, now := "", s.Clock.Now()
 		for _, to := range unique(d.To) {
+			app, msg, data := build(s.toward(d, org, to, now), shared, org.Lang, now, s.Texts.Text(org.Lang, wordUnknown, nil))
 			e, err := s.post(tx, org, who, action{what: didHandOver}, "", letter(s.from(org, to), to, app, msg, data))
 			if err != nil {
 				return "", err

@@ -188,6 +188,9 @@ func (s *Service) apply(tx *store.Tx, org Org, e exchange.Entry) error {
 		}
 		return s.applyStatus(tx, org, e)
 	}
+	if done, err := s.applyCatalogue(tx, org, e); err != nil || done {
+		return err
+	}
 	m := &message{org: org.ID, entry: e, form: FormOther}
 	if !e.Incoming {
 		err := tx.Row(`SELECT person FROM console_action WHERE org = $1 AND entry = $2`, org.ID, e.ID).Scan(&m.author)
@@ -272,6 +275,7 @@ type summary struct {
 	Headline string `json:"h,omitempty"`
 	Place    string `json:"p,omitempty"`
 	Injured  *int   `json:"i,omitempty"`
+	TypeKey  string `json:"k,omitempty"`
 }
 
 // bareRunes bounds what stands in a column unsealed, to be found by.
@@ -307,7 +311,7 @@ func (s *Service) incidentOf(tx *store.Tx, org Org, m *message, f *Facts) error 
 	if e.Key != nil {
 		sum := summary{}
 		if f != nil {
-			sum = summary{headline(f), f.Place, f.Injured}
+			sum = summary{headline(f), f.Place, f.Injured, f.TypeKey}
 			typ, danger = bare(f.Type), f.Danger
 			w := read[wireIncident](e.Envelope)
 			if town = bare(city(w.Location)); w.Location == nil {
