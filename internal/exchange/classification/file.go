@@ -311,8 +311,11 @@ func overlaps(rows []*Row) (twice *Row) {
 
 // Change is one field that an import or an edit would set.
 type Change struct {
-	Key, Since, Field string // Field is the name of a column; "" for a row that is new
-	Before, After     string
+	Key    string `json:"key"`
+	Since  string `json:"since"`
+	Field  string `json:"field"` // name of a column; "" for a row that is new
+	Before string `json:"before"`
+	After  string `json:"after"`
 }
 
 // changes are the fields in which a row differs from the one that stands.

@@ -113,7 +113,7 @@ func (q sought) rows(ctx context.Context, t *Table) []*Row {
 	lang := web.Lang(ctx)
 	all := slices.DeleteFunc(slices.Clone(t.Rows()), func(r *Row) bool {
 		drafts := slices.ContainsFunc(i18n.Langs, func(l i18n.Lang) bool { return r.Label[l].Draft() })
-		return q.Status == "draft" && !drafts || q.Status == "checked" && drafts || q.System != "" && len(r.Code[System(q.System)]) == 0 || !r.matches(q.Words)
+		return q.Status == "draft" && !drafts || q.Status == "checked" && drafts || q.System != "" && len(r.Code[System(q.System)]) == 0 || !r.Matches(q.Words)
 	})
 	words := collate.New(language.Make(string(lang)))
 	slices.SortStableFunc(all, func(a, b *Row) int {
@@ -128,8 +128,8 @@ func (q sought) rows(ctx context.Context, t *Table) []*Row {
 	return all
 }
 
-// matches reports whether a row has all the words, in whichever of its fields.
-func (r *Row) matches(words string) bool {
+// Matches reports whether a row has all the words, in whichever of its fields.
+func (r *Row) Matches(words string) bool {
 	text := strings.ToLower(strings.Join(r.cells(), "\x00"))
 	return !slices.ContainsFunc(strings.Fields(strings.ToLower(words)), func(w string) bool { return !strings.Contains(text, w) })
 }
@@ -351,7 +351,7 @@ func (p *Pages) neighbour(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, n := range all {
-		if n.OID == r.PathValue("oid") && n.Catalogue != nil {
+		if n.OID == r.PathValue("oid") {
 			return web.Render(w, r, http.StatusOK, p.cataloguePage(n))
 		}
 	}
