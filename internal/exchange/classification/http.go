@@ -64,7 +64,7 @@ func may(ctx context.Context, action string) bool {
 	return web.Can(ctx, action, web.Organisation(web.Who(ctx).Organisation))
 }
 
-func t(ctx context.Context, key string) string { return web.T(ctx, "classification."+key, nil) }
+func t(ctx context.Context, key string) string { return web.T(ctx, key, nil) }
 
 func see(w http.ResponseWriter, r *http.Request, to string) error {
 	http.Redirect(w, r, to, http.StatusSeeOther)

@@ -98,18 +98,18 @@ func (s *Service) kinds(l i18n.Lang, org Org, other string, f *Facts, at time.Ti
 // the sender himself works with.
 func (s *Service) explained(l i18n.Lang, got classification.Label, key, own string) string {
 	parts := []string{worded(got)}
-	say := func(name string) string { return s.Texts.Text(l, "classification."+name, nil) }
+	say := func(key string) string { return s.Texts.Text(l, key, nil) }
 	if got.System != "" {
-		parts = append(parts, say("system."+string(got.System)))
+		parts = append(parts, say("classification.system."+string(got.System)))
 	}
 	if system, code, ok := strings.Cut(own, " "); ok && key != "" && slices.Contains(classification.Systems, classification.System(system)) {
-		parts = append(parts, say("system."+system)+" "+code)
+		parts = append(parts, say("classification.system."+system)+" "+code)
 	}
 	if got.Level > 0 {
-		parts = append(parts, say("shown.above"))
+		parts = append(parts, say("classification.shown.above"))
 	}
 	if got.Draft {
-		parts = append(parts, say("shown.draft"))
+		parts = append(parts, say("classification.shown.draft"))
 	}
 	return strings.Join(parts, " · ")
 }
