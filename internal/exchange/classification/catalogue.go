@@ -120,12 +120,13 @@ func letter(from, to, message string, data any) *ucri.Envelope {
 // Apply takes a message of the catalogue app off the feed of an organisation in a
 // country, in the transaction that notes how far the feed was read: a request is
 // answered, once; the answer to a question of ours is kept. done is false for one that
-// a person should see: nobody asked for it, or a dispatch system serves the address.
+// a person should see: nobody asked for it, or a dispatch system receives for the
+// address and answers by itself.
 func (s *Service) Apply(tx *store.Tx, e exchange.Entry, country string, l i18n.Lang) (done bool, err error) {
 	switch {
 	case !e.Incoming:
 		return true, nil
-	case e.Envelope == nil || s.o.Node.Served(e.Own):
+	case e.Envelope == nil || e.Message == msgRequest && s.o.Node.Polled(e.Own):
 		return false, nil
 	case e.Message == msgRequest:
 		return true, s.answer(tx, e, country, l)

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/classification"
+	"trojmezi/internal/exchange/ucrmclient"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/store"
 )
@@ -204,4 +206,36 @@ func TestSystemAsks(t *testing.T) {
 	if len(got) != 1 || got[0].Payload.SchemaID != "response" || !strings.Contains(got[0].Payload.Data, `"abbreviation":"BMA"`) || !strings.Contains(got[0].Payload.Data, "440e8400") {
 		t.Fatalf("%+v", got)
 	}
+}
+
+// A dispatch system that receives for an address answers by itself; while it is away the
+// node does.
+func TestServed(t *testing.T) {
+	cz, de := newRooms(t, func(c *exchange.Config) {
+		if c.OID == node1 {
+			c.Accounts = append(c.Accounts, exchange.Account{Username: "desk", Password: "d", Type: "client", OIDs: []string{test1}})
+		}
+	})
+	types := de.withTypes()
+	cz.withTypes()
+	desk, err := ucrmclient.New(ucrmclient.Config{BaseURL: fmt.Sprintf("http://127.0.0.1:%d/ucrm/client/v0", cz.port), Username: "desk", Password: "d", Timeout: 10 * time.Second})
+	cz.ok(err)
+	t.Cleanup(desk.Close)
+	_, err = desk.Receive(t.Context(), ucri.ReceiveRequest{Destinations: []string{test1}, MaxMessages: 1})
+	cz.ok(err)
+	ask := func(want int64) {
+		t.Helper()
+		de.ok(types.Ask(t.Context(), "max", de.org.ID, test1))
+		cz.until("the request is there", func() bool {
+			return cz.count(`SELECT COUNT(*) FROM exchange_message WHERE app = 'classification_catalogue' AND message = 'request'`) == want+1
+		})
+		cz.sync()
+		if n := cz.count(`SELECT COUNT(*) FROM exchange_message WHERE app = 'classification_catalogue' AND message = 'response'`); n != want {
+			t.Errorf("%d answers, want %d", n, want)
+		}
+	}
+	ask(0)
+	cz.clk.Advance(2 * time.Minute)
+	cz.until("the dispatch system is away", func() bool { return !cz.node.Polled(test1) })
+	ask(1)
 }
