@@ -166,7 +166,7 @@ func (c *classificationImportCmd) Run(e *env) error {
 	return e.withTypes(c.Config, func(ctx context.Context, o *app.Opened, s *classification.Service) error {
 		plan, faults := s.Table().Plan(file)
 		if c.Apply && len(faults) == 0 {
-			if plan, faults, err = s.Import(ctx, "operator", file, plan.Stamp); err != nil {
+			if plan, faults, err = s.Import(ctx, classification.Operator, file, plan.Stamp); err != nil {
 				return err
 			}
 			if err := o.Audit.Sequence(ctx); err != nil {

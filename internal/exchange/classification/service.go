@@ -129,6 +129,9 @@ func (c *Conflict) Error() string {
 	return "classification: " + c.Row.Key + " was changed in the meantime"
 }
 
+// Operator stands for who works at the command line.
+const Operator = "operator"
+
 // NoVersion is the version a new row is based on.
 const NoVersion = -1
 

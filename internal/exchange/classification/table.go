@@ -184,7 +184,7 @@ func unbracketed(s string) string {
 func parent(s System, code string) string {
 	switch s {
 	case HZS, PSP, EMSI:
-		return code[:max(0, strings.LastIndexByte(code, '/'))]
+		return strings.TrimSpace(code[:max(0, strings.LastIndexByte(code, '/'))])
 	case SN:
 		if i := strings.LastIndex(code, " – "); i > 0 {
 			return code[:i]
@@ -192,7 +192,10 @@ func parent(s System, code string) string {
 		if short := unbracketed(code); short != code {
 			return short
 		}
-		return code[:max(0, strings.LastIndexByte(code, ' '))]
+		// "brand 2", but not what somebody wrote after a word that happens to be one.
+		if i := strings.LastIndexByte(code, ' '); i > 0 && strings.Trim(code[i+1:], "0123456789") == "" {
+			return code[:i]
+		}
 	case CISU: // c04.02.01, c04.02.00, c04.00.00
 		switch {
 		case len(code) == 9 && code[7:] != "00":

@@ -138,6 +138,7 @@ func TestLabel(t *testing.T) {
 		{PSP, "Pożar/lasy", i18n.Cs, "fire.forest", 0},
 		{PSP, "Pożar", i18n.Cs, "fire", 0},
 		{PSP, "Pożar/coś innego", i18n.Cs, "fire", 1},
+		{PSP, "Pożar / coś innego", i18n.Cs, "fire", 1},
 		{PSP, "Miejscowe zagrożenie/inne", i18n.Cs, "hazard", 1},
 		{PSP, "Alarm fałszywy/złośliwy", i18n.En, "false.malicious", 0},
 		{EMSI, "FIR/CLB", i18n.Cs, "fire.vehicle", 0},
@@ -153,6 +154,11 @@ func TestLabel(t *testing.T) {
 		got, ok := table.Label(c.system, c.code, c.lang, noon)
 		if !ok || got.Key != c.key || got.Level != c.level || got.Code != c.code || got.Text == "" || !got.Draft {
 			t.Errorf("%s %q: %+v %v", c.system, c.code, got, ok)
+		}
+	}
+	for _, words := range []string{"Fehlalarm unwahrscheinlich", "Brand in der Küche", "Rettung nicht nötig", "TH 2 kein Baum"} {
+		if got, ok := table.Label(SN, words, i18n.Cs, noon); ok {
+			t.Errorf("%q is taken for %+v", words, got)
 		}
 	}
 	for _, unknown := range []string{"", "9999", "xyz", "/", strings.Repeat("a/", 10_000)} {

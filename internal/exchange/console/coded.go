@@ -160,6 +160,20 @@ func (s *Service) toward(d Draft, org Org, to string, at time.Time) Draft {
 	return d
 }
 
+// onward are the keywords under which an incident goes on to another control room: his
+// own and those it came with, and the type and our code for the remark.
+func (s *Service) onward(org Org, other, key string, classes []string, to string, at time.Time) (words []string, typ, code string) {
+	if len(classes) == 0 {
+		return classes, key, ""
+	}
+	got, ok := s.label(org.Lang, org, other, key, classes[0], at)
+	if !ok || got.Key == "" {
+		return classes, key, ""
+	}
+	d := s.toward(Draft{Type: got.Text}, org, to, at)
+	return unique(append([]string{d.Type}, classes...)), d.TypeKey, d.TypeCode
+}
+
 // chosen puts what a neighbour sent into the words from which a dispatcher chooses; the
 // neighbour's own stand in a remark.
 func (s *Service) chosen(l i18n.Lang, org Org, d *Draft, other string) {

@@ -68,13 +68,30 @@ func TestKeywords(t *testing.T) {
 	if !strings.Contains(page, "Požár – dopravní prostředky* [Brand 1 (klein)]") {
 		t.Error("the sender does not see what he chose")
 	}
+	// A request for resources goes under the other's keyword too, with the first behind it.
+	de.ok(de.RequestResources(t.Context(), de.who("max"), id, Resources{To: []string{room1}, Want: []Request{{Type: "TLF"}}}, ""))
+	cz.until("the request is there", func() bool { cz.sync(); return len(cz.incident(id).Handovers) == 2 })
+	if f := cz.incident(id).Facts; strings.Join(f.Classifications, ",") != "3100/3108,Brand 1 (klein)" || f.TypeKey != "fire.vehicle" {
+		t.Errorf("%q %q", f.Classifications, f.TypeKey)
+	}
+	// Paper and files say it in the reader's language.
+	if text := s.as("ida").pdfText("/console/incidents/" + id + "/protocol.pdf"); !strings.Contains(text, "Vehicle fire*") || !strings.Contains(text, "3100/3108") {
+		t.Errorf("the protocol does not say what happened:\n%s", text)
+	}
+	if _, page = s.as("ida").get("/console/incidents/" + id + "/print"); !strings.Contains(page, "Vehicle fire*") {
+		t.Error("the print does not say what happened")
+	}
 	// What is closed is found by what it is called in any of the languages.
 	de.ok(de.Reject(t.Context(), de.who("max"), i.Handovers[0].ID, "besetzt", ""))
-	de.ok(de.Close(t.Context(), de.who("max"), id))
+	cz.ok(cz.Reject(t.Context(), cz.who("jana"), cz.incident(id).Handovers[1].ID, "nemáme", ""))
+	de.until("it can be closed", func() bool { de.sync(); return de.Close(t.Context(), de.who("max"), id) == nil })
 	for _, word := range []string{"Fahrzeug", "transportu", "vehicle"} {
 		if _, page = s.as("ida").get("/console/archive?type=" + word); !strings.Contains(page, "Vehicle fire*") {
 			t.Errorf("the archive does not find it by %s", word)
 		}
+	}
+	if _, file := s.as("ida").get("/console/archive.csv?type=Fahrzeug"); !strings.Contains(file, "Vehicle fire*") {
+		t.Error("the file of the archive does not say what happened")
 	}
 	if _, page = s.as("ida").get("/console/archive?type=Baum"); strings.Contains(page, "Vehicle fire*") {
 		t.Error("the archive finds it by another type")
