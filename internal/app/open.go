@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/exchange/phrase"
@@ -54,6 +55,7 @@ var modules = []struct {
 	{"console", console.Migrations},
 	{"link", link.Migrations},
 	{"phrase", phrase.Migrations},
+	{"classification", classification.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.
@@ -161,6 +163,11 @@ func Files(ctx context.Context, c *Config, clk *clock.Clock) (files register.Blo
 		return nil, nil, err
 	}
 	return dir, dir.Close, nil
+}
+
+// Types opens the crosswalk of incident types, for the command line.
+func Types(ctx context.Context, o *Opened) (*classification.Service, error) {
+	return classification.New(ctx, classification.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock})
 }
 
 // Imports opens what the operator gave the map, for the command line.

@@ -94,6 +94,7 @@ func TestRoutes(t *testing.T) {
 	}
 
 	ids := map[string]string{
+		"/classification/rows/": "fire", "/classification/neighbours/": otherDesk,
 		"/links/": connected, "/phrasebook/": "P10", "/desks/": desks[0].ID,
 		"/people/": people[0].ID, "/sessions/": in.Session, "/organisations/": other.ID,
 		"/console/incidents/": incident, "/console/requests/": entry, "/console/alarms/": alarm, "/console/shift/": shift.ID, "/console/neighbours/": otherDesk,

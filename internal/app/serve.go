@@ -18,6 +18,7 @@ import (
 
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/bridge"
+	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/exchange/phrase"
@@ -52,7 +53,7 @@ var Version = "0.1.0-dev"
 func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
-		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), phrase.Locales(), bridge.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
+		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), phrase.Locales(), bridge.Locales(), classification.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), convert.Locales(),
 	}, extra...)...)
 }
@@ -60,15 +61,16 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 // policies are the rules of every package that has some.
 func policies() map[string][]byte {
 	return map[string][]byte{
-		"identity/policy.cedar": identity.Policy(),
-		"trail/policy.cedar":    trail.Policy(),
-		"health/policy.cedar":   health.Policy(),
-		"register/policy.cedar": register.Policy(),
-		"exchange/policy.cedar": exchange.Policy(),
-		"console/policy.cedar":  console.Policy(),
-		"bridge/policy.cedar":   bridge.Policy(),
-		"link/policy.cedar":     link.Policy(),
-		"phrase/policy.cedar":   phrase.Policy(),
+		"identity/policy.cedar":       identity.Policy(),
+		"trail/policy.cedar":          trail.Policy(),
+		"health/policy.cedar":         health.Policy(),
+		"register/policy.cedar":       register.Policy(),
+		"exchange/policy.cedar":       exchange.Policy(),
+		"console/policy.cedar":        console.Policy(),
+		"bridge/policy.cedar":         bridge.Policy(),
+		"link/policy.cedar":           link.Policy(),
+		"phrase/policy.cedar":         phrase.Policy(),
+		"classification/policy.cedar": classification.Policy(),
 	}
 }
 
@@ -89,6 +91,7 @@ type node struct {
 	console  *console.Service
 	links    *link.Service
 	phrases  *phrase.Service
+	types    *classification.Service
 	trail    *trail.Pages
 	places   *register.Register
 	files    register.Blobs // nil: nothing was opened, as for the doctor
@@ -132,8 +135,13 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	if err != nil {
 		return nil, err
 	}
+	if n.types, err = classification.New(ctx, classification.Options{
+		DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Log: log, Name: n.people.Name, Addresses: n.addresses,
+	}); err != nil {
+		return nil, err
+	}
 	n.console = console.New(console.Deps{
-		DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Instance: o.Clock.NewID(),
+		Types: n.types, DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Instance: o.Clock.NewID(),
 		Organisations: n.rooms, Name: n.people.Name, SecondChannel: n.unheard, Heard: n.heard, PlaceNames: n.namesOf,
 		Phrases: n.phrases, Translator: machine,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
@@ -194,6 +202,12 @@ func (n *node) rooms(ctx context.Context) ([]console.Org, error) {
 		rooms = append(rooms, console.Org{ID: o.ID, Name: o.Name, Country: o.Country, Lang: langOf(o.Country), Addresses: o.Addresses})
 	}
 	return rooms, err
+}
+
+// addresses are those of an organisation.
+func (n *node) addresses(ctx context.Context, organisation string) ([]string, error) {
+	o, err := n.people.Organisation(ctx, organisation)
+	return o.Addresses, err
 }
 
 // auditPages are the pages of the audit log, with everybody and everything its leaves
@@ -335,7 +349,7 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return n.exchange.Run(gctx)
 	})
 	g.Go(func() error { return site.serve(gctx) })
-	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, imports.Run} {
+	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, imports.Run} {
 		g.Go(func() error { return ended(run(gctx)) })
 	}
 	return g.Wait()

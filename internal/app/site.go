@@ -18,6 +18,7 @@ import (
 
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/bridge"
+	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/exchange/phrase"
@@ -59,7 +60,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Alive, screens.Colleagues, screens.Operator = n.people.Unchanged, n.colleagues, n.people.DirectoryResource
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), phrase.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), classification.Nav(), bridge.Nav(), health.Nav(), phrase.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
@@ -82,6 +83,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	book.Operator = n.people.DirectoryResource
 	book.Register(rt)
 	bridge.Register(rt)
+	classification.NewPages(n.types).Register(rt)
 	register.NewPages(n.places, n.files).Register(rt)
 	n.health.Register(rt)
 	n.trail.Register(rt)

@@ -229,6 +229,11 @@ func (n *Node) Served(oid string) bool {
 	return false
 }
 
+// Polled reports whether a dispatch system serves the address and receives for it now.
+func (n *Node) Polled(oid string) bool {
+	return n.Served(oid) && n.statusOf(oid) == ucri.StatusOnline
+}
+
 // causeWithdrawn marks a message a person took back.
 const causeWithdrawn = "withdrawn"
 

@@ -494,9 +494,9 @@ func (s *Service) HandOver(ctx context.Context, who Actor, d Draft) (incident st
 				d.Want[n].ID = s.Clock.NewID()
 			}
 		}
-		app, msg, data := build(d, shared, org.Lang, s.Clock.Now(), s.Texts.Text(org.Lang, wordUnknown, nil))
-		id := ""
+		id, now := "", s.Clock.Now()
 		for _, to := range unique(d.To) {
+			app, msg, data := build(s.toward(d, org, to, now), shared, org.Lang, now, s.Texts.Text(org.Lang, wordUnknown, nil))
 			e, err := s.post(tx, org, who, action{what: didHandOver}, "", letter(s.from(org, to), to, app, msg, data))
 			if err != nil {
 				return "", err
@@ -928,9 +928,9 @@ func (s *Service) RequestResources(ctx context.Context, who Actor, incident stri
 		now := s.Clock.Now()
 		unknown := s.Texts.Text(org.Lang, wordUnknown, nil)
 		w := wireIncident{
-			SharedID: i.sharedID, SentAt: ucri.FormatTime(now), InternalID: from.InternalID, Start: from.Start, Classes: from.Classes,
+			SharedID: i.sharedID, SentAt: ucri.FormatTime(now), InternalID: from.InternalID, Start: from.Start,
 			Issue: from.Issue, Blue: from.Blue, Location: from.Location, Patients: wirePeople(r.Patients, unknown),
-			Remarks: []wireRemark{stated{injured: said.injured, danger: i.danger, lang: org.Lang}.remark(now)},
+			Remarks: []wireRemark{{}},
 		}
 		if w.Location == nil {
 			w.Location = from.Pickup
@@ -949,6 +949,9 @@ func (s *Service) RequestResources(ctx context.Context, who Actor, incident stri
 			w.Wanted = append(w.Wanted, wireWanted{Request: id, Type: want.Type, Name: want.Name})
 		}
 		for _, to := range unique(r.To) {
+			say := stated{injured: said.injured, danger: i.danger, lang: org.Lang}
+			w.Classes, say.key, say.code = s.onward(org, i.other, said.key, from.Classes, to, now)
+			w.Remarks[0] = say.remark(now)
 			if _, err := s.post(tx, org, who, action{what: didHandOver}, "", letter(s.from(org, to), to, appRequest, msgRequest, w)); err != nil {
 				return "", err
 			}

@@ -242,6 +242,7 @@ func (s *Service) index(tx *store.Tx, org, id string) error {
 			continue
 		}
 		add(tagType, f.Classifications...)
+		add(tagType, s.typeWords(f, e.Other, e.AcceptedAt)...)
 		add(tagPlace, f.Place, f.Address, f.Object, f.Pickup, f.Destination)
 		if s.PlaceNames != nil && f.Place != "" {
 			add(tagPlace, s.PlaceNames(f.Place)...)

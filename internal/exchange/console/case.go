@@ -378,7 +378,7 @@ func (s *Service) compare(i, o *incidentRow, mine, theirs summary) (c Candidate,
 	if mine.Point != nil && theirs.Point != nil {
 		c.Metres = geo.Distance(*mine.Point, *theirs.Point)
 	}
-	c.Type = likeness(i.typ, o.typ)
+	c.Type = likeness(kindOfEvent{i.typ, mine.TypeKey}, kindOfEvent{o.typ, theirs.TypeKey})
 	if c.Number {
 		c.Score = 1
 		return c, true
@@ -395,11 +395,24 @@ func (s *Service) compare(i, o *incidentRow, mine, theirs summary) (c Candidate,
 	return c, c.Metres >= 0 || c.Type != OtherType
 }
 
-// likeness compares keywords by their first word, which names the family in the
-// catalogues of all three countries ("Brand 2", "Požár – …", "Pożar"); the rest says
-// how large it is, and where. Words of two languages tell nothing.
-func likeness(a, b string) Likeness {
-	x, y := family(a), family(b)
+// kindOfEvent is what happened: the sender's keyword, and the incident type it means
+// where the crosswalk knows it.
+type kindOfEvent struct{ keyword, key string }
+
+// likeness compares what happened by the family of the incident types ("fire" of
+// "fire.building.low"), else by the first word of the keywords, which names the
+// family in the catalogues of all three countries ("Brand 2", "Požár – …", "Pożar").
+// Words of which one is unknown tell nothing.
+func likeness(a, b kindOfEvent) Likeness {
+	if a.key != "" && b.key != "" {
+		x, _, _ := strings.Cut(a.key, ".")
+		y, _, _ := strings.Cut(b.key, ".")
+		if x == y {
+			return SameType
+		}
+		return OtherType
+	}
+	x, y := family(a.keyword), family(b.keyword)
 	switch {
 	case x == "" || y == "":
 		return UnknownType
@@ -455,7 +468,7 @@ func differ(a, b *Facts) []Difference {
 		}
 		out = append(out, Difference{field, x, y, agree})
 	}
-	types := map[Likeness]Agreement{SameType: Agrees, OtherType: Differs, UnknownType: Words}[likeness(a.Type, b.Type)]
+	types := map[Likeness]Agreement{SameType: Agrees, OtherType: Differs, UnknownType: Words}[likeness(kindOfEvent{a.Type, a.TypeKey}, kindOfEvent{b.Type, b.TypeKey})]
 	points := Differs
 	if a.HasPoint && b.HasPoint && geo.Distance(geo.Point{Lat: a.Lat, Lon: a.Lon}, geo.Point{Lat: b.Lat, Lon: b.Lon}) <= samePlace {
 		points = Agrees

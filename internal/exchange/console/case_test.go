@@ -178,7 +178,7 @@ func TestCandidatesAgree(t *testing.T) {
 		want := 0
 		for _, o := range scenes[:len(scenes)-1] {
 			known := sc.p != (geo.Point{}) && o.p != (geo.Point{})
-			near := known && geo.Distance(sc.p, o.p) <= 500 || !known && sc.city != "" && sc.city == o.city && likeness(sc.typ, o.typ) != OtherType
+			near := known && geo.Distance(sc.p, o.p) <= 500 || !known && sc.city != "" && sc.city == o.city && likeness(kindOfEvent{keyword: sc.typ}, kindOfEvent{keyword: o.typ}) != OtherType
 			if sc.no != "" && sc.no == o.no || near && sc.at.Sub(o.at) <= 15*time.Minute {
 				want++
 				continue

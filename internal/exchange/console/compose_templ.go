@@ -340,7 +340,7 @@ func composePage(s web.Shell, v *screen, h handing) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.Input(ui.Field{Name: "what", Label: web.T(ctx, "console.p.field.type", nil), Value: h.F["what"], Error: h.Errors.Of("what"), Autocomplete: "off"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Input(ui.Field{Name: "what", Label: web.T(ctx, "console.p.field.type", nil), Value: h.F["what"], Error: h.Errors.Of("what"), Autocomplete: "off", Suggest: v.pages.offered(web.Lang(ctx))}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -144,7 +144,11 @@ func (s *Service) dropDraft(tx *store.Tx, who Actor, id string) error {
 func (s *Service) HandOn(ctx context.Context, who Actor, incident string) (Draft, error) {
 	const op = "console.HandOn"
 	var d Draft
-	err := s.DB.Read(ctx, func(tx *store.Tx) error {
+	org, err := s.Organisation(ctx, who.Org)
+	if err != nil {
+		return d, err
+	}
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
 		d = Draft{Incident: incident}
 		if _, err := oneIncident(tx, op, who.Org, incident); err != nil {
 			return err
@@ -163,6 +167,7 @@ func (s *Service) HandOn(ctx context.Context, who Actor, incident string) (Draft
 		if err == nil && e.Envelope != nil {
 			d = draftOf(e.Envelope)
 			d.Incident = incident
+			s.chosen(org.Lang, org, &d, e.Other)
 		}
 		return err
 	})
@@ -174,7 +179,7 @@ func (s *Service) HandOn(ctx context.Context, who Actor, incident string) (Draft
 func draftOf(e *ucri.Envelope) Draft {
 	w, f := read[wireIncident](e), facts(e)
 	d := Draft{
-		App: e.Payload.AppID, Type: f.Type, Issue: f.Issue, Object: f.Object, Injured: f.Injured, Danger: f.Danger, InternalID: f.InternalID, Began: f.Began,
+		App: e.Payload.AppID, Type: f.Type, TypeKey: f.TypeKey, Issue: f.Issue, Object: f.Object, Injured: f.Injured, Danger: f.Danger, InternalID: f.InternalID, Began: f.Began,
 		Patients: f.Patients, Pickup: Location{Street: f.Pickup}, Destination: Location{Street: f.Destination}, PickupAt: f.PickupAt, ArrivalAt: f.ArrivalAt,
 	}
 	switch d.App {

@@ -188,6 +188,10 @@ func (p *Pages) archiveFile(w http.ResponseWriter, r *http.Request) error {
 	if len(errs) > 0 {
 		return problem.New("console.archive", problem.Invalid, "console.p.archive.wrong", nil)
 	}
+	org, err := p.Organisation(ctx, actor(r).Org)
+	if err != nil {
+		return err
+	}
 	var out *sheet
 	more, err := p.Export(ctx, actor(r), q, p.exported, func(hits []Hit) (err error) {
 		var rows [][]string
@@ -206,7 +210,7 @@ func (p *Pages) archiveFile(w http.ResponseWriter, r *http.Request) error {
 			if !h.DeleteAt.IsZero() {
 				until = h.DeleteAt.In(zone()).Format(time.DateOnly)
 			}
-			rows = append(rows, []string{h.First.UTC().Format(time.RFC3339), web.T(ctx, "console.d.kind."+string(h.Kind), nil), cmp.Or(h.Headline, h.Type),
+			rows = append(rows, []string{h.First.UTC().Format(time.RFC3339), web.T(ctx, "console.d.kind."+string(h.Kind), nil), p.matter(web.Lang(ctx), org, h.Row),
 				h.Place, count(h.Injured), h.Name, web.T(ctx, "console.p.row."+string(h.State), nil), cmp.Or(h.SharedID, h.ID), until})
 		}
 		return out.add(rows...)

@@ -580,9 +580,12 @@ func (p *Pages) preview(w http.ResponseWriter, r *http.Request) error {
 	}
 	d = h.draft()
 	p.said(ctx, &h)
+	if len(d.To) > 0 {
+		d.TypeKey = p.toward(d, v.org, d.To[0], p.Clock.Now()).TypeKey
+	}
 	app, msg, data := build(d, p.Clock.NewID(), v.org.Lang, p.Clock.Now(), p.say(v.org.Lang, wordUnknown, nil))
 	f := facts(letter(p.from(v.org, ""), "", app, msg, data))
-	seen := &Incident{Row: Row{App: app, Headline: headline(f), Place: f.Place, Injured: f.Injured, Danger: f.Danger, Type: f.Type}, Facts: f}
+	seen := &Incident{Row: Row{App: app, Headline: headline(f), Place: f.Place, Injured: f.Injured, Danger: f.Danger, Type: f.Type, TypeKey: f.TypeKey, First: p.Clock.Now()}, Facts: f}
 	if key := d.lacks(); key != "" {
 		h.Errors.Add("", web.T(ctx, key, nil))
 	}

@@ -75,6 +75,15 @@ func (p *Pages) protocolFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	org, err := p.Organisation(r.Context(), web.Who(r.Context()).Organisation)
+	if err != nil {
+		return err
+	}
+	lang := web.Lang(r.Context())
+	i.Headline = p.matter(lang, org, i.Row)
+	if i.Facts != nil {
+		i.Facts.Type, i.Facts.Classifications = "", p.kinds(lang, org, i.OID, i.Facts, i.First)
+	}
 	return send(w, p.paper(r).protocol(i), "protocol-"+short(i))
 }
 
@@ -262,7 +271,7 @@ func (o paper) facts(f *Facts) (rows [][2]string) {
 			rows = append(rows, [2]string{o.words(key, nil), value})
 		}
 	}
-	add("type", strings.Join(append([]string{f.Type}, f.Classifications...), ", "))
+	add("type", strings.Join(compact(append([]string{f.Type}, f.Classifications...)), ", "))
 	add("issue", f.Issue)
 	add("place", cmp.Or(f.Place, "–"))
 	add("address", f.Address)

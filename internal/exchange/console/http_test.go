@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/access"
@@ -37,7 +38,7 @@ var staff = map[string]*web.Person{
 
 func pageTexts(t testing.TB) *i18n.Bundle {
 	t.Helper()
-	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales(), web.Locales, ui.Locales, geo.Locales, register.Locales)
+	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales(), classification.Locales(), web.Locales, ui.Locales, geo.Locales, register.Locales)
 	if err != nil {
 		t.Fatal(err)
 	}

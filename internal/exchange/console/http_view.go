@@ -76,15 +76,13 @@ func neighbour(n Neighbour) string {
 	return n.Name
 }
 
-// what is the matter, in the sender's words.
+// what is the matter: what the sender's keyword means, and his words.
 func (v *screen) what(ctx context.Context, r Row) string {
 	switch {
 	case !r.Deleted.IsZero():
 		return web.T(ctx, "console.p.deleted", nil)
-	case r.Headline != "":
-		return r.Headline
-	case r.Type != "":
-		return r.Type
+	case r.Headline+r.Type+r.TypeKey != "":
+		return v.pages.matter(web.Lang(ctx), v.org, r)
 	case web.T(ctx, "console.d.app."+r.App, nil) != "" && knownApp(r.App):
 		return web.T(ctx, "console.d.app."+r.App, nil)
 	}
@@ -260,10 +258,7 @@ func (v *screen) about(ctx context.Context, a Alarm) string {
 			}
 		}
 	}
-	what := a.Headline
-	if what == "" {
-		what = a.Type
-	}
+	what := v.pages.matter(web.Lang(ctx), v.org, Row{Neighbour: a.Neighbour, Type: a.Type, TypeKey: a.TypeKey, Headline: a.Headline, First: a.First})
 	if a.Place != "" {
 		what = strings.Join(compact([]string{what, v.place(ctx, a.Place)}), ", ")
 	}
@@ -446,7 +441,7 @@ func (v *screen) facts(ctx context.Context, i *Incident) []ui.Fact {
 	if f.ECall {
 		add("ecall", web.T(ctx, "console.p.yes", nil))
 	}
-	add("type", slices.Compact(append([]string{f.Type}, f.Classifications...))...)
+	add("type", v.pages.kinds(web.Lang(ctx), v.org, i.OID, f, i.First)...)
 	add("place", v.place(ctx, f.Place))
 	if f.Address != f.Place {
 		add("address", f.Address)

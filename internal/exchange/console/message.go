@@ -211,6 +211,8 @@ type stated struct {
 	injured *int
 	danger  bool
 	lang    i18n.Lang
+	key     string // type of the crosswalk
+	code    string // the sender's own code of it, behind its system
 	there   bool
 }
 
@@ -223,6 +225,12 @@ func (s stated) remark(at time.Time) wireRemark {
 		parts = append(parts, "danger=1")
 	}
 	parts = append(parts, "lang="+string(s.lang))
+	if s.key != "" {
+		parts = append(parts, "type="+s.key)
+	}
+	if s.code != "" {
+		parts = append(parts, "code="+s.code)
+	}
 	return wireRemark{At: ucri.FormatTime(at), Message: strings.Join(parts, "; "), Category: remarkCategory, Silent: true}
 }
 
@@ -242,6 +250,10 @@ func readStated(remarks []wireRemark) stated {
 				}
 			case "danger":
 				s.danger = value == "1"
+			case "type":
+				s.key = bare(value)
+			case "code":
+				s.code = bare(value)
 			case "lang":
 				for _, l := range i18n.Langs {
 					if string(l) == value {
@@ -262,7 +274,7 @@ func facts(e *ucri.Envelope) *Facts {
 	w := read[wireIncident](e)
 	s := readStated(w.Remarks)
 	f := &Facts{
-		Classifications: w.Classes, Issue: w.Issue, Injured: s.injured, Lang: s.lang,
+		Classifications: w.Classes, TypeKey: s.key, TypeCode: s.code, Issue: w.Issue, Injured: s.injured, Lang: s.lang,
 		Danger: s.danger || w.Blue != nil && *w.Blue, SentAt: wireTime(w.SentAt), Began: wireTime(w.Start),
 		InternalID: w.InternalID, Additional: w.Additional, ECall: len(w.ECall) > 0,
 		Callers: people(w.Informers), Accused: people(w.Accused), Victims: people(w.Victims),
@@ -512,7 +524,7 @@ func build(d Draft, shared string, lang i18n.Lang, now time.Time, unknown string
 	}
 	w := wireIncident{
 		SharedID: shared, SentAt: ucri.FormatTime(now), InternalID: d.InternalID, Additional: d.Additional,
-		Remarks: []wireRemark{stated{injured: d.Injured, danger: d.Danger, lang: lang}.remark(now)},
+		Remarks: []wireRemark{stated{injured: d.Injured, danger: d.Danger, lang: lang, key: d.TypeKey, code: d.TypeCode}.remark(now)},
 	}
 	if d.Caller != (Person{}) {
 		w.Informers = wirePeople([]Person{d.Caller}, unknown)

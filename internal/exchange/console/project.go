@@ -189,6 +189,9 @@ func (s *Service) apply(tx *store.Tx, org Org, e exchange.Entry) error {
 		}
 		return s.applyStatus(tx, org, e)
 	}
+	if done, err := s.applyCatalogue(tx, org, e); err != nil || done {
+		return err
+	}
 	m := &message{org: org.ID, entry: e, form: FormOther}
 	if !e.Incoming {
 		err := tx.Row(`SELECT person FROM console_action WHERE org = $1 AND entry = $2`, org.ID, e.ID).Scan(&m.author)
@@ -274,6 +277,7 @@ type summary struct {
 	Place    string     `json:"p,omitempty"`
 	Injured  *int       `json:"i,omitempty"`
 	Point    *geo.Point `json:"c,omitempty"`
+	TypeKey  string     `json:"k,omitempty"`
 }
 
 // bareRunes bounds what stands in a column unsealed, to be found by.
@@ -310,7 +314,7 @@ func (s *Service) incidentOf(tx *store.Tx, org Org, m *message, f *Facts) error 
 	if e.Key != nil {
 		sum := summary{}
 		if f != nil {
-			sum = summary{Headline: headline(f), Place: f.Place, Injured: f.Injured}
+			sum = summary{Headline: headline(f), Place: f.Place, Injured: f.Injured, TypeKey: f.TypeKey}
 			if f.HasPoint {
 				sum.Point = &geo.Point{Lat: f.Lat, Lon: f.Lon}
 			}

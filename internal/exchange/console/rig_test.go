@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/ucrmclient"
 	"trojmezi/internal/format/ucri"
@@ -74,7 +75,7 @@ func record(oid, name string) map[string]any {
 }
 
 func texts(t testing.TB) *i18n.Bundle {
-	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales())
+	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales(), classification.Locales())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +139,7 @@ func newRoom(t testing.TB, clk *clock.Clock, port int, org Org, cfg exchange.Con
 		{"exchange", func() error { return db.Migrate(t.Context(), "exchange", exchange.Migrations()) }},
 		{"console", func() error { return db.Migrate(t.Context(), "console", Migrations()) }},
 		{"phrase", func() error { return db.Migrate(t.Context(), "phrase", phrase.Migrations()) }},
+		{"classification", func() error { return db.Migrate(t.Context(), "classification", classification.Migrations()) }},
 		{"job", func() error { return db.Migrate(t.Context(), "job", job.Migrations()) }},
 	} {
 		if err := m.run(); err != nil {

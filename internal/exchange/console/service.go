@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/clock"
@@ -78,6 +79,8 @@ type Deps struct {
 	Phrases *phrase.Service
 	// Translator asks a machine for a translation; nil: there is none.
 	Translator *phrase.Translator
+	// Types is the crosswalk of incident types; nil: keywords stay as they came.
+	Types *classification.Service
 	// Instance names this instance among several on one database.
 	Instance string
 }

@@ -100,6 +100,7 @@ type Row struct {
 	App      string // UCRI 2 app of the first message
 	Message  string // and its message
 	Type     string // keyword of the sender's catalogue, "" without one
+	TypeKey  string // of the crosswalk, where the sender states it
 	Headline string // what is the matter in the sender's words; "" when deleted
 	Place    string // municipality, "" when unknown
 	Injured  *int   // as stated; nil: not stated
@@ -162,6 +163,8 @@ type CaseRecord struct {
 // Facts is what an incident message says, read from the sealed envelope.
 type Facts struct {
 	Type            string
+	TypeKey         string // of the crosswalk, where the sender states it
+	TypeCode        string // "cz-hzs 3100/3108", the sender's own
 	Classifications []string
 	Issue           string
 	Place           string // municipality
@@ -357,7 +360,9 @@ type Alarm struct {
 	Handover int64
 	Neighbour
 	Type         string
-	Headline     string // what is the matter; "" when deleted
+	TypeKey      string
+	Headline     string    // what is the matter; "" when deleted
+	First        time.Time // when its incident was stored
 	Place        string
 	Phone        string // telephone now: the desk's number
 	PhoneOld     bool
@@ -419,7 +424,9 @@ type Draft struct {
 	Incident    string // hand on an existing incident; "" for a new one
 	To          []string
 	App         string // "" is incident_transfer
-	Type        string // keyword of the own catalogue
+	Type        string // keyword of the own catalogue, or words of the crosswalk
+	TypeKey     string `json:"-"` // of the crosswalk, when it is sent
+	TypeCode    string `json:"-"` // the own code of that type
 	Issue       string
 	Place       string // municipality
 	Street      string

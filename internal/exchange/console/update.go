@@ -98,7 +98,7 @@ func (f *Facts) set(field Field, value string) {
 	case FieldDanger:
 		f.Danger = value == yes
 	case FieldType:
-		f.Type = value
+		f.Type, f.TypeKey, f.TypeCode = value, "", "" // whoever typed it named no code
 		f.Classifications = nil
 		if value != "" {
 			f.Classifications = []string{value}
@@ -407,8 +407,11 @@ func (s *Service) changed(tx *store.Tx, org Org, m *message) error {
 		if c.Field == FieldIssue || c.Field == FieldType && f.Issue == "" && sum.Headline == headline(&Facts{Type: i.typ}) {
 			sum.Headline = headline(f)
 		}
-		if c.Field == FieldPlace {
+		switch c.Field {
+		case FieldPlace:
 			sum.Place = c.New
+		case FieldType:
+			sum.TypeKey = ""
 		}
 	}
 	sum.Injured = f.Injured

@@ -200,7 +200,7 @@ func (s *Service) rows(tx *store.Tx, org string, found []*incidentRow, now time.
 		if err != nil {
 			return nil, err
 		}
-		r.Headline, r.Place, r.Injured = sum.Headline, cmp.Or(r.Place, sum.Place), sum.Injured
+		r.Headline, r.Place, r.Injured, r.TypeKey = sum.Headline, cmp.Or(r.Place, sum.Place), sum.Injured, sum.TypeKey
 		out = append(out, r)
 	}
 	return out, nil
@@ -241,7 +241,7 @@ func (s *Service) alarmView(tx *store.Tx, a *alarm, desks map[string]desk) (Alar
 			if err != nil {
 				return v, err
 			}
-			v.Headline, v.Place, v.Type = sum.Headline, cmp.Or(i.city, sum.Place), i.typ
+			v.Headline, v.Place, v.Type, v.TypeKey, v.First = sum.Headline, cmp.Or(i.city, sum.Place), i.typ, sum.TypeKey, moment(i.firstAt)
 		} else if problem.KindOf(err) != problem.NotFound { // a rebuild runs
 			return v, err
 		}
