@@ -120,13 +120,12 @@ func letter(from, to, message string, data any) *ucri.Envelope {
 // Apply takes a message of the catalogue app off the feed of an organisation in a
 // country, in the transaction that notes how far the feed was read: a request is
 // answered, once; the answer to a question of ours is kept. done is false for one that
-// a person should see: nobody asked for it, or a dispatch system receives for the
-// address and answers by itself.
+// a person should see: nobody asked for it.
 func (s *Service) Apply(tx *store.Tx, e exchange.Entry, country string, l i18n.Lang) (done bool, err error) {
 	switch {
 	case !e.Incoming:
-		return true, nil
-	case e.Envelope == nil || e.Message == msgRequest && s.o.Node.Polled(e.Own):
+		return true, s.sent(tx, e)
+	case e.Envelope == nil:
 		return false, nil
 	case e.Message == msgRequest:
 		return true, s.answer(tx, e, country, l)
@@ -136,11 +135,30 @@ func (s *Service) Apply(tx *store.Tx, e exchange.Entry, country string, l i18n.L
 	return false, nil
 }
 
+// settingOwn marks an address whose dispatch system answers by itself.
+const settingOwn = "classification.own." // and the address
+
+// sent notes that a dispatch system has answered a request: it is left to it from then
+// on, since its catalogue is that of the words it sends.
+func (s *Service) sent(tx *store.Tx, e exchange.Entry) error {
+	if e.Message != msgAnswer {
+		return nil
+	}
+	ours, err := isOurs(tx, e.ID)
+	if err != nil || ours {
+		return err
+	}
+	return tx.SetSetting(settingOwn+e.Own, "yes")
+}
+
 // answer sends the catalogue of the country's system; of EMSI where it has none.
 func (s *Service) answer(tx *store.Tx, e exchange.Entry, country string, l i18n.Lang) error {
 	now := s.o.Clock.Now()
 	if !e.ExpiresAt.After(now) {
 		return nil // the sender knows that nobody took it
+	}
+	if own, err := tx.Setting(settingOwn + e.Own); err != nil || own != "" && s.o.Node.Polled(e.Own) {
+		return err
 	}
 	first, err := answerOnce(tx, e.ID, now)
 	if err != nil || !first {
@@ -159,32 +177,37 @@ func (s *Service) answer(tx *store.Tx, e exchange.Entry, country string, l i18n.
 		return err
 	}
 	c := t.Catalogue(system, l, now)
-	if _, err := s.o.Node.Post(tx, letter(e.Own, e.Other, msgAnswer, wireAnswer{q.ID, c.Version, c.Keywords})); err != nil {
+	reply, err := s.o.Node.Post(tx, letter(e.Own, e.Other, msgAnswer, wireAnswer{q.ID, c.Version, c.Keywords}))
+	if err != nil {
 		bad, ok := errors.AsType[*problem.Error](err)
 		if !ok {
 			return err
 		}
 		// Who asks and takes no answer must not hold up the feed.
-		return putRefusal(tx, e.ID, bad.Key)
+		return putAnswer(tx, e.ID, 0, bad.Key)
+	}
+	if err := putAnswer(tx, e.ID, reply.ID, ""); err != nil {
+		return err
 	}
 	return s.o.Audit.Append(tx, audit.Event{Action: "classification.answer", Object: e.MessageID, Detail: []byte(c.Version)})
 }
 
-// keep stores the answer to a question of ours.
+// keep stores the answer to a question of ours. Where two come, of the node and of its
+// dispatch system, the later one counts.
 func (s *Service) keep(tx *store.Tx, e exchange.Entry) (done bool, err error) {
 	var a wireAnswer
 	if err := json.Unmarshal([]byte(e.Envelope.Payload.Data), &a); err != nil {
 		return false, nil
 	}
-	asked, before, err := answered(tx, a.ID, e.Own, e.Other, e.AcceptedAt)
-	if err != nil || !asked || before {
-		return asked, err
+	asked, err := answered(tx, a.ID, e.Own, e.Other, e.AcceptedAt)
+	if err != nil || !asked {
+		return false, err
 	}
 	c := Catalogue{Version: bounded(a.Version), At: e.AcceptedAt}
 	for _, k := range a.Keywords[:min(len(a.Keywords), maxKeywords)] {
 		c.Keywords = append(c.Keywords, Keyword{bounded(k.Code), bounded(k.Text), bounded(k.Family)})
 	}
-	if err := putCatalogue(tx, e.Other, c); err != nil {
+	if err := putCatalogue(tx, e.Other, e.ID, c); err != nil {
 		return true, err
 	}
 	tx.Notify(topic)

@@ -62,7 +62,7 @@ func versions(tx *store.Tx, key, since string) ([]Row, error) {
 
 // catalogues are the neighbours' newest, by address.
 func catalogues(tx *store.Tx) (map[string]*Catalogue, error) {
-	rows, err := tx.Query(`SELECT oid, version, at, body FROM classification_catalogue ORDER BY at`)
+	rows, err := tx.Query(`SELECT oid, version, at, body FROM classification_catalogue ORDER BY entry`)
 	if err != nil {
 		return nil, err
 	}
@@ -85,25 +85,32 @@ func catalogues(tx *store.Tx) (map[string]*Catalogue, error) {
 	return out, rows.Err()
 }
 
-func putCatalogue(tx *store.Tx, oid string, c Catalogue) error {
+func putCatalogue(tx *store.Tx, oid string, entry int64, c Catalogue) error {
 	b, err := json.Marshal(c.Keywords)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`INSERT INTO classification_catalogue (oid, version, at, body) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (oid, version) DO UPDATE SET at = excluded.at, body = excluded.body`, oid, c.Version, c.At.UnixMilli(), string(b))
+	_, err = tx.Exec(`INSERT INTO classification_catalogue (oid, version, at, entry, body) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (oid, version) DO UPDATE SET at = excluded.at, entry = excluded.entry, body = excluded.body`, oid, c.Version, c.At.UnixMilli(), entry, string(b))
 	return err
 }
 
 // answerOnce notes that a request is answered and reports whether it was not before.
 func answerOnce(tx *store.Tx, entry int64, at time.Time) (bool, error) {
-	rows, err := tx.Exec(`INSERT INTO classification_answer (entry, at, refusal) VALUES ($1, $2, '') ON CONFLICT (entry) DO NOTHING`, entry, at.UnixMilli())
+	rows, err := tx.Exec(`INSERT INTO classification_answer (entry, at, reply, refusal) VALUES ($1, $2, 0, '') ON CONFLICT (entry) DO NOTHING`, entry, at.UnixMilli())
 	return rows > 0, err
 }
 
-func putRefusal(tx *store.Tx, entry int64, key string) error {
-	_, err := tx.Exec(`UPDATE classification_answer SET refusal = $2 WHERE entry = $1`, entry, key)
+func putAnswer(tx *store.Tx, entry, reply int64, refusal string) error {
+	_, err := tx.Exec(`UPDATE classification_answer SET reply = $2, refusal = $3 WHERE entry = $1`, entry, reply, refusal)
 	return err
+}
+
+// isOurs reports whether an answer in the log is one that the node gave.
+func isOurs(tx *store.Tx, reply int64) (bool, error) {
+	var n int64
+	err := tx.Row(`SELECT COUNT(*) FROM classification_answer WHERE reply = $1`, reply).Scan(&n)
+	return n > 0, err
 }
 
 // question is a request of ours for a neighbour's catalogue.
@@ -118,26 +125,10 @@ func putQuestion(tx *store.Tx, q question) error {
 	return err
 }
 
-// answered notes the answer to a question of ours and reports whether there was one,
-// and whether it had been answered before.
-func answered(tx *store.Tx, id, own, oid string, at time.Time) (asked, before bool, err error) {
-	rows, err := tx.Query(`SELECT answered_at FROM classification_question WHERE id = $1 AND own = $2 AND oid = $3`, id, own, oid)
-	if err != nil {
-		return false, false, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var was int64
-		if err := rows.Scan(&was); err != nil {
-			return false, false, err
-		}
-		asked, before = true, was != 0
-	}
-	if err := rows.Err(); err != nil || !asked || before {
-		return asked, before, err
-	}
-	_, err = tx.Exec(`UPDATE classification_question SET answered_at = $2 WHERE id = $1`, id, at.UnixMilli())
-	return true, false, err
+// answered notes the answer to a question of ours and reports whether there was one.
+func answered(tx *store.Tx, id, own, oid string, at time.Time) (bool, error) {
+	rows, err := tx.Exec(`UPDATE classification_question SET answered_at = $4 WHERE id = $1 AND own = $2 AND oid = $3`, id, own, oid, at.UnixMilli())
+	return rows > 0, err
 }
 
 // questions are the newest to each neighbour from the addresses own.

@@ -225,8 +225,8 @@ func TestSystemAsks(t *testing.T) {
 	}
 }
 
-// A dispatch system that receives for an address answers by itself; while it is away the
-// node does.
+// Beside a dispatch system that reads and says nothing the node answers. One that answers
+// by itself is left to it, as long as it is there, and its catalogue counts.
 func TestServed(t *testing.T) {
 	cz, de := newRooms(t, func(c *exchange.Config) {
 		if c.OID == node1 {
@@ -238,21 +238,55 @@ func TestServed(t *testing.T) {
 	desk, err := ucrmclient.New(ucrmclient.Config{BaseURL: fmt.Sprintf("http://127.0.0.1:%d/ucrm/client/v0", cz.port), Username: "desk", Password: "d", Timeout: 10 * time.Second})
 	cz.ok(err)
 	t.Cleanup(desk.Close)
-	_, err = desk.Receive(t.Context(), ucri.ReceiveRequest{Destinations: []string{test1}, MaxMessages: 1})
-	cz.ok(err)
-	ask := func(want int64) {
+	asked := int64(0)
+	// ask returns the request as the dispatch system reads it, after the console has.
+	ask := func(answers int64) string {
 		t.Helper()
 		de.ok(types.Ask(t.Context(), "max", de.org.ID, test1))
+		asked++
 		cz.until("the request is there", func() bool {
-			return cz.count(`SELECT COUNT(*) FROM exchange_message WHERE app = 'classification_catalogue' AND message = 'request'`) == want+1
+			return cz.count(`SELECT COUNT(*) FROM exchange_message WHERE app = 'classification_catalogue' AND message = 'request'`) == asked
 		})
 		cz.sync()
-		if n := cz.count(`SELECT COUNT(*) FROM exchange_message WHERE app = 'classification_catalogue' AND message = 'response'`); n != want {
-			t.Errorf("%d answers, want %d", n, want)
+		if n := cz.count(`SELECT COUNT(*) FROM exchange_message WHERE app = 'classification_catalogue' AND message = 'response'`); n != answers {
+			t.Errorf("%d answers, want %d", n, answers)
 		}
+		got, err := desk.Receive(t.Context(), ucri.ReceiveRequest{Destinations: []string{test1}, MaxMessages: 100})
+		cz.ok(err)
+		for n := len(got) - 1; n >= 0; n-- {
+			var q struct {
+				ID string `json:"requestId"`
+			}
+			if got[n].Payload.AppID == classification.App {
+				cz.ok(json.Unmarshal([]byte(got[n].Payload.Data), &q))
+				return q.ID
+			}
+		}
+		t.Fatal("the dispatch system does not get the request")
+		return ""
 	}
-	ask(0)
+	id := ask(1)
+	if rows := cz.queue(); len(rows) > 0 {
+		t.Errorf("%s", dump(rows))
+	}
+	_, err = desk.Send(t.Context(), &ucri.Envelope{Source: test1, Destinations: []string{test2}, Ack: ucri.AckNone,
+		Payload: ucri.Payload{AppID: classification.App, AppVersion: "1.0", SchemaID: "response", ContentType: ucri.ContentJSON,
+			Data: fmt.Sprintf(`{"requestId":%q,"catalogueVersion":"own-1","catalogue":[{"abbreviation":"ZZ9","description":"Požár – lesní porost","classificationGroup":"x"}]}`, id)}})
+	cz.ok(err)
+	cz.sync()
+	de.until("the system's own catalogue counts", func() bool {
+		de.sync()
+		nbs, err := types.Neighbours(t.Context(), de.org.ID)
+		de.ok(err)
+		for _, n := range nbs {
+			if n.OID == test1 && n.Catalogue != nil && n.Catalogue.Version == "own-1" {
+				return true
+			}
+		}
+		return false
+	})
+	ask(2) // the node's first and the system's: none for this one
 	cz.clk.Advance(2 * time.Minute)
 	cz.until("the dispatch system is away", func() bool { return !cz.node.Polled(test1) })
-	ask(1)
+	ask(3)
 }

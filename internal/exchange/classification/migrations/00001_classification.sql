@@ -16,6 +16,7 @@ CREATE TABLE classification_row (
 CREATE TABLE classification_answer (
     entry   BIGINT NOT NULL PRIMARY KEY, -- of the request in the node's log
     at      BIGINT NOT NULL,
+    reply   BIGINT NOT NULL,             -- the answer in the log, 0 for none
     refusal TEXT   NOT NULL              -- key of the reason, '' when it was answered
 ) /*strict*/;
 
@@ -34,6 +35,7 @@ CREATE TABLE classification_catalogue (
     oid     TEXT   NOT NULL,
     version TEXT   NOT NULL,
     at      BIGINT NOT NULL,           -- received last
+    entry   BIGINT NOT NULL,           -- of that message in the node's log
     body    TEXT   NOT NULL,           -- JSON of the entries
     PRIMARY KEY (oid, version)
 ) /*strict*/;
