@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/kernel/audit"
@@ -52,6 +53,7 @@ var modules = []struct {
 	{"exchange", func() fs.FS { return exchange.Migrations() }},
 	{"console", console.Migrations},
 	{"link", link.Migrations},
+	{"agreement", agreement.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.
@@ -159,6 +161,31 @@ func Files(ctx context.Context, c *Config, clk *clock.Clock) (files register.Blo
 		return nil, nil, err
 	}
 	return dir, dir.Close, nil
+}
+
+// Agreements opens the agreements for the command line, by the borders in use.
+func Agreements(ctx context.Context, c *Config, o *Opened, log *slog.Logger) (*agreement.Book, error) {
+	places, err := register.Load()
+	if err != nil {
+		return nil, err
+	}
+	files, closeFiles, err := Files(ctx, c, o.Clock)
+	if err != nil {
+		return nil, err
+	}
+	defer closeFiles()
+	if err := register.NewImports(places, o.DB, files, o.Clock, log).Refresh(ctx); err != nil {
+		return nil, err
+	}
+	people, err := People(c, o, log)
+	if err != nil {
+		return nil, err
+	}
+	book, err := agreement.New(agreement.Options{DB: o.DB, Places: places, Audit: o.Audit, Clock: o.Clock, Name: people.Name})
+	if err != nil {
+		return nil, err
+	}
+	return book, book.Ship(ctx)
 }
 
 // Imports opens what the operator gave the map, for the command line.

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/bridge"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
@@ -51,7 +52,7 @@ var Version = "0.1.0-dev"
 func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
-		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), bridge.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
+		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), agreement.Locales(), bridge.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), convert.Locales(),
 	}, extra...)...)
 }
@@ -59,36 +60,38 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 // policies are the rules of every package that has some.
 func policies() map[string][]byte {
 	return map[string][]byte{
-		"identity/policy.cedar": identity.Policy(),
-		"trail/policy.cedar":    trail.Policy(),
-		"health/policy.cedar":   health.Policy(),
-		"register/policy.cedar": register.Policy(),
-		"exchange/policy.cedar": exchange.Policy(),
-		"console/policy.cedar":  console.Policy(),
-		"bridge/policy.cedar":   bridge.Policy(),
-		"link/policy.cedar":     link.Policy(),
+		"identity/policy.cedar":  identity.Policy(),
+		"trail/policy.cedar":     trail.Policy(),
+		"health/policy.cedar":    health.Policy(),
+		"register/policy.cedar":  register.Policy(),
+		"exchange/policy.cedar":  exchange.Policy(),
+		"console/policy.cedar":   console.Policy(),
+		"bridge/policy.cedar":    bridge.Policy(),
+		"link/policy.cedar":      link.Policy(),
+		"agreement/policy.cedar": agreement.Policy(),
 	}
 }
 
 // node is everything that runs, built but not started.
 type node struct {
 	*Opened
-	config   *Config
-	texts    *i18n.Bundle
-	policy   *access.Policy
-	log      *slog.Logger
-	jobs     *job.Queue
-	exchange *exchange.Node
-	people   *identity.Directory
-	notify   *notify.Service
-	pair     *exchange.KeyPair // for browsers; nil: plain HTTP
-	backups  *Backups
-	health   *health.Registry
-	console  *console.Service
-	links    *link.Service
-	trail    *trail.Pages
-	places   *register.Register
-	files    register.Blobs // nil: nothing was opened, as for the doctor
+	config     *Config
+	texts      *i18n.Bundle
+	policy     *access.Policy
+	log        *slog.Logger
+	jobs       *job.Queue
+	exchange   *exchange.Node
+	people     *identity.Directory
+	notify     *notify.Service
+	pair       *exchange.KeyPair // for browsers; nil: plain HTTP
+	backups    *Backups
+	health     *health.Registry
+	console    *console.Service
+	links      *link.Service
+	agreements *agreement.Book
+	trail      *trail.Pages
+	places     *register.Register
+	files      register.Blobs // nil: nothing was opened, as for the doctor
 }
 
 // build puts the parts of a node together. Nothing runs yet, and with look nothing
@@ -120,6 +123,9 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})
 	n.addChecks()
 	if n.places, err = register.Load(); err != nil {
+		return nil, err
+	}
+	if n.agreements, err = agreement.New(agreement.Options{DB: o.DB, Places: n.places, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name}); err != nil {
 		return nil, err
 	}
 	n.console = console.New(console.Deps{
@@ -267,6 +273,9 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return err
 	}
 	if err := n.schedule(ctx); err != nil {
+		return err
+	}
+	if err := n.agreements.Ship(ctx); err != nil {
 		return err
 	}
 	files, closeFiles, err := Files(ctx, c, o.Clock)

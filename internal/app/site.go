@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/bridge"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
@@ -56,9 +57,10 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	people := signin.New(n.people, signin.Options{Policy: n.policy, Texts: n.texts, Waiting: n.waiting})
 	screens := console.NewPages(n.console, n.places)
 	screens.Alive, screens.Colleagues, screens.Operator = n.people.Unchanged, n.colleagues, n.people.DirectoryResource
+	screens.Agreements = agreement.NewPages(n.agreements, n.texts, n.files)
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), agreement.Nav(), bridge.Nav(), health.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
@@ -77,6 +79,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	people.Register(rt)
 	screens.Register(rt)
 	link.NewPages(n.links).Register(rt)
+	screens.Agreements.Register(rt)
 	bridge.Register(rt)
 	register.NewPages(n.places, n.files).Register(rt)
 	n.health.Register(rt)

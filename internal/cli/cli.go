@@ -38,20 +38,21 @@ type commands struct {
 	JSON     bool   `name:"json" help:"${cli_json}"`
 	LogLevel string `enum:"debug,info,warn,error" default:"info" env:"TROJMEZI_LOG" help:"${cli_log}"`
 
-	Serve    serveCmd    `cmd:"" help:"${cli_serve}"`
-	Demo     demoCmd     `cmd:"" help:"${cli_demo}"`
-	Exchange exchangeCmd `cmd:"" help:"${cli_exchange}"`
-	Bench    benchCmd    `cmd:"" help:"${cli_bench}"`
-	People   peopleCmd   `cmd:"" help:"${cli_people}"`
-	Geo      geoCmd      `cmd:"" help:"${cli_geo}"`
-	Convert  convertCmd  `cmd:"" help:"${cli_convert}"`
-	Validate validateCmd `cmd:"" help:"${cli_validate}"`
-	Audit    auditCmd    `cmd:"" help:"${cli_audit}"`
-	DB       dbCmd       `cmd:"" name:"db" help:"${cli_db}"`
-	Job      jobCmd      `cmd:"" help:"${cli_job}"`
-	Doctor   doctorCmd   `cmd:"" help:"${cli_doctor}"`
-	Password passwordCmd `cmd:"" help:"${cli_password}"`
-	Version  versionCmd  `cmd:"" help:"${cli_version}"`
+	Serve     serveCmd     `cmd:"" help:"${cli_serve}"`
+	Demo      demoCmd      `cmd:"" help:"${cli_demo}"`
+	Exchange  exchangeCmd  `cmd:"" help:"${cli_exchange}"`
+	Bench     benchCmd     `cmd:"" help:"${cli_bench}"`
+	People    peopleCmd    `cmd:"" help:"${cli_people}"`
+	Geo       geoCmd       `cmd:"" help:"${cli_geo}"`
+	Agreement agreementCmd `cmd:"" help:"${cli_agreement}"`
+	Convert   convertCmd   `cmd:"" help:"${cli_convert}"`
+	Validate  validateCmd  `cmd:"" help:"${cli_validate}"`
+	Audit     auditCmd     `cmd:"" help:"${cli_audit}"`
+	DB        dbCmd        `cmd:"" name:"db" help:"${cli_db}"`
+	Job       jobCmd       `cmd:"" help:"${cli_job}"`
+	Doctor    doctorCmd    `cmd:"" help:"${cli_doctor}"`
+	Password  passwordCmd  `cmd:"" help:"${cli_password}"`
+	Version   versionCmd   `cmd:"" help:"${cli_version}"`
 }
 
 // env is what every command works with.
