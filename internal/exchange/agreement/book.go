@@ -56,7 +56,7 @@ func (s *Book) Ship(ctx context.Context) error {
 				}
 				number = known[i].Number + 1
 			}
-			if err := s.write(tx, Version{Row: r, Number: number, Person: byShipped, Action: actShip}); err != nil {
+			if err := s.write(tx, Version{Row: r, Number: number, Person: byShipped, Step: actShip}); err != nil {
 				return err
 			}
 		}
@@ -70,7 +70,7 @@ func (s *Book) write(tx *store.Tx, v Version) error {
 	switch written, err := putVersion(tx, v); {
 	case err != nil:
 		return err
-	case !written && v.Action == actShip:
+	case !written && v.Step == actShip:
 		return nil // another instance was faster
 	case !written:
 		return conflict("agreement.changed", i18n.Args{"id": v.Row.ID})
@@ -79,7 +79,7 @@ func (s *Book) write(tx *store.Tx, v Version) error {
 	if err != nil {
 		return err
 	}
-	return s.o.Audit.Append(tx, audit.Event{Action: "agreement." + v.Action, Actor: v.Person, Object: v.Row.ID, Detail: content})
+	return s.o.Audit.Append(tx, audit.Event{Action: "agreement." + v.Step, Actor: v.Person, Object: v.Row.ID, Detail: content})
 }
 
 // Rows are the rows that hold now, by id.
@@ -94,7 +94,7 @@ func (s *Book) Rows(ctx context.Context) (rows []Row, err error) {
 func rowsOf(tx *store.Tx) (rows []Row, err error) {
 	all, err := latest(tx)
 	for _, v := range all {
-		if v.Action != actRemove {
+		if v.Step != actRemove {
 			rows = append(rows, v.Row)
 		}
 	}
@@ -129,7 +129,7 @@ func last(tx *store.Tx, id string) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
-	if len(all) == 0 || all[0].Action == actRemove {
+	if len(all) == 0 || all[0].Step == actRemove {
 		return Version{}, errNotFound
 	}
 	return all[0], nil
@@ -198,14 +198,14 @@ func (s *Book) Save(ctx context.Context, person string, r Row, version int) (fau
 		if err != nil {
 			return err
 		}
-		there := len(all) > 0 && all[0].Action != actRemove
+		there := len(all) > 0 && all[0].Step != actRemove
 		switch {
 		case version == 0 && there:
 			return conflict("agreement.taken", i18n.Args{"id": r.ID})
 		case version != 0 && (!there || all[0].Number != version):
 			return conflict("agreement.changed", i18n.Args{"id": r.ID})
 		}
-		return s.write(tx, Version{Row: r, Number: next(all), Person: person, Action: actEdit})
+		return s.write(tx, Version{Row: r, Number: next(all), Person: person, Step: actEdit})
 	}))
 }
 
@@ -244,7 +244,7 @@ func (s *Book) Verify(ctx context.Context, person, id string, version int, sourc
 		if v.Row.Empty() {
 			return conflict("agreement.fault.empty", nil)
 		}
-		v.Person, v.Action = person, actVerify
+		v.Person, v.Step = person, actVerify
 		v.Row.Status, v.Row.CheckedBy, v.Row.CheckedAt, v.Row.CheckedSource = Verified, person, s.o.Clock.Now(), source
 		return nil
 	})
@@ -253,7 +253,7 @@ func (s *Book) Verify(ctx context.Context, person, id string, version int, sourc
 // Remove takes a row out of use; its history stays.
 func (s *Book) Remove(ctx context.Context, person, id string, version int) error {
 	return s.step(ctx, id, version, func(v *Version) error {
-		v.Person, v.Action = person, actRemove
+		v.Person, v.Step = person, actRemove
 		return nil
 	})
 }
@@ -294,8 +294,8 @@ func (s *Book) Import(ctx context.Context, person string, rows []Row, dry bool) 
 		for _, r := range rows {
 			c := Change{ID: r.ID, Kind: "new"}
 			i := slices.IndexFunc(known, func(v Version) bool { return v.Row.ID == r.ID })
-			there := i >= 0 && known[i].Action != actRemove
-			v := Version{Row: s.unverified(r), Number: 1, Person: person, Action: actImport}
+			there := i >= 0 && known[i].Step != actRemove
+			v := Version{Row: s.unverified(r), Number: 1, Person: person, Step: actImport}
 			if i >= 0 {
 				v.Number = known[i].Number + 1
 			}

@@ -82,7 +82,7 @@ func (p *Pages) Register(rt *web.Router) {
 	}
 }
 
-func t(ctx context.Context, key string) string { return web.T(ctx, "agreement."+key, nil) }
+func t(ctx context.Context, key string) string { return web.T(ctx, key, nil) }
 
 // may reports whether the reader may do something in his own organisation.
 func may(ctx context.Context, action string) bool {
@@ -221,7 +221,7 @@ func (p *Pages) where(ctx context.Context, a *asking, q url.Values) {
 		a.choose(q, name, strings.Join(slices.DeleteFunc([]string{local, f.District, string(f.Country)}, func(s string) bool { return s == "" }), ", "), f.Point)
 	}
 	if len(found) == 0 {
-		a.Errors.Add("at", t(ctx, "fault.at"))
+		a.Errors.Add("at", t(ctx, "agreement.fault.at"))
 	}
 }
 
@@ -372,7 +372,7 @@ func (p *Pages) current(r *http.Request) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
-	if all[0].Action == actRemove {
+	if all[0].Step == actRemove {
 		return Version{}, errNotFound
 	}
 	return all[0], nil
@@ -532,7 +532,7 @@ func valid(ctx context.Context, r Row) string {
 	case r.ValidTo != "":
 		return web.T(ctx, "agreement.valid.to", i18n.Args{"to": day(r.ValidTo)})
 	}
-	return t(ctx, "valid.unknown")
+	return t(ctx, "agreement.valid.unknown")
 }
 
 func level(v Value) sign.Level {

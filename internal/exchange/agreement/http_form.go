@@ -20,7 +20,7 @@ type filling struct {
 	Form     FormList
 	Values   map[string]string
 	Original *Original
-	Action   string // address of the page and of what it sends
+	URL      string // of the page, and of what it sends
 	Back     string
 	Incident bool // filled from one
 	Error    string
@@ -75,7 +75,7 @@ func (p *Pages) FormPage(w http.ResponseWriter, r *http.Request, facts Facts, ba
 	if err != nil {
 		return err
 	}
-	v := filling{Form: f, Values: f.Prefilled(facts), Action: base + "/" + f.ID, Back: back, Incident: incident}
+	v := filling{Form: f, Values: f.Prefilled(facts), URL: base + "/" + f.ID, Back: back, Incident: incident}
 	if o, ok := files[f.ID]; ok {
 		v.Original = &o
 	}

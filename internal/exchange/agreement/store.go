@@ -16,7 +16,7 @@ type Version struct {
 	Number int
 	At     time.Time
 	Person string // id; byShipped or byOperator
-	Action string
+	Step   string
 }
 
 // Authors of versions that are no persons of the node.
@@ -25,7 +25,7 @@ const (
 	byOperator = "operator"
 )
 
-// Actions of versions, and the ends of their audit entries' names.
+// Steps that make versions, and the ends of their audit entries' names.
 const (
 	actShip   = "ship"
 	actEdit   = "edit"
@@ -41,7 +41,7 @@ func putVersion(tx *store.Tx, v Version) (written bool, err error) {
 		return false, err
 	}
 	n, err := tx.Exec(`INSERT INTO agreement_version (id, version, at, person, action, content) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-		v.Row.ID, int64(v.Number), v.At.UnixMilli(), v.Person, v.Action, string(content))
+		v.Row.ID, int64(v.Number), v.At.UnixMilli(), v.Person, v.Step, string(content))
 	return n == 1, err
 }
 
@@ -67,7 +67,7 @@ func versions(tx *store.Tx, query string, args ...any) (all []Version, err error
 		var v Version
 		var at int64
 		var content string
-		if err := rows.Scan(&v.Number, &at, &v.Person, &v.Action, &content); err != nil {
+		if err := rows.Scan(&v.Number, &at, &v.Person, &v.Step, &content); err != nil {
 			return nil, err
 		}
 		if err := json.Unmarshal([]byte(content), &v.Row); err != nil {
