@@ -360,6 +360,8 @@ func (k *inquiry) corridor(metres float64, other register.Country) (verdict, Rea
 		return in, because("in_corridor", args)
 	case s.Near > metres:
 		return out, because("beyond", args)
+	case s.Open:
+		return unclear, because("edge_open", args)
 	case s.Approximate:
 		return unclear, because("edge", args)
 	}

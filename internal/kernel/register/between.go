@@ -15,6 +15,9 @@ type Span struct {
 	Near, Far float64
 	// Error is the line's own, in metres.
 	Error float64
+	// Open says that Near is less than the line's error tells: a stretch nearer to the
+	// point may be this border's, or the border may go on nearer than is known.
+	Open bool
 	// Approximate is false where an imported boundary is the line.
 	Approximate bool
 }
@@ -69,10 +72,9 @@ func (r *Register) Between(p geo.Point, a, b Country) (Span, bool) {
 	}
 	sure := toChunks(p, t.sure, math.Inf(1))
 	least := toChunks(p, t.doubtful, sure)
+	least = min(least, t.open(p))
 	off := t.error + planeError
-	return Span{
-		Distance: sure, Near: max(0, min(least, t.open(p))-off), Far: sure + off, Error: t.error, Approximate: !t.official,
-	}, true
+	return Span{Distance: sure, Near: max(0, least-off), Far: sure + off, Error: t.error, Open: least < sure, Approximate: !t.official}, true
 }
 
 // toChunks is the distance to the nearest line, if it is less than best.
