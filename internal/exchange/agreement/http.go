@@ -560,7 +560,7 @@ func standingLevel(r Row) sign.Level {
 // byText names the rows of an answer: "AG04 (art. 3), AG06".
 func byText(list []Finding) string {
 	var all []string
-	for _, f := range list {
+	for _, f := range once(list) {
 		s := f.Row.ID
 		if f.Row.Paragraph != "" {
 			s += " (" + f.Row.Paragraph + ")"
@@ -570,12 +570,32 @@ func byText(list []Finding) string {
 	return strings.Join(all, ", ")
 }
 
-// shownOf are the rows that a short answer names.
-func shownOf(a Answer) []Finding {
-	if len(a.By) > 0 {
-		return a.By
+// ids names the rows alone.
+func ids(list []Finding) string {
+	var all []string
+	for _, f := range list {
+		all = append(all, f.Row.ID)
 	}
-	return a.Doubt
+	return strings.Join(all, ", ")
+}
+
+// once has every row once, whichever way forces go.
+func once(list []Finding) (all []Finding) {
+	for _, f := range list {
+		if !slices.ContainsFunc(all, func(o Finding) bool { return o.Row.ID == f.Row.ID }) {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// shownOf are the rows that a short answer names: those that cover it, else those in
+// doubt.
+func shownOf(a Answer) []Finding {
+	if len(a.By) > 0 && a.Value != Unclear {
+		return once(a.By)
+	}
+	return once(append(slices.Clone(a.Doubt), a.By...))
 }
 
 // formsOf are the forms of the rows of an answer, each once.

@@ -13,8 +13,8 @@ type Panel struct {
 	// Unset is true until somebody has written down for which units the control room
 	// works, and its country is not known either.
 	Unset bool
-	// Columns are the neighbours, and which way forces would go.
-	Columns []Column
+	// Sides are the neighbours, and which way forces would go.
+	Sides []Side
 	// Forms is the address, without the form's id, of forms filled with the incident;
 	// "" leads to empty ones.
 	Forms     string
@@ -23,11 +23,11 @@ type Panel struct {
 	Doubt bool
 }
 
-// Column is one neighbour.
-type Column struct {
-	With      register.Country
-	Direction Direction
-	Answers   []Answer // one per service, as in Services
+// Side is one neighbour.
+type Side struct {
+	With       register.Country
+	Directions []Direction // both where it is not certain on which side the place lies
+	Answers    []Answer    // one per service, as in Services
 }
 
 // Panel answers for a place and an organisation; fallback are the units it is taken
@@ -56,7 +56,7 @@ func (s *Book) Panel(ctx context.Context, organisation string, fallback []string
 	return p, nil
 }
 
-// fill asks for every service, neighbour and direction that arises.
+// fill asks for every service and neighbour for which a direction arises.
 func (p *Panel) fill(x *Index, rows []Row, q Question) {
 	where := x.places.Country(q.At)
 	if where.Confidence == register.Outside {
@@ -65,24 +65,21 @@ func (p *Panel) fill(x *Index, rows []Row, q Question) {
 	home, _ := x.Unit(q.From[0])
 	p.Doubt = len(where.Others) > 0
 	possible := append([]register.Country{where.Country}, where.Others...)
-	add := func(with register.Country, d Direction) {
-		c := Column{With: with, Direction: d}
-		for _, service := range Services {
-			ask := q
-			ask.Service, ask.With, ask.Direction = service, with, d
-			c.Answers = append(c.Answers, x.Ask(rows, ask))
-		}
-		p.Columns = append(p.Columns, c)
-	}
 	for _, c := range register.Countries {
-		if c == home.Country {
+		side := Side{With: c}
+		if c != home.Country && slices.Contains(possible, home.Country) {
+			side.Directions = append(side.Directions, Ask)
+		}
+		if c != home.Country && slices.Contains(possible, c) {
+			side.Directions = append(side.Directions, Go)
+		}
+		if len(side.Directions) == 0 {
 			continue
 		}
-		if slices.Contains(possible, home.Country) {
-			add(c, Ask)
+		for _, service := range Services {
+			q.Service, q.With = service, c
+			side.Answers = append(side.Answers, x.Ask(rows, q))
 		}
-		if slices.Contains(possible, c) {
-			add(c, Go)
-		}
+		p.Sides = append(p.Sides, side)
 	}
 }

@@ -124,7 +124,8 @@ func (x *Index) Ask(rows []Row, q Question) Answer {
 		}
 		next := k.world(c, direction)
 		if first {
-			next.Location, a = a.Location, next
+			next.Location = a.Location
+			a = next
 		} else {
 			a.or(next)
 		}
@@ -283,6 +284,9 @@ func (k *inquiry) finding(r Row, c, with register.Country, d Direction) (f Findi
 	}
 	if f.result == out {
 		return f, true
+	}
+	if r.Empty() {
+		return f, true // that it is a placeholder says enough
 	}
 	if !r.Verified() {
 		f.Why = append(f.Why, because("unverified", nil))
