@@ -10,8 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/kernel/blob"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
@@ -114,7 +116,18 @@ func savePart(ctx context.Context, o *Opened, dir, part string, progress func(st
 	if rows, err = to.Count(ctx); err != nil {
 		return 0, nil, err
 	}
-	return rows, refs, to.Read(ctx, func(tx *store.Tx) (err error) { refs, err = register.Referenced(tx); return err })
+	return rows, refs, to.Read(ctx, func(tx *store.Tx) (err error) {
+		if refs, err = register.Referenced(tx); err != nil {
+			return err
+		}
+		more, err := agreement.Referenced(tx)
+		for _, ref := range more {
+			if !slices.Contains(refs, ref) {
+				refs = append(refs, ref)
+			}
+		}
+		return err
+	})
 }
 
 // saveFiles copies files. One that the node itself has not, or not whole, is

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
@@ -56,6 +57,7 @@ var modules = []struct {
 	{"link", link.Migrations},
 	{"phrase", phrase.Migrations},
 	{"classification", classification.Migrations},
+	{"agreement", agreement.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.
@@ -168,6 +170,31 @@ func Files(ctx context.Context, c *Config, clk *clock.Clock) (files register.Blo
 // Types opens the crosswalk of incident types, for the command line.
 func Types(ctx context.Context, o *Opened) (*classification.Service, error) {
 	return classification.New(ctx, classification.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock})
+}
+
+// Agreements opens the agreements for the command line, by the borders in use.
+func Agreements(ctx context.Context, c *Config, o *Opened, log *slog.Logger) (*agreement.Book, error) {
+	places, err := register.Load()
+	if err != nil {
+		return nil, err
+	}
+	files, closeFiles, err := Files(ctx, c, o.Clock)
+	if err != nil {
+		return nil, err
+	}
+	defer closeFiles()
+	if err := register.NewImports(places, o.DB, files, o.Clock, log).Refresh(ctx); err != nil {
+		return nil, err
+	}
+	people, err := People(c, o, log)
+	if err != nil {
+		return nil, err
+	}
+	book, err := agreement.New(agreement.Options{DB: o.DB, Places: places, Audit: o.Audit, Clock: o.Clock, Name: people.Name})
+	if err != nil {
+		return nil, err
+	}
+	return book, book.Ship(ctx)
 }
 
 // Imports opens what the operator gave the map, for the command line.

@@ -80,6 +80,10 @@ func TestRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	if err := n.agreements.Ship(ctx); err != nil {
+		t.Fatal(err)
+	}
+	const agreementForm = "cz-pl-3"
 	connected, _, err := n.links.Create(ctx, people[0].ID, own.ID, "Neighbour")
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +99,7 @@ func TestRoutes(t *testing.T) {
 
 	ids := map[string]string{
 		"/classification/rows/": "fire", "/classification/neighbours/": otherDesk,
+		"/agreements/rows/": "AG04", "/agreements/forms/": agreementForm,
 		"/links/": connected, "/phrasebook/": "P10", "/desks/": desks[0].ID,
 		"/people/": people[0].ID, "/sessions/": in.Session, "/organisations/": other.ID,
 		"/console/incidents/": incident, "/console/requests/": entry, "/console/alarms/": alarm, "/console/shift/": shift.ID, "/console/neighbours/": otherDesk,
@@ -111,7 +116,7 @@ func TestRoutes(t *testing.T) {
 					id = ids[prefix]
 				}
 			}
-			path = strings.Replace(path, "{entry}", entry, 1)
+			path = strings.NewReplacer("{entry}", entry, "{form}", agreementForm).Replace(path)
 			path = wild.ReplaceAllString(path, id)
 			switch {
 			case strings.HasSuffix(path, "form.pdf"):
@@ -157,7 +162,7 @@ func TestRouteList(t *testing.T) {
 // browser, an import or a translating server: their modules' tests have them.
 func absent(n *node) (patterns []string) {
 	for _, r := range n.router().Routes() {
-		for _, part := range []string{"/links/{id}/", "/map/tiles", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation"} {
+		for _, part := range []string{"/links/{id}/", "/map/tiles", "/agreements/forms/{form}/original", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation"} {
 			if strings.Contains(r.Pattern, part) {
 				patterns = append(patterns, r.Pattern)
 			}

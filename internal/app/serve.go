@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/bridge"
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/console"
@@ -53,7 +54,7 @@ var Version = "0.1.0-dev"
 func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
-		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), phrase.Locales(), bridge.Locales(), classification.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
+		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), phrase.Locales(), agreement.Locales(), bridge.Locales(), classification.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), convert.Locales(),
 	}, extra...)...)
 }
@@ -71,30 +72,32 @@ func policies() map[string][]byte {
 		"link/policy.cedar":           link.Policy(),
 		"phrase/policy.cedar":         phrase.Policy(),
 		"classification/policy.cedar": classification.Policy(),
+		"agreement/policy.cedar":      agreement.Policy(),
 	}
 }
 
 // node is everything that runs, built but not started.
 type node struct {
 	*Opened
-	config   *Config
-	texts    *i18n.Bundle
-	policy   *access.Policy
-	log      *slog.Logger
-	jobs     *job.Queue
-	exchange *exchange.Node
-	people   *identity.Directory
-	notify   *notify.Service
-	pair     *exchange.KeyPair // for browsers; nil: plain HTTP
-	backups  *Backups
-	health   *health.Registry
-	console  *console.Service
-	links    *link.Service
-	phrases  *phrase.Service
-	types    *classification.Service
-	trail    *trail.Pages
-	places   *register.Register
-	files    register.Blobs // nil: nothing was opened, as for the doctor
+	config     *Config
+	texts      *i18n.Bundle
+	policy     *access.Policy
+	log        *slog.Logger
+	jobs       *job.Queue
+	exchange   *exchange.Node
+	people     *identity.Directory
+	notify     *notify.Service
+	pair       *exchange.KeyPair // for browsers; nil: plain HTTP
+	backups    *Backups
+	health     *health.Registry
+	console    *console.Service
+	links      *link.Service
+	phrases    *phrase.Service
+	types      *classification.Service
+	agreements *agreement.Book
+	trail      *trail.Pages
+	places     *register.Register
+	files      register.Blobs // nil: nothing was opened, as for the doctor
 }
 
 // build puts the parts of a node together. Nothing runs yet, and with look nothing
@@ -138,6 +141,9 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	if n.types, err = classification.New(ctx, classification.Options{
 		DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Log: log, Name: n.people.Name, Addresses: n.addresses,
 	}); err != nil {
+		return nil, err
+	}
+	if n.agreements, err = agreement.New(agreement.Options{DB: o.DB, Places: n.places, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name}); err != nil {
 		return nil, err
 	}
 	n.console = console.New(console.Deps{
@@ -315,6 +321,9 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return err
 	}
 	if err := n.schedule(ctx); err != nil {
+		return err
+	}
+	if err := n.agreements.Ship(ctx); err != nil {
 		return err
 	}
 	files, closeFiles, err := Files(ctx, c, o.Clock)

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/bridge"
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/console"
@@ -58,9 +59,10 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	people := signin.New(n.people, signin.Options{Policy: n.policy, Texts: n.texts, Waiting: n.waiting})
 	screens := console.NewPages(n.console, n.places)
 	screens.Alive, screens.Colleagues, screens.Operator = n.people.Unchanged, n.colleagues, n.people.DirectoryResource
+	screens.Agreements = agreement.NewPages(n.agreements, n.texts, n.files)
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), classification.Nav(), bridge.Nav(), health.Nav(), phrase.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), agreement.Nav(), classification.Nav(), bridge.Nav(), health.Nav(), phrase.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
@@ -82,6 +84,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	book := phrase.NewPages(n.phrases)
 	book.Operator = n.people.DirectoryResource
 	book.Register(rt)
+	screens.Agreements.Register(rt)
 	bridge.Register(rt)
 	classification.NewPages(n.types).Register(rt)
 	register.NewPages(n.places, n.files).Register(rt)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
@@ -67,6 +68,10 @@ type Pages struct {
 	// its organisations; nil: each is its own operator.
 	Operator func(ctx context.Context) (access.Resource, error)
 
+	// Agreements answers at an incident whether forces may cross the border; nil: nothing
+	// is said of it.
+	Agreements *agreement.Pages
+
 	places   *register.Register
 	hub      *hub
 	names    placeNames
@@ -106,6 +111,8 @@ func (p *Pages) Register(rt *web.Router) {
 		{"GET " + one + "/protocol.pdf", read, p.protocolFile},
 		{"GET " + one + "/form.pdf", read, p.formFile},
 		{"GET /console/form.pdf", web.May(maySend), p.formFile},
+		{"GET " + one + "/forms/{form}", act, p.agreementForm},
+		{"POST " + one + "/forms/{form}", act, p.agreementFile},
 		{"POST " + one + "/open", act, p.open},
 		{"POST " + one + "/claim", act, p.claim},
 		{"POST " + one + "/unclaim", act, p.unclaim},

@@ -562,7 +562,11 @@ func (p *Pages) find(w http.ResponseWriter, r *http.Request) error {
 		return web.Render(w, r, http.StatusOK, foundPart(h.Found, none))
 	}
 	p.said(ctx, &h)
-	return web.Render(w, r, http.StatusOK, saidPart(h.Country))
+	org, err := p.Organisation(ctx, actor(r).Org)
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, http.StatusOK, templ.Join(saidPart(h.Country), p.mayWeAt(ctx, org, h)))
 }
 
 // preview shows a draft as its receivers will see it, in their languages.

@@ -11,6 +11,7 @@ type imported struct {
 	lines     map[level]map[Country][][]geo.Point // official lines within countries
 	tiles     *Import
 	of        []Import // what all this was made of
+	between   map[pair]*track
 }
 
 func (i *imported) none() bool { return len(i.countries) == 0 }

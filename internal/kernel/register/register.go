@@ -137,6 +137,7 @@ func Load() (*Register, error) {
 		return nil, fmt.Errorf("register.Load: %w", err)
 	}
 	r.shapes = shapesOf(r)
+	r.official.Store(&imported{between: r.tracks(&imported{})})
 	return r, nil
 }
 

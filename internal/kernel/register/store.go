@@ -225,6 +225,7 @@ func (i *Imports) Refresh(ctx context.Context) error {
 	if len(left) > 0 {
 		next.of = nil // try again
 	}
+	next.between = i.places.tracks(next)
 	i.places.official.Store(next)
 	return errors.Join(left...)
 }
