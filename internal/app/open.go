@@ -13,6 +13,7 @@ import (
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
+	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/blob"
 	"trojmezi/internal/kernel/clock"
@@ -52,6 +53,7 @@ var modules = []struct {
 	{"exchange", func() fs.FS { return exchange.Migrations() }},
 	{"console", console.Migrations},
 	{"link", link.Migrations},
+	{"unit", unit.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.

@@ -20,6 +20,7 @@ import (
 	"trojmezi/internal/exchange/bridge"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
+	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/edxl"
 	"trojmezi/internal/format/emsi"
@@ -51,7 +52,7 @@ var Version = "0.1.0-dev"
 func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
-		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), bridge.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
+		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), bridge.Locales(), unit.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), convert.Locales(),
 	}, extra...)...)
 }
@@ -67,6 +68,7 @@ func policies() map[string][]byte {
 		"console/policy.cedar":  console.Policy(),
 		"bridge/policy.cedar":   bridge.Policy(),
 		"link/policy.cedar":     link.Policy(),
+		"unit/policy.cedar":     unit.Policy(),
 	}
 }
 
@@ -86,6 +88,7 @@ type node struct {
 	health   *health.Registry
 	console  *console.Service
 	links    *link.Service
+	units    *unit.Service
 	trail    *trail.Pages
 	places   *register.Register
 	files    register.Blobs // nil: nothing was opened, as for the doctor
@@ -122,9 +125,10 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	if n.places, err = register.Load(); err != nil {
 		return nil, err
 	}
+	n.units = unit.New(unit.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Organisations: n.unitRooms, Name: n.people.Name})
 	n.console = console.New(console.Deps{
 		DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Instance: o.Clock.NewID(),
-		Organisations: n.rooms, Name: n.people.Name, SecondChannel: n.unheard, Heard: n.heard, PlaceNames: n.namesOf,
+		Organisations: n.rooms, Name: n.people.Name, SecondChannel: n.unheard, Heard: n.heard, PlaceNames: n.namesOf, Units: n.units,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})
 	return n, nil
@@ -160,6 +164,22 @@ func (n *node) rooms(ctx context.Context) ([]console.Org, error) {
 		rooms = append(rooms, console.Org{ID: o.ID, Name: o.Name, Country: o.Country, Lang: langOf(o.Country), Addresses: o.Addresses})
 	}
 	return rooms, err
+}
+
+// unitRooms are the same for their units.
+func (n *node) unitRooms(ctx context.Context) ([]unit.Org, error) {
+	rooms, err := n.rooms(ctx)
+	var all []unit.Org
+	for _, r := range rooms {
+		all = append(all, unit.Org{ID: r.ID, Name: r.Name, Lang: r.Lang, Addresses: r.Addresses})
+	}
+	return all, err
+}
+
+// Units opens the units for the command line, beside a running node, which tells the
+// neighbours.
+func Units(o *Opened, log *slog.Logger) *unit.Service {
+	return unit.New(unit.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log})
 }
 
 // auditPages are the pages of the audit log, with everybody and everything its leaves
@@ -301,7 +321,7 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return n.exchange.Run(gctx)
 	})
 	g.Go(func() error { return site.serve(gctx) })
-	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, imports.Run} {
+	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.units.Run, imports.Run} {
 		g.Go(func() error { return ended(run(gctx)) })
 	}
 	return g.Wait()

@@ -14,6 +14,7 @@ import (
 
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/ucrmclient"
+	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/audit"
@@ -73,7 +74,7 @@ func record(oid, name string) map[string]any {
 }
 
 func texts(t testing.TB) *i18n.Bundle {
-	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), Locales())
+	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), Locales(), unit.Locales())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +137,7 @@ func newRoom(t testing.TB, clk *clock.Clock, port int, org Org, cfg exchange.Con
 		{"audit", func() error { return db.Migrate(t.Context(), "audit", audit.Migrations()) }},
 		{"exchange", func() error { return db.Migrate(t.Context(), "exchange", exchange.Migrations()) }},
 		{"console", func() error { return db.Migrate(t.Context(), "console", Migrations()) }},
+		{"unit", func() error { return db.Migrate(t.Context(), "unit", unit.Migrations()) }},
 		{"job", func() error { return db.Migrate(t.Context(), "job", job.Migrations()) }},
 	} {
 		if err := m.run(); err != nil {
@@ -168,6 +170,10 @@ func newRoom(t testing.TB, clk *clock.Clock, port int, org Org, cfg exchange.Con
 		SecondChannel: func(_ *store.Tx, a Alarm) error { r.told = append(r.told, a); return nil },
 		Heard:         func(_ *store.Tx, _ store.Kind, id string) error { r.back = append(r.back, id); return nil },
 	}
+	r.deps.Units = unit.New(unit.Options{DB: db, Node: r.node, Audit: r.audit, Clock: clk, Texts: r.edeps.Texts, Log: log, Name: r.deps.Name,
+		Organisations: func(context.Context) ([]unit.Org, error) {
+			return []unit.Org{{ID: r.org.ID, Name: r.org.Name, Lang: r.org.Lang, Addresses: r.org.Addresses}}, nil
+		}})
 	r.Service = New(r.deps)
 	r.stopServe = r.serve(r.node)
 	return r

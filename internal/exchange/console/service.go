@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/clock"
 	"trojmezi/internal/kernel/i18n"
@@ -73,6 +74,9 @@ type Deps struct {
 	// PlaceNames are the other names of a municipality, by which the archive
 	// finds it too; nil: it is found by the name in the message.
 	PlaceNames func(place string) []string
+	// Units takes the messages about units and knows those of the neighbours; nil:
+	// they are messages like others.
+	Units *unit.Service
 	// Instance names this instance among several on one database.
 	Instance string
 }
