@@ -44,6 +44,7 @@ type commands struct {
 	Bench    benchCmd    `cmd:"" help:"${cli_bench}"`
 	People   peopleCmd   `cmd:"" help:"${cli_people}"`
 	Geo      geoCmd      `cmd:"" help:"${cli_geo}"`
+	Unit     unitCmd     `cmd:"" help:"${cli_unit}"`
 	Convert  convertCmd  `cmd:"" help:"${cli_convert}"`
 	Validate validateCmd `cmd:"" help:"${cli_validate}"`
 	Audit    auditCmd    `cmd:"" help:"${cli_audit}"`

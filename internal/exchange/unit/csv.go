@@ -221,3 +221,42 @@ func (s *Service) Import(ctx context.Context, who Actor, raw []byte) (added, cha
 	})
 	return added, changed, problem.Wrap("unit.Import", err)
 }
+
+// ReadPositions reads reported positions by call sign from a file with the columns
+// call_sign, lat, lon, and, if they are there, position_at (RFC 3339; else now) and
+// source.
+func ReadPositions(raw []byte, now time.Time) (map[string]Position, error) {
+	c := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(raw, []byte(byteOrderMark))))
+	c.TrimLeadingSpace = true
+	rows, err := c.ReadAll()
+	if err != nil || len(rows) < 2 {
+		return nil, refuse(1, "unit.fault.csv")
+	}
+	at := map[string]int{}
+	for i, name := range rows[0] {
+		at[strings.ToLower(clean(name))] = i
+	}
+	out := map[string]Position{}
+	for n, r := range rows[1:] {
+		of := func(name string) string {
+			if i, ok := at[name]; ok {
+				return clean(r[i])
+			}
+			return ""
+		}
+		p, ok := point(of("lat"), of("lon"))
+		if sign := of("call_sign"); sign == "" {
+			return nil, refuse(n+2, "unit.fault.call_sign")
+		} else if !ok || p == nil {
+			return nil, refuse(n+2, "unit.fault.point")
+		}
+		t := now
+		if text := of("position_at"); text != "" {
+			if t, err = time.Parse(time.RFC3339, text); err != nil {
+				return nil, refuse(n+2, "unit.fault.time")
+			}
+		}
+		out[of("call_sign")] = Position{Point: *p, At: t.UTC(), Source: bare(cmp.Or(of("source"), FromImport))}
+	}
+	return out, nil
+}

@@ -49,6 +49,7 @@ func Nav() []web.NavItem {
 // Register adds the pages.
 func (p *Pages) Register(rt *web.Router) {
 	read, status, edit, publish := web.May(mayRead), web.May(mayStatus), web.May(mayEdit), web.May(mayPublish)
+	readOne, statusOne, editOne := web.MayOn(mayRead, p.object), web.MayOn(mayStatus, p.object), web.MayOn(mayEdit, p.object)
 	for _, r := range []struct {
 		pattern string
 		guard   web.Guard
@@ -70,15 +71,22 @@ func (p *Pages) Register(rt *web.Router) {
 		{"POST " + root + "/publish/settings", publish, p.settings},
 		{"GET " + root + "/publish/{oid}", read, p.publishForm},
 		{"POST " + root + "/publish/{oid}", publish, p.publish},
-		{"GET " + root + "/unit/{id}", read, p.show},
-		{"GET " + root + "/unit/{id}/edit", edit, p.editForm},
-		{"POST " + root + "/unit/{id}", edit, p.save},
-		{"POST " + root + "/unit/{id}/status", status, p.status},
-		{"GET " + root + "/unit/{id}/remove", edit, p.removeForm},
-		{"POST " + root + "/unit/{id}/remove", edit, p.remove},
+		{"GET " + root + "/unit/{id}", readOne, p.show},
+		{"GET " + root + "/unit/{id}/edit", editOne, p.editForm},
+		{"POST " + root + "/unit/{id}", editOne, p.save},
+		{"POST " + root + "/unit/{id}/status", statusOne, p.status},
+		{"GET " + root + "/unit/{id}/remove", editOne, p.removeForm},
+		{"POST " + root + "/unit/{id}/remove", editOne, p.remove},
 	} {
 		rt.Page(r.pattern, r.guard, r.handler)
 	}
+}
+
+// object is the unit of a request, for the rules.
+func (p *Pages) object(r *http.Request) (access.Resource, error) {
+	id := r.PathValue("id")
+	org, err := p.owner(r.Context(), id)
+	return access.Resource{Type: "Unit", ID: id, Attributes: map[string]any{"organisation": org}}, err
 }
 
 func actor(r *http.Request) Actor {
@@ -87,7 +95,7 @@ func actor(r *http.Request) Actor {
 }
 
 func may(ctx context.Context, action string) bool {
-	return web.Can(ctx, action, access.Resource(web.Organisation(web.Who(ctx).Organisation)))
+	return web.Can(ctx, action, web.Organisation(web.Who(ctx).Organisation))
 }
 
 func t(ctx context.Context, key string) string { return web.T(ctx, key, nil) }

@@ -163,6 +163,18 @@ func (s *Service) Get(ctx context.Context, org, id string) (u *Unit, history []C
 	return u, history, problem.Wrap("unit.Get", err)
 }
 
+// owner is the organisation a unit belongs to; problem NotFound.
+func (s *Service) owner(ctx context.Context, id string) (org string, err error) {
+	err = s.o.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		org, err = ownerOf(tx, id)
+		return err
+	})
+	if errors.Is(err, store.ErrNoRows) {
+		err = errNotFound
+	}
+	return org, problem.Wrap("unit.owner", err)
+}
+
 // Bounds of what is typed.
 const (
 	maxSign   = 40

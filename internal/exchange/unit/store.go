@@ -111,6 +111,11 @@ func unitByCallSign(tx *store.Tx, org, sign string) (*Unit, error) {
 	return scanUnit(tx.Row(`SELECT `+unitColumns+` FROM unit_own WHERE org = $1 AND call_sign = $2`, org, sign))
 }
 
+func ownerOf(tx *store.Tx, id string) (org string, err error) {
+	err = tx.Row(`SELECT org FROM unit_own WHERE id = $1`, id).Scan(&org)
+	return org, err
+}
+
 func drop(tx *store.Tx, id string) error {
 	_, err := tx.Exec(`DELETE FROM unit_own WHERE id = $1`, id)
 	return err
