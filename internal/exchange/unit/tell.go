@@ -502,7 +502,7 @@ func (s *Service) Aside(tx *store.Tx, org string, e exchange.Entry) (bool, error
 		if !e.Incoming || e.Envelope == nil {
 			return true, nil
 		}
-		return true, s.catalogue(tx, org, e)
+		return s.catalogue(tx, org, e)
 	case e.App == appText && e.Envelope != nil:
 		sub, b, ok := readBlock(e.Envelope)
 		if !ok || !e.Incoming {
@@ -520,23 +520,24 @@ func (s *Service) Aside(tx *store.Tx, org string, e exchange.Entry) (bool, error
 	return false, nil
 }
 
-// catalogue notes a question, or takes an answer to ours.
-func (s *Service) catalogue(tx *store.Tx, org string, e exchange.Entry) error {
-	data := []byte(e.Envelope.Payload.Data)
+// catalogue notes a question, or takes an answer to ours. An answer nobody asked for
+// is for people (false).
+func (s *Service) catalogue(tx *store.Tx, org string, e exchange.Entry) (bool, error) {
+	data, now := []byte(e.Envelope.Payload.Data), s.o.Clock.Now()
 	if e.Message == msgAsk {
 		var a wireAsk
-		if json.Unmarshal(data, &a) != nil || !e.ExpiresAt.After(s.o.Clock.Now()) {
-			return nil
+		if json.Unmarshal(data, &a) != nil || !e.ExpiresAt.After(now) {
+			return true, nil
 		}
-		return addQuestion(tx, org, question{own: e.Own, other: e.Other, request: a.Request}, e.ExpiresAt)
+		return true, addQuestion(tx, org, question{own: e.Own, other: e.Other, request: a.Request}, e.ExpiresAt)
 	}
 	f, err := followOf(tx, org, e.Other)
 	if errors.Is(err, store.ErrNoRows) {
-		return nil
+		return !e.ExpiresAt.After(now), nil
 	}
 	var a wireAnswer
 	if err != nil || json.Unmarshal(data, &a) != nil || a.Request != f.request || !f.answerAt.IsZero() && f.tells {
-		return err
+		return true, err
 	}
 	f.answerAt, f.tells = e.AcceptedAt, slices.Contains(strings.Fields(a.Version), mark)
 	for _, entry := range a.Entries[:min(wholeList, len(a.Entries))] {
@@ -545,11 +546,11 @@ func (s *Service) catalogue(tx *store.Tx, org string, e exchange.Entry) error {
 			continue
 		}
 		if err := putLabel(tx, org, e.Other, code, label); err != nil {
-			return err
+			return true, err
 		}
 	}
 	tx.Notify(topic)
-	return putFollow(tx, org, f)
+	return true, putFollow(tx, org, f)
 }
 
 // bare makes a neighbour's word fit for a column.
