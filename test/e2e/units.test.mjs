@@ -35,6 +35,10 @@ test("units across the border", async (t) => {
 
   await leader.go("/units");
   await inspectAll(t, leader, "units-empty");
+  for (const page of ["types", "new", "import"]) {
+    await leader.go(`/units/${page}`);
+    await inspectAll(t, leader, `units-${page}`);
+  }
   await leader.go("/units/import");
   await leader.page.locator("#file").setInputFiles({ name: "units.csv", mimeType: "text/csv", buffer: Buffer.from([
     "call_sign,type,station,station_lat,station_lon,status,ready_min,crew,skills",
@@ -67,7 +71,7 @@ test("units across the border", async (t) => {
   await until(here, path, "Florian Zittau 33");
   await inspectAll(t, here, "units-incident");
   await here.page.locator("#do-units").waitFor();
-  await here.page.keyboard.press("u");
+  await here.page.keyboard.press("v");
   await here.page.waitForURL(/\/units$/);
   await here.see("unit.near.lead");
   await inspectAll(t, here, "units-ask");

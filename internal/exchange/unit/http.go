@@ -415,6 +415,7 @@ func (p *Pages) peers(ctx context.Context, org Org) (all []peer, set Settings, e
 			if x.Rules, err = visibilityOf(tx, org.ID, n.OID); err != nil {
 				return err
 			}
+			x.Rules.Person = p.name(tx, x.Rules.Person)
 			x.Shown = len(Preview(units, n.Kind, x.Rules.Rules))
 			all = append(all, x)
 		}
@@ -686,9 +687,7 @@ func (s Status) Level() sign.Level {
 	switch s {
 	case Free:
 		return sign.OK
-	case Alarmed, OnTheWay, AtScene:
-		return sign.L2
-	case Return:
+	case Alarmed, OnTheWay, AtScene, Return:
 		return sign.L1
 	}
 	return sign.None
