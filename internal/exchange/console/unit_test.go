@@ -125,6 +125,20 @@ func TestUnitsAcrossTheBorder(t *testing.T) {
 
 	// The other side sends it, and its way is seen on the incident.
 	de.ok(de.AnswerRequest(t.Context(), de.who("max"), asked.Handover, Answer{Request: asked.ID, Status: ResourceDeployed, Units: []Unit{{ID: ladder, Name: asked.Name, Type: asked.Type}}}, "x3"))
+	_, err := de.Units.Move(t.Context(), unit.Actor{Org: de.org.ID}, map[string]unit.Position{"Florian Görlitz 44": {Point: geo.Point{Lat: 51, Lon: 14.95}, At: de.clk.Now(), Source: "AVL"}})
+	de.ok(err)
+	de.clk.Advance(31 * time.Second)
+	exchanged("the position arrives", func() bool {
+		for _, o := range cz.seenUnits() {
+			if !o.Reported().IsZero() {
+				return true
+			}
+		}
+		return false
+	}, cz, de)
+	if list := s.as("jana").page(incidentURL(id) + "/units"); !strings.Contains(list, "na stanici Wache Florian Zittau 33") || !strings.Contains(around(list, "Florian Görlitz 44"), "poloha z") {
+		t.Error("the list does not say where the positions are from")
+	}
 	for _, st := range []unit.Status{unit.Alarmed, unit.OnTheWay, unit.AtScene} {
 		de.clk.Advance(time.Second)
 		de.ok(de.Units.SetStatus(t.Context(), unit.Actor{Person: "max", Org: de.org.ID}, ladder, st, 0))

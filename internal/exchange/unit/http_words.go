@@ -14,9 +14,9 @@ import (
 	"trojmezi/internal/kernel/web"
 )
 
-// positionOld is the age from which a position is marked: a vehicle is ten kilometres
+// PositionOld is the age from which a position is marked: a vehicle is ten kilometres
 // on by then.
-const positionOld = 10 * time.Minute
+const PositionOld = 10 * time.Minute
 
 func orText(a, b string) string {
 	if a != "" {
@@ -104,6 +104,15 @@ func (o Offer) Readiness(ctx context.Context) string {
 		return web.T(ctx, "unit.ready.in", i18n.Args{"time": text})
 	}
 	return ""
+}
+
+// Place says that the unit is at its station; "" when its position was reported, or
+// the station is not named.
+func (o Offer) Place(ctx context.Context) string {
+	if o.Spot == nil || o.Spot.Source != FromStation || o.Station == "" {
+		return ""
+	}
+	return web.T(ctx, "unit.at_station", i18n.Args{"station": o.Station})
 }
 
 // Mark is the unit on a map; false: its position is not known.

@@ -43,6 +43,14 @@ type Offer struct {
 	Stale    time.Duration
 }
 
+// Reported is when its position was; zero: it was not, or that is not told.
+func (s *Seen) Reported() time.Time {
+	if s.Spot == nil || s.Spot.At == 0 {
+		return time.Time{}
+	}
+	return time.Unix(s.Spot.At, 0).UTC()
+}
+
 // snapshot is what is seen, until the number changes.
 type snapshot struct {
 	number int64

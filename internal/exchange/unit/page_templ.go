@@ -737,7 +737,7 @@ func whereabouts(u *Unit) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.Since(u.Reported.At, positionOld).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Since(u.Reported.At, PositionOld).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -2392,7 +2392,7 @@ func spotPart(p Published) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.Since(time.Unix(s.At, 0).UTC(), positionOld).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Since(time.Unix(s.At, 0).UTC(), PositionOld).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
