@@ -16,6 +16,7 @@ import (
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/exchange/phrase"
+	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/blob"
 	"trojmezi/internal/kernel/clock"
@@ -58,6 +59,7 @@ var modules = []struct {
 	{"phrase", phrase.Migrations},
 	{"classification", classification.Migrations},
 	{"agreement", agreement.Migrations},
+	{"unit", unit.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.

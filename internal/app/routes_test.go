@@ -14,8 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"trojmezi/internal/exchange/console"
+	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/kernel/identity"
 	"trojmezi/internal/kernel/identity/signin"
+	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/web"
 	"trojmezi/internal/kernel/web/webtest"
 )
@@ -97,9 +99,15 @@ func TestRoutes(t *testing.T) {
 		t.Fatal(desks, err)
 	}
 
+	vehicle, _, err := n.units.Save(ctx, unit.Actor{Org: own.ID}, unit.Unit{CallSign: "L-1", Type: "F-PUMP", Status: unit.Free, Kind: store.Live})
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	ids := map[string]string{
 		"/classification/rows/": "fire", "/classification/neighbours/": otherDesk,
 		"/agreements/rows/": "AG04", "/agreements/forms/": agreementForm,
+		"/units/unit/": vehicle, "/units/publish/": otherDesk, "/units/neighbours/": otherDesk,
 		"/links/": connected, "/phrasebook/": "P10", "/desks/": desks[0].ID,
 		"/people/": people[0].ID, "/sessions/": in.Session, "/organisations/": other.ID,
 		"/console/incidents/": incident, "/console/requests/": entry, "/console/alarms/": alarm, "/console/shift/": shift.ID, "/console/neighbours/": otherDesk,

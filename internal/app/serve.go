@@ -23,6 +23,7 @@ import (
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/exchange/phrase"
+	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/edxl"
 	"trojmezi/internal/format/emsi"
@@ -54,7 +55,7 @@ var Version = "0.1.0-dev"
 func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
-		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), phrase.Locales(), agreement.Locales(), bridge.Locales(), classification.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
+		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), phrase.Locales(), agreement.Locales(), bridge.Locales(), classification.Locales(), unit.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), convert.Locales(),
 	}, extra...)...)
 }
@@ -73,6 +74,7 @@ func policies() map[string][]byte {
 		"phrase/policy.cedar":         phrase.Policy(),
 		"classification/policy.cedar": classification.Policy(),
 		"agreement/policy.cedar":      agreement.Policy(),
+		"unit/policy.cedar":           unit.Policy(),
 	}
 }
 
@@ -95,6 +97,7 @@ type node struct {
 	phrases    *phrase.Service
 	types      *classification.Service
 	agreements *agreement.Book
+	units      *unit.Service
 	trail      *trail.Pages
 	places     *register.Register
 	files      register.Blobs // nil: nothing was opened, as for the doctor
@@ -146,9 +149,10 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	if n.agreements, err = agreement.New(agreement.Options{DB: o.DB, Places: n.places, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name}); err != nil {
 		return nil, err
 	}
+	n.units = unit.New(unit.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Organisations: n.unitRooms, Name: n.people.Name})
 	n.console = console.New(console.Deps{
 		Types: n.types, DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Instance: o.Clock.NewID(),
-		Organisations: n.rooms, Name: n.people.Name, SecondChannel: n.unheard, Heard: n.heard, PlaceNames: n.namesOf,
+		Organisations: n.rooms, Name: n.people.Name, SecondChannel: n.unheard, Heard: n.heard, PlaceNames: n.namesOf, Units: n.units,
 		Phrases: n.phrases, Translator: machine,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})
@@ -214,6 +218,22 @@ func (n *node) rooms(ctx context.Context) ([]console.Org, error) {
 func (n *node) addresses(ctx context.Context, organisation string) ([]string, error) {
 	o, err := n.people.Organisation(ctx, organisation)
 	return o.Addresses, err
+}
+
+// unitRooms are the same for their units.
+func (n *node) unitRooms(ctx context.Context) ([]unit.Org, error) {
+	rooms, err := n.rooms(ctx)
+	var all []unit.Org
+	for _, r := range rooms {
+		all = append(all, unit.Org{ID: r.ID, Name: r.Name, Lang: r.Lang, Addresses: r.Addresses})
+	}
+	return all, err
+}
+
+// Units opens the units for the command line, beside a running node, which tells the
+// neighbours.
+func Units(o *Opened, log *slog.Logger) *unit.Service {
+	return unit.New(unit.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log})
 }
 
 // auditPages are the pages of the audit log, with everybody and everything its leaves
@@ -358,7 +378,7 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return n.exchange.Run(gctx)
 	})
 	g.Go(func() error { return site.serve(gctx) })
-	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, imports.Run} {
+	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, n.units.Run, imports.Run} {
 		g.Go(func() error { return ended(run(gctx)) })
 	}
 	return g.Wait()

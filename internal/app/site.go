@@ -23,6 +23,7 @@ import (
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/exchange/phrase"
+	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/kernel/audit/trail"
 	"trojmezi/internal/kernel/health"
 	"trojmezi/internal/kernel/identity"
@@ -62,7 +63,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements = agreement.NewPages(n.agreements, n.texts, n.files)
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), agreement.Nav(), classification.Nav(), bridge.Nav(), health.Nav(), phrase.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), unit.Nav(), link.Nav(), agreement.Nav(), classification.Nav(), bridge.Nav(), health.Nav(), phrase.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
@@ -87,6 +88,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements.Register(rt)
 	bridge.Register(rt)
 	classification.NewPages(n.types).Register(rt)
+	unit.NewPages(n.units, n.places).Register(rt)
 	register.NewPages(n.places, n.files).Register(rt)
 	n.health.Register(rt)
 	n.trail.Register(rt)

@@ -44,6 +44,7 @@ type commands struct {
 	Bench          benchCmd          `cmd:"" help:"${cli_bench}"`
 	People         peopleCmd         `cmd:"" help:"${cli_people}"`
 	Geo            geoCmd            `cmd:"" help:"${cli_geo}"`
+	Unit           unitCmd           `cmd:"" help:"${cli_unit}"`
 	Agreement      agreementCmd      `cmd:"" help:"${cli_agreement}"`
 	Convert        convertCmd        `cmd:"" help:"${cli_convert}"`
 	Classification classificationCmd `cmd:"" help:"${cli_classification}"`

@@ -326,7 +326,14 @@ func TestEveryAppAppears(t *testing.T) {
 	send(appText, msgText, map[string]any{"sharedIncidentId": id(7), "notifications": []any{map[string]any{"timestamp": now, "message": "Hallo"}}})
 	send("classification_catalogue", "request", map[string]any{"requestId": id(8)})
 	send("resource_type_catalogue", "request", map[string]any{"requestId": id(9)})
-	cz.until("all nine are there", func() bool { cz.sync(); return len(cz.queue()) == 9 })
+	cz.until("eight are there", func() bool { cz.sync(); return len(cz.queue()) == 8 })
+	// The ninth needs nobody: our catalogue answers it.
+	cz.ok(cz.Units.Tick(t.Context()))
+	cz.until("the catalogue arrives", func() bool {
+		got, err := c.Receive(t.Context(), ucri.ReceiveRequest{Destinations: []string{system2}, MaxDelay: 1})
+		return err == nil && len(got) > 0 && got[0].Envelope.Payload.SchemaID == "response" && strings.Contains(got[0].Envelope.Payload.Data, id(9)) &&
+			strings.Contains(got[0].Envelope.Payload.Data, "F-LADDER")
+	})
 	seen := map[string]State{}
 	for _, r := range cz.queue() {
 		seen[r.App] = r.State
@@ -342,7 +349,7 @@ func TestEveryAppAppears(t *testing.T) {
 			cz.ok(cz.Accept(t.Context(), cz.who("jana"), h.ID, Confirm{Place: "Zittau"}, ""))
 		}
 	}
-	if len(seen) != 9 {
+	if len(seen) != 8 {
 		t.Errorf("apps: %v", seen)
 	}
 	for _, r := range cz.queue() {

@@ -143,6 +143,8 @@ func (p *Pages) Register(rt *web.Router) {
 		{"POST " + one + "/pass", act, p.pass},
 		{"GET " + one + "/resources", act, p.resourcesForm},
 		{"POST " + one + "/resources", act, p.resources},
+		{"GET " + one + "/units", act, p.unitsForm},
+		{"POST " + one + "/units", act, p.askUnit},
 
 		{"GET /console/requests/{id}", web.MayOn(mayAct, p.handoverOf), p.requestForm},
 		{"POST /console/requests/{id}", web.MayOn(mayAct, p.handoverOf), p.request},

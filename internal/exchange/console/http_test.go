@@ -15,6 +15,7 @@ import (
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/phrase"
+	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/geo"
@@ -38,7 +39,7 @@ var staff = map[string]*web.Person{
 
 func pageTexts(t testing.TB) *i18n.Bundle {
 	t.Helper()
-	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales(), classification.Locales(), web.Locales, ui.Locales, geo.Locales, register.Locales)
+	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales(), classification.Locales(), web.Locales, ui.Locales, geo.Locales, register.Locales, unit.Locales())
 	if err != nil {
 		t.Fatal(err)
 	}

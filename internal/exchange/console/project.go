@@ -192,6 +192,11 @@ func (s *Service) apply(tx *store.Tx, org Org, e exchange.Entry) error {
 	if done, err := s.applyCatalogue(tx, org, e); err != nil || done {
 		return err
 	}
+	if s.Units != nil {
+		if aside, err := s.Units.Aside(tx, org.ID, e); err != nil || aside {
+			return err
+		}
+	}
 	m := &message{org: org.ID, entry: e, form: FormOther}
 	if !e.Incoming {
 		err := tx.Row(`SELECT person FROM console_action WHERE org = $1 AND entry = $2`, org.ID, e.ID).Scan(&m.author)

@@ -16,6 +16,7 @@ import (
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/ucrmclient"
+	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/audit"
@@ -75,7 +76,7 @@ func record(oid, name string) map[string]any {
 }
 
 func texts(t testing.TB) *i18n.Bundle {
-	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales(), classification.Locales())
+	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales(), classification.Locales(), unit.Locales())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,6 +141,7 @@ func newRoom(t testing.TB, clk *clock.Clock, port int, org Org, cfg exchange.Con
 		{"console", func() error { return db.Migrate(t.Context(), "console", Migrations()) }},
 		{"phrase", func() error { return db.Migrate(t.Context(), "phrase", phrase.Migrations()) }},
 		{"classification", func() error { return db.Migrate(t.Context(), "classification", classification.Migrations()) }},
+		{"unit", func() error { return db.Migrate(t.Context(), "unit", unit.Migrations()) }},
 		{"job", func() error { return db.Migrate(t.Context(), "job", job.Migrations()) }},
 	} {
 		if err := m.run(); err != nil {
@@ -175,6 +177,10 @@ func newRoom(t testing.TB, clk *clock.Clock, port int, org Org, cfg exchange.Con
 	if r.deps.Phrases, err = phrase.New(phrase.Options{DB: db, Audit: r.audit, Clock: clk, Texts: r.edeps.Texts, Name: r.deps.Name}); err != nil {
 		t.Fatal(err)
 	}
+	r.deps.Units = unit.New(unit.Options{DB: db, Node: r.node, Audit: r.audit, Clock: clk, Texts: r.edeps.Texts, Log: log, Name: r.deps.Name,
+		Organisations: func(context.Context) ([]unit.Org, error) {
+			return []unit.Org{{ID: r.org.ID, Name: r.org.Name, Lang: r.org.Lang, Addresses: r.org.Addresses}}, nil
+		}})
 	r.Service = New(r.deps)
 	r.stopServe = r.serve(r.node)
 	return r

@@ -15,6 +15,7 @@ import (
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/phrase"
+	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/clock"
 	"trojmezi/internal/kernel/i18n"
@@ -81,6 +82,9 @@ type Deps struct {
 	Translator *phrase.Translator
 	// Types is the crosswalk of incident types; nil: keywords stay as they came.
 	Types *classification.Service
+	// Units takes the messages about units and knows those of the neighbours; nil:
+	// they are messages like others.
+	Units *unit.Service
 	// Instance names this instance among several on one database.
 	Instance string
 }
