@@ -21,9 +21,9 @@ const (
 	// nearby is how far apart two records of one event may lie: a scene on a road and
 	// the error of a caller.
 	nearby = 500.0 // metres
-	// around is how far apart they may have been stored: a second caller, a second
+	// withinTime is how far apart they may have been stored: a second caller, a second
 	// control room that asked back first.
-	around = 15 * time.Minute
+	withinTime = 15 * time.Minute
 	// gridStep is to what the place of an incident is rounded, in degrees: about what
 	// nearby is from north to south.
 	gridStep = 0.005
@@ -347,7 +347,7 @@ func alike(tx *store.Tx, i *incidentRow) ([]*incidentRow, error) {
 		out = append(out, found...)
 		return err
 	}
-	from, to := i.firstAt-around.Milliseconds(), i.firstAt+around.Milliseconds()
+	from, to := i.firstAt-withinTime.Milliseconds(), i.firstAt+around.Milliseconds()
 	if i.number != "" {
 		if err := look(` AND i.number = $4 AND i.other = $5`, i.number, i.other); err != nil {
 			return nil, err
@@ -383,14 +383,14 @@ func (s *Service) compare(i, o *incidentRow, mine, theirs summary) (c Candidate,
 		c.Score = 1
 		return c, true
 	}
-	if c.Metres > nearby || c.Apart > around {
+	if c.Metres > nearby || c.Apart > withinTime {
 		return c, false
 	}
 	far := 0.6 // the same municipality
 	if c.Metres >= 0 {
 		far = c.Metres / nearby
 	}
-	c.Score = 1 - 0.5*far - 0.25*float64(c.Apart)/float64(around) - map[Likeness]float64{UnknownType: 0.1, OtherType: 0.24}[c.Type]
+	c.Score = 1 - 0.5*far - 0.25*float64(c.Apart)/float64(withinTime) - map[Likeness]float64{UnknownType: 0.1, OtherType: 0.24}[c.Type]
 	// Another kind of thing in the same town a while ago is no suggestion.
 	return c, c.Metres >= 0 || c.Type != OtherType
 }

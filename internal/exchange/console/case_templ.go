@@ -1015,7 +1015,7 @@ func mergePage(s web.Shell, v *screen, c pairing) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Err = ui.Level(agreement(d.Agree), web.T(ctx, "console.p.merge."+string(d.Agree), nil)).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = ui.Level(agreeLevel(d.Agree), web.T(ctx, "console.p.merge."+string(d.Agree), nil)).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

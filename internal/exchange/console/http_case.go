@@ -240,7 +240,7 @@ func newestChanges(in []Change) []Change {
 	return out
 }
 
-func agreement(a Agreement) sign.Level {
+func agreeLevel(a Agreement) sign.Level {
 	switch a {
 	case Agrees:
 		return sign.OK
