@@ -111,6 +111,25 @@ func TestSource(t *testing.T) {
 	}
 }
 
+// The codes of the French hub are on its list; those of EMSI and CAP every row is held to.
+func TestFrenchCodes(t *testing.T) {
+	dir := os.Getenv("TROJMEZI_SAMPLES")
+	if dir == "" {
+		t.Skip("TROJMEZI_SAMPLES is not set")
+	}
+	list, err := os.ReadFile(filepath.Join(dir, "interop", "nomenclature", "HubSante.fait.csv"))
+	if err != nil {
+		t.Skip("no HubSante.fait.csv among the samples")
+	}
+	for _, r := range Shipped() {
+		for _, c := range r.Code[CISU] {
+			if !strings.Contains(string(list), ","+c.Code+",") {
+				t.Errorf("%s has %s, which the list does not", r.Key, c.Code)
+			}
+		}
+	}
+}
+
 // What a code means: itself, its family, or the part of it that is known.
 func TestLabel(t *testing.T) {
 	table := shipped()
