@@ -347,7 +347,7 @@ func alike(tx *store.Tx, i *incidentRow) ([]*incidentRow, error) {
 		out = append(out, found...)
 		return err
 	}
-	from, to := i.firstAt-withinTime.Milliseconds(), i.firstAt+around.Milliseconds()
+	from, to := i.firstAt-withinTime.Milliseconds(), i.firstAt+withinTime.Milliseconds()
 	if i.number != "" {
 		if err := look(` AND i.number = $4 AND i.other = $5`, i.number, i.other); err != nil {
 			return nil, err
