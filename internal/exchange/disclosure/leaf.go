@@ -2,6 +2,7 @@ package disclosure
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"trojmezi/internal/format/incident"
@@ -97,11 +98,13 @@ type leaf struct {
 	group Group
 }
 
-// extraPersonal is the path of what has no field in the model and whose names in its
-// source say that it is about a person; extraOther that of the rest.
+// The paths of what has no field in the model: extraPersonal that of what is about a
+// person by its names in the source, extraTransport that of what an envelope of UCRI 2
+// is nothing without, extraOther that of the rest.
 const (
-	extraOther    = "Extra"
-	extraPersonal = "Extra.Personal"
+	extraOther     = "Extra"
+	extraPersonal  = "Extra.Personal"
+	extraTransport = "Extra.Transport"
 )
 
 // branch is a part of the model: a value (leaf >= 0), or what has parts.
@@ -124,6 +127,7 @@ var valueType = reflect.TypeFor[incident.Value]()
 func grown() branch {
 	b := grow(reflect.TypeFor[incident.Incident](), nil, 0)
 	addLeaf(extraPersonal, personal)
+	addLeaf(extraTransport, frame)
 	return b
 }
 
@@ -203,9 +207,15 @@ var telling = []struct{ word, path string }{
 	{"user_id", "Message.Sender.Person"}, {"vin", extraPersonal},
 }
 
+// transport are the values of an envelope of UCRI 2 that are about its way.
+var transport = []string{"/payload/appId", "/payload/appVersion", "/payload/schemaId", "/payload/contentType", "/ack", "/timeout"}
+
 // extraLeaf is the value that one without a field is judged like, by the names on the
 // way to it in its source.
 func extraLeaf(path string) int {
+	if slices.Contains(transport, path) {
+		return byPath[extraTransport]
+	}
 	path = strings.ToLower(path)
 	for _, t := range telling {
 		n := strings.Index(path, t.word)
