@@ -689,7 +689,7 @@ func (v *screen) message(ctx context.Context, e Entry) ui.Message {
 				continue
 			}
 		}
-		lines = append(lines, l.Text)
+		lines = append(lines, wordsOf(ctx, l))
 	}
 	if e.Deleted {
 		lines = append(lines, web.T(ctx, "console.p.deleted", nil))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/ucrmclient"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/access"
@@ -73,7 +74,7 @@ func record(oid, name string) map[string]any {
 }
 
 func texts(t testing.TB) *i18n.Bundle {
-	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), Locales())
+	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), Locales(), disclosure.Locales())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +137,7 @@ func newRoom(t testing.TB, clk *clock.Clock, port int, org Org, cfg exchange.Con
 		{"audit", func() error { return db.Migrate(t.Context(), "audit", audit.Migrations()) }},
 		{"exchange", func() error { return db.Migrate(t.Context(), "exchange", exchange.Migrations()) }},
 		{"console", func() error { return db.Migrate(t.Context(), "console", Migrations()) }},
+		{"disclosure", func() error { return db.Migrate(t.Context(), "disclosure", disclosure.Migrations()) }},
 		{"job", func() error { return db.Migrate(t.Context(), "job", job.Migrations()) }},
 	} {
 		if err := m.run(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/clock"
 	"trojmezi/internal/kernel/i18n"
@@ -73,6 +74,8 @@ type Deps struct {
 	// PlaceNames are the other names of a municipality, by which the archive
 	// finds it too; nil: it is found by the name in the message.
 	PlaceNames func(place string) []string
+	// Disclosure decides what neighbours are told; nil: they are told everything.
+	Disclosure *disclosure.Service
 	// Instance names this instance among several on one database.
 	Instance string
 }

@@ -34,6 +34,7 @@ type Outcome struct {
 // Mark tells the receiver that something of a group was withheld.
 type Mark struct {
 	Group   Group
+	Part    bool // the rest went
 	Ask     bool // it is there and can be asked for
 	Persons int  // how many there were, 0 untold
 }
@@ -298,6 +299,7 @@ func (p *pass) marks(i *incident.Incident) (all []Mark) {
 		there := false
 		for _, d := range p.decisions {
 			if d.Group != g || !d.Held {
+				m.Part = m.Part || d.Group == g
 				continue
 			}
 			there = true

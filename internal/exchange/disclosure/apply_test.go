@@ -59,7 +59,7 @@ func TestClassified(t *testing.T) {
 const sample = `{"messageId":"7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e911","sentDate":"2026-03-01T14:03:12Z","source":"1.2.203.9.1","destinations":["1.2.616.9.1"],"timeout":60,"ack":"ALL","signature":"abc.def.ghi",
 "payload":{"appId":"incident_transfer_police","appVersion":"1.0","schemaId":"incident","contentType":"application/json","data":"{\"sharedIncidentId\":\"7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e912\",\"sentByDispatcherAt\":\"2026-03-01T14:03:12Z\",\"issue\":\"Dva zranění, volá Novák\",\"classifications\":[\"traffic.injury\"],\"missionLocation\":{\"address\":{\"street\":\"Žitavská\",\"city\":\"Hrádek\"}},\"informers\":[{\"name\":\"Novák\",\"surname\":\"Jiří\",\"phone\":\"+420 603 123 456\",\"additionalInformation\":\"syn\"}],\"accusedPersons\":[{\"name\":\"Kulhavý\",\"dateOfBirth\":\"1971-02-03\"},{\"name\":\"Dlouhý\"}],\"protocolRemarks\":[{\"timestamp\":\"2026-03-01T14:03:12Z\",\"message\":\"zpět na 603123456, Novákova ulice, KULHAVÝ utekl\"}]}"}}`
 
-func held(t *testing.T, c Case) (*convert.Message, Outcome) {
+func withheld(t *testing.T, c Case) (*convert.Message, Outcome) {
 	t.Helper()
 	m, f := convert.Read([]byte(sample), convert.Auto)
 	if f != nil {
@@ -73,7 +73,7 @@ func held(t *testing.T, c Case) (*convert.Message, Outcome) {
 func TestApply(t *testing.T) {
 	c := Case{Peer: "1.2.616.9.1", App: "incident_transfer_police", Class: "traffic.injury"}
 	for _, to := range convert.Formats {
-		m, o := held(t, c)
+		m, o := withheld(t, c)
 		r, f := m.Write(to, convert.Options{})
 		if f != nil {
 			t.Fatal(f)
@@ -102,13 +102,13 @@ func TestApply(t *testing.T) {
 		}
 	}
 	c.Life = true
-	m, _ := held(t, c)
+	m, _ := withheld(t, c)
 	r, _ := m.Write(convert.UCRI2, convert.Options{})
 	if text := string(r.Bytes); !strings.Contains(text, "+420 603 123 456") || strings.Contains(text, "Kulhavý") || strings.Contains(text, "syn") {
 		t.Errorf("a life is in danger: %s", text)
 	}
 	c.Answers = map[Group]bool{Callers: false}
-	m, _ = held(t, c)
+	m, _ = withheld(t, c)
 	if r, _ = m.Write(convert.UCRI2, convert.Options{}); strings.Contains(string(r.Bytes), "603") {
 		t.Errorf("somebody said no: %s", r.Bytes)
 	}
@@ -116,7 +116,7 @@ func TestApply(t *testing.T) {
 
 // What nothing is withheld of goes on as it came, signature and all.
 func TestNothingWithheld(t *testing.T) {
-	m, o := held(t, Case{Override: true, App: "incident_transfer_police"})
+	m, o := withheld(t, Case{Override: true, App: "incident_transfer_police"})
 	r, _ := m.Write(convert.UCRI2, convert.Options{})
 	again, _ := convert.Convert([]byte(sample), convert.Auto, convert.UCRI2, convert.Options{})
 	if string(r.Bytes) != string(again.Bytes) || len(o.Marks) > 0 || !strings.Contains(string(r.Bytes), "abc.def") {

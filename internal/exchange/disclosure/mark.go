@@ -17,7 +17,7 @@ const Category = "trojmezi.withheld.v1"
 // told are the words of a mark in the languages of the border: whoever reads it may
 // have a system that knows no tag.
 var told = map[Group]string{
-	Callers:   "Caller’s name and number withheld / Jméno a číslo volajícího neuvedeny / Name und Rufnummer des Anrufers zurückgehalten / Nazwisko i numer zgłaszającego zatajone",
+	Callers:   "Caller’s data withheld / Údaje volajícího neuvedeny / Daten des Anrufers zurückgehalten / Dane zgłaszającego zatajone",
 	Patients:  "Patients’ data withheld / Údaje pacientů neuvedeny / Daten der Patienten zurückgehalten / Dane pacjentów zatajone",
 	Accused:   "Accused persons’ data withheld / Údaje podezřelých neuvedeny / Daten der Beschuldigten zurückgehalten / Dane podejrzanych zatajone",
 	Victims:   "Victims’ data withheld / Údaje obětí neuvedeny / Daten der Opfer zurückgehalten / Dane pokrzywdzonych zatajone",
@@ -26,6 +26,8 @@ var told = map[Group]string{
 	Staff:     "Sender’s person withheld / Osoba odesílatele neuvedena / Person beim Absender zurückgehalten / Osoba nadawcy zatajona",
 	Data:      "Part of the data withheld / Část údajů neuvedena / Ein Teil der Daten zurückgehalten / Część danych zatajona",
 }
+
+const inPart = "in part / zčásti / teilweise / częściowo"
 
 const available = "available, request it / lze vyžádat / auf Anfrage / dostępne na żądanie"
 
@@ -44,6 +46,9 @@ func (m Mark) tag() string {
 // Text is the mark as the receiver reads it.
 func (m Mark) Text() string {
 	text := m.tag() + " " + told[m.Group]
+	if m.Part {
+		text += " – " + inPart
+	}
 	if m.Persons > 0 {
 		text += " (" + strconv.Itoa(m.Persons) + ")"
 	}
@@ -68,7 +73,7 @@ func ReadMark(text string) (Mark, bool) {
 		return Mark{}, false
 	}
 	n, _ := strconv.Atoi(m[4])
-	return Mark{Group(m[2]), m[3] != "", n}, true
+	return Mark{Group: Group(m[2]), Part: strings.Contains(text, inPart), Ask: m[3] != "", Persons: n}, true
 }
 
 // requested are the words of a request.

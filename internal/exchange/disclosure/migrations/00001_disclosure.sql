@@ -35,8 +35,9 @@ CREATE TABLE disclosure_held (
     peer     TEXT   NOT NULL,
     part     TEXT   NOT NULL,          -- group of fields
     at       BIGINT NOT NULL,
-    body     BYTEA  NOT NULL,
+    body     BYTEA  NOT NULL,          -- empty: deleted
     key_id   BIGINT NOT NULL,
+    own      BIGINT NOT NULL,          -- 1: the key is of this row alone
     PRIMARY KEY (incident, peer, part)
 ) /*strict*/;
 
@@ -50,6 +51,7 @@ CREATE TABLE disclosure_emergency (
     person       TEXT   NOT NULL,
     reason       BYTEA  NOT NULL,      -- sealed with the key of the incident
     key_id       BIGINT NOT NULL,
+    own          BIGINT NOT NULL,      -- 1: the key is of this row alone
     reviewed_at  BIGINT NOT NULL,      -- 0: nobody has looked at it yet
     reviewed_by  TEXT   NOT NULL,
     verdict      TEXT   NOT NULL,      -- right or wrong
