@@ -12,6 +12,7 @@ import (
 
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/console"
+	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/blob"
@@ -51,6 +52,7 @@ var modules = []struct {
 	{"register", register.Migrations},
 	{"exchange", func() fs.FS { return exchange.Migrations() }},
 	{"console", console.Migrations},
+	{"disclosure", disclosure.Migrations},
 	{"link", link.Migrations},
 }
 

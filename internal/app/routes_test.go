@@ -94,7 +94,7 @@ func TestRoutes(t *testing.T) {
 	}
 
 	ids := map[string]string{
-		"/links/": connected, "/desks/": desks[0].ID,
+		"/disclosure/history/": "0", "/links/": connected, "/desks/": desks[0].ID,
 		"/people/": people[0].ID, "/sessions/": in.Session, "/organisations/": other.ID,
 		"/console/incidents/": incident, "/console/requests/": entry, "/console/alarms/": alarm, "/console/shift/": shift.ID, "/console/neighbours/": otherDesk,
 	}

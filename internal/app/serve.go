@@ -19,6 +19,7 @@ import (
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/bridge"
 	"trojmezi/internal/exchange/console"
+	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/edxl"
@@ -51,7 +52,7 @@ var Version = "0.1.0-dev"
 func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
-		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), bridge.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
+		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), disclosure.Locales(), link.Locales(), bridge.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), convert.Locales(),
 	}, extra...)...)
 }
@@ -59,36 +60,38 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 // policies are the rules of every package that has some.
 func policies() map[string][]byte {
 	return map[string][]byte{
-		"identity/policy.cedar": identity.Policy(),
-		"trail/policy.cedar":    trail.Policy(),
-		"health/policy.cedar":   health.Policy(),
-		"register/policy.cedar": register.Policy(),
-		"exchange/policy.cedar": exchange.Policy(),
-		"console/policy.cedar":  console.Policy(),
-		"bridge/policy.cedar":   bridge.Policy(),
-		"link/policy.cedar":     link.Policy(),
+		"identity/policy.cedar":   identity.Policy(),
+		"trail/policy.cedar":      trail.Policy(),
+		"health/policy.cedar":     health.Policy(),
+		"register/policy.cedar":   register.Policy(),
+		"exchange/policy.cedar":   exchange.Policy(),
+		"console/policy.cedar":    console.Policy(),
+		"bridge/policy.cedar":     bridge.Policy(),
+		"disclosure/policy.cedar": disclosure.Policy(),
+		"link/policy.cedar":       link.Policy(),
 	}
 }
 
 // node is everything that runs, built but not started.
 type node struct {
 	*Opened
-	config   *Config
-	texts    *i18n.Bundle
-	policy   *access.Policy
-	log      *slog.Logger
-	jobs     *job.Queue
-	exchange *exchange.Node
-	people   *identity.Directory
-	notify   *notify.Service
-	pair     *exchange.KeyPair // for browsers; nil: plain HTTP
-	backups  *Backups
-	health   *health.Registry
-	console  *console.Service
-	links    *link.Service
-	trail    *trail.Pages
-	places   *register.Register
-	files    register.Blobs // nil: nothing was opened, as for the doctor
+	config     *Config
+	texts      *i18n.Bundle
+	policy     *access.Policy
+	log        *slog.Logger
+	jobs       *job.Queue
+	exchange   *exchange.Node
+	people     *identity.Directory
+	notify     *notify.Service
+	pair       *exchange.KeyPair // for browsers; nil: plain HTTP
+	backups    *Backups
+	health     *health.Registry
+	console    *console.Service
+	links      *link.Service
+	disclosure *disclosure.Service
+	trail      *trail.Pages
+	places     *register.Register
+	files      register.Blobs // nil: nothing was opened, as for the doctor
 }
 
 // build puts the parts of a node together. Nothing runs yet, and with look nothing
@@ -118,13 +121,14 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	n.links = link.New(link.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name})
 	n.trail = n.auditPages()
 	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})
+	n.disclosure = disclosure.New(disclosure.Options{DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name, Retained: n.retained})
 	n.addChecks()
 	if n.places, err = register.Load(); err != nil {
 		return nil, err
 	}
 	n.console = console.New(console.Deps{
 		DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Instance: o.Clock.NewID(),
-		Organisations: n.rooms, Name: n.people.Name, SecondChannel: n.unheard, Heard: n.heard, PlaceNames: n.namesOf,
+		Organisations: n.rooms, Name: n.people.Name, Disclosure: n.disclosure, SecondChannel: n.unheard, Heard: n.heard, PlaceNames: n.namesOf,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})
 	return n, nil
@@ -160,6 +164,15 @@ func (n *node) rooms(ctx context.Context) ([]console.Org, error) {
 		rooms = append(rooms, console.Org{ID: o.ID, Name: o.Name, Country: o.Country, Lang: langOf(o.Country), Addresses: o.Addresses})
 	}
 	return rooms, err
+}
+
+// retained are how long the node keeps what.
+func (n *node) retained(ctx context.Context) (all []disclosure.Kept, err error) {
+	list, err := n.console.Retentions(ctx)
+	for _, r := range list {
+		all = append(all, disclosure.Kept{Key: string(r.Record), Days: r.Days})
+	}
+	return all, err
 }
 
 // auditPages are the pages of the audit log, with everybody and everything its leaves
@@ -245,7 +258,7 @@ func (n *node) heard(tx *store.Tx, kind store.Kind, alarm string) error {
 
 // schedule registers the work that has its times.
 func (n *node) schedule(ctx context.Context) error {
-	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
+	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
 }
 
 // Serve runs a node until ctx ends. The line "Listening on port N" goes to out

@@ -1112,7 +1112,7 @@ func withheldPart(marks []disclosure.Mark) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		for _, m := range marks {
-			templ_7745c5c3_Err = ui.Note("l1", markText(ctx, m)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Note("l1", disclosure.MarkText(ctx, m)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

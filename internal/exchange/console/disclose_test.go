@@ -12,7 +12,7 @@ import (
 // guarded lets a room's table of rules decide what it tells.
 func (r *room) guarded() *disclosure.Service {
 	r.t.Helper()
-	r.Disclosure = disclosure.New(disclosure.Options{DB: r.db, Node: r.node, Ring: r.ring, Audit: r.audit, Clock: r.clk, Texts: r.Texts})
+	r.Disclosure = disclosure.New(disclosure.Options{DB: r.db, Node: r.node, Ring: r.ring, Audit: r.audit, Clock: r.clk})
 	return r.Disclosure
 }
 
@@ -47,7 +47,10 @@ func TestAskAndGive(t *testing.T) {
 		t.Fatalf("nothing to give: %s", page)
 	}
 	jana.goes(incidentURL(id)+"/give", map[string][]string{"group": {"callers"}, "neighbour": {room2}, "once": {"b"}}, incidentURL(id))
-	de.until("the number is here", func() bool { de.sync(); return strings.Contains(max.page(incidentURL(id)), "Karel Novák +420 600 000 000") })
+	de.until("the number is here", func() bool {
+		de.sync()
+		return strings.Contains(max.page(incidentURL(id)), "Karel Novák +420 600 000 000")
+	})
 	if theirs, _ := de.incident(id).Withheld(); len(theirs) != 0 {
 		t.Errorf("still to be asked for: %v", theirs)
 	}

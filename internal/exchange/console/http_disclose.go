@@ -78,7 +78,7 @@ func (p *Pages) threatens(ctx context.Context, keyword string) (yes bool) {
 // wordsOf are the words of a remark, those of marks and requests in the reader's language.
 func wordsOf(ctx context.Context, r Remark) string {
 	if m, ok := disclosure.ReadMark(r.Text); ok && r.Category == disclosure.Category {
-		return markText(ctx, m)
+		return disclosure.MarkText(ctx, m)
 	}
 	if g, ok := disclosure.ReadRequest(r.Text); ok {
 		return web.T(ctx, "disclosure.thread.request", i18n.Args{"what": web.T(ctx, "disclosure.group."+string(g), nil)})
@@ -88,21 +88,6 @@ func wordsOf(ctx context.Context, r Remark) string {
 		return web.T(ctx, "disclosure.group."+string(g), nil) + ": " + text
 	}
 	return r.Text
-}
-
-func markText(ctx context.Context, m disclosure.Mark) string {
-	key := "disclosure.mark.held"
-	switch {
-	case m.Ask:
-		key = "disclosure.mark.ask"
-	case m.Part:
-		key = "disclosure.mark.part"
-	}
-	text := web.T(ctx, key, i18n.Args{"what": web.T(ctx, "disclosure.group."+string(m.Group), nil)})
-	if m.Persons > 0 {
-		text += " · " + web.T(ctx, "disclosure.mark.persons", i18n.Args{"n": m.Persons})
-	}
-	return text
 }
 
 // withheldButtons ask a neighbour for what he kept back, and give what he asked for.

@@ -30,7 +30,6 @@ type Options struct {
 	Ring  *seal.Ring
 	Audit *audit.Log
 	Clock *clock.Clock
-	Texts *i18n.Bundle
 	// Name is what a person with that id is called.
 	Name func(tx *store.Tx, person string) string
 	// Retained are how long things are kept, for the papers: by the key of what it is
