@@ -45,6 +45,9 @@ type commands struct {
 	People   peopleCmd   `cmd:"" help:"${cli_people}"`
 	Geo      geoCmd      `cmd:"" help:"${cli_geo}"`
 	Convert  convertCmd  `cmd:"" help:"${cli_convert}"`
+
+	Disclosure disclosureCmd `cmd:"" help:"${cli_disclosure}"`
+
 	Validate validateCmd `cmd:"" help:"${cli_validate}"`
 	Audit    auditCmd    `cmd:"" help:"${cli_audit}"`
 	DB       dbCmd       `cmd:"" name:"db" help:"${cli_db}"`

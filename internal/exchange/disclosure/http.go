@@ -323,14 +323,14 @@ type testView struct {
 	Text, Peer, Class string
 	Peers             []exchange.Neighbour
 	Errors            ui.Errors
-	Result            *tested
+	Result            *Tested
 }
 
-// tested is what a neighbour sees of a message.
-type tested struct {
+// Tested is what a neighbour sees of a message.
+type Tested struct {
 	Peer      string
 	Life      bool
-	Source    []line // of the message
+	Source    []line `json:"-"` // of the message
 	Seen      string
 	Marks     []Mark
 	Decisions []Decision
@@ -385,12 +385,12 @@ func (p *Pages) test(w http.ResponseWriter, r *http.Request) error {
 }
 
 // Try tells what a neighbour would see of a message; nothing is sent or kept.
-func (s *Service) Try(ctx context.Context, text []byte, peer, class string) (*tested, *convert.Fault, error) {
+func (s *Service) Try(ctx context.Context, text []byte, peer, class string) (*Tested, *convert.Fault, error) {
 	m, f := convert.Read(text, convert.Auto)
 	if f != nil {
 		return nil, f, nil
 	}
-	res := &tested{Reasons: map[string]string{}}
+	res := &Tested{Reasons: map[string]string{}}
 	var o Outcome
 	err := s.o.DB.Read(ctx, func(tx *store.Tx) error {
 		out, c, _, err := s.apply(tx, Transfer{Peer: peer, Class: class}, m)
