@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"trojmezi/internal/exchange/disclosure"
@@ -31,8 +32,7 @@ func (d Draft) disclosed() Disclosed {
 // reading reads a message of ours before it leaves. The node gives it its time and its
 // life later.
 func reading(e *ucri.Envelope) (*convert.Message, error) {
-	full := *e
-	m, f := convert.Read(full.AppendJSON(nil), convert.UCRI2)
+	m, f := convert.Read(e.AppendJSON(nil), convert.UCRI2)
 	if f != nil {
 		return nil, &problem.Error{Op: "console.disclose", Kind: problem.Invalid, Key: f.Key, Args: f.Args, Err: f}
 	}
@@ -49,9 +49,10 @@ func written(e *ucri.Envelope, m *convert.Message) error {
 	return nil
 }
 
-func transfer(org Org, who Actor, d Disclosed, e *ucri.Envelope) disclosure.Transfer {
+func (s *Service) transfer(org Org, who Actor, d Disclosed, e *ucri.Envelope) disclosure.Transfer {
 	return disclosure.Transfer{
 		Peer: e.Destinations[0], Message: e.MessageID, Organisation: org.ID, Person: who.Person, Answers: d.Answers, Life: d.Life, Emergency: d.Emergency,
+		Nobody: s.Texts.Text(org.Lang, wordUnknown, nil),
 	}
 }
 
@@ -65,14 +66,14 @@ func (s *Service) disclose(tx *store.Tx, org Org, who Actor, d Disclosed, e *ucr
 		return err
 	}
 	e.MessageID = s.Clock.NewID()
-	o, err := s.Disclosure.Disclose(tx, transfer(org, who, d, e), m)
+	o, err := s.Disclosure.Disclose(tx, s.transfer(org, who, d, e), m)
 	if err != nil || len(o.Marks) == 0 {
 		return err
 	}
 	return written(e, m)
 }
 
-// seen is a message as its receiver would see it, with what is withheld.
+// seenBy leaves in a message what its receiver would see, and tells what is withheld.
 func (s *Service) seenBy(tx *store.Tx, org Org, who Actor, d Disclosed, e *ucri.Envelope) ([]disclosure.Mark, error) {
 	if s.Disclosure == nil {
 		return nil, nil
@@ -81,7 +82,7 @@ func (s *Service) seenBy(tx *store.Tx, org Org, who Actor, d Disclosed, e *ucri.
 	if err != nil {
 		return nil, err
 	}
-	o, err := s.Disclosure.Preview(tx, transfer(org, who, d, e), m)
+	o, err := s.Disclosure.Preview(tx, s.transfer(org, who, d, e), m)
 	if err != nil || len(o.Marks) == 0 {
 		return nil, err
 	}
@@ -114,6 +115,9 @@ func (i *Incident) Withheld() (theirs, ours []Withheld) {
 		return append(list[:n:n], list[n+1:]...)
 	}
 	for _, e := range i.Thread {
+		if e.Incoming && e.Form == FormIncident { // what he says now counts
+			theirs = slices.DeleteFunc(theirs, func(w Withheld) bool { return w.Neighbour.OID == e.OID })
+		}
 		for _, l := range e.Lines {
 			if m, ok := disclosure.ReadMark(l.Text); ok && l.Category == disclosure.Category && m.Ask && e.Incoming && find(theirs, e.OID, m.Group) < 0 {
 				theirs = append(theirs, Withheld{m.Group, e.Neighbour, false})

@@ -156,3 +156,26 @@ func TestDisclosureIsPreviewed(t *testing.T) {
 		t.Errorf("the preview hides what goes: %s", page)
 	}
 }
+
+// A request for resources names the patients it has to name, and no mark of those
+// that nobody named.
+func TestRequestNamesNobody(t *testing.T) {
+	cz, de := newRooms(t)
+	cz.guarded()
+	id := cz.handOver(accident(room2))
+	de.state(id, Ringing)
+	cz.ok(cz.RequestResources(t.Context(), cz.who("jana"), id, Resources{To: []string{room2}, Want: []Request{{Type: "RZA", Name: "RZA"}}}, ""))
+	cz.ok(cz.RequestResources(t.Context(), cz.who("jana"), id, Resources{To: []string{room2}, Want: []Request{{Type: "RZA", Name: "RZA"}}, Patients: []Person{{Name: "Eva Malá"}}}, ""))
+	de.until("both are here", func() bool { de.sync(); return len(de.incident(id).Handovers) == 3 })
+	i, marks := de.incident(id), 0
+	for _, e := range i.Thread {
+		for _, l := range e.Lines {
+			if m, ok := disclosure.ReadMark(l.Text); ok && m == (disclosure.Mark{Group: disclosure.Patients, Persons: 1}) {
+				marks++
+			}
+		}
+	}
+	if marks != 1 || strings.Contains(dump(i), "Malá") {
+		t.Errorf("%d marks: %s", marks, dump(i))
+	}
+}

@@ -126,8 +126,11 @@ func (p *pass) holds(n int) (Action, bool) {
 	return a, a != Pass
 }
 
+// empty reports whether a value says nothing that could be withheld.
+func (p *pass) empty(v *incident.Value) bool { return !v.Is() || v.Text == "" || v.Text == p.c.Nobody }
+
 func (p *pass) value(n int, v *incident.Value) {
-	if !v.Is() || v.Text == "" {
+	if p.empty(v) {
 		return
 	}
 	l := &leaves[n]
@@ -187,7 +190,7 @@ func (p *pass) take(v reflect.Value, b *branch) {
 }
 
 func (p *pass) replace(n int, v *incident.Value) (kept bool) {
-	if !v.Is() || v.Text == "" {
+	if p.empty(v) {
 		return true
 	}
 	action, held := p.holds(n)

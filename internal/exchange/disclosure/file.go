@@ -41,7 +41,7 @@ func WriteCSV(w io.Writer, rules []Rule) error {
 	c := csv.NewWriter(w)
 	c.Write(columns)
 	for _, r := range rules {
-		c.Write([]string{r.ID, r.Peer, r.App, r.Path, r.Class, string(r.Action), cell(r.Reason)})
+		c.Write([]string{cell(r.ID), r.Peer, r.App, cell(r.Path), r.Class, string(r.Action), cell(r.Reason)})
 	}
 	c.Flush()
 	return c.Error()
@@ -81,10 +81,10 @@ func ReadCSV(r io.Reader) ([]Rule, error) {
 	}
 	var rules []Rule
 	for _, row := range rows[1:] {
-		get := func(name string) string { return strings.TrimSpace(row[at[name]]) }
+		get := func(name string) string { return strings.TrimPrefix(strings.TrimSpace(row[at[name]]), "'") }
 		rules = append(rules, Rule{
 			ID: get("id"), Peer: get("peer"), App: get("app"), Path: get("path"), Class: get("class"), Action: Action(get("action")),
-			Reason: strings.TrimPrefix(get("reason"), "'"),
+			Reason: get("reason"),
 		})
 	}
 	return rules, nil

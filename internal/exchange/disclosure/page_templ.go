@@ -2711,9 +2711,11 @@ func papersPage(of papersOf) templ.Component {
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					templ_7745c5c3_Err = ui.Link(ui.Button{Text: t(ctx, "disclosure.paper.archive"), URL: "/console/archive", Kind: ui.Quiet}).Render(ctx, templ_7745c5c3_Buffer)
-					if templ_7745c5c3_Err != nil {
-						return templ_7745c5c3_Err
+					if may(ctx, "console.archive.read") {
+						templ_7745c5c3_Err = ui.Link(ui.Button{Text: t(ctx, "disclosure.paper.archive"), URL: "/console/archive", Kind: ui.Quiet}).Render(ctx, templ_7745c5c3_Buffer)
+						if templ_7745c5c3_Err != nil {
+							return templ_7745c5c3_Err
+						}
 					}
 					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 158, " ")
 					if templ_7745c5c3_Err != nil {

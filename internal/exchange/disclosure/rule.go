@@ -173,6 +173,8 @@ type Case struct {
 	Class   string // of the incident; "" unknown
 	Life    bool   // somebody's life is in danger
 	Answers map[Group]bool
+	// Nobody is what stands for a person of whom nothing is known: it is about nobody.
+	Nobody string
 	// Override lets everything pass; a second person looks at it afterwards.
 	Override bool
 }

@@ -158,6 +158,7 @@ type Transfer struct {
 	Class        string // of the incident; "": as the message says
 	Life         bool   // somebody said that a life is in danger
 	Answers      map[Group]bool
+	Nobody       string // what stands for a person of whom nothing is known
 	// Emergency is why everything has to pass; "": the rules hold.
 	Emergency string
 }
@@ -177,7 +178,7 @@ func (s *Service) apply(tx *store.Tx, t Transfer, m *convert.Message) (Outcome, 
 		return Outcome{}, Case{}, 0, err
 	}
 	i := m.Incident
-	c := Case{Peer: t.Peer, App: m.App(), Class: cmp.Or(t.Class, ClassOf(i)), Answers: t.Answers, Override: t.Emergency != ""}
+	c := Case{Peer: t.Peer, App: m.App(), Class: cmp.Or(t.Class, ClassOf(i)), Answers: t.Answers, Nobody: t.Nobody, Override: t.Emergency != ""}
 	c.Life = t.Life || table.Threatens(c.Class) || i.BlueLights.Text == "true"
 	if !c.Override {
 		if c.Override, err = overridden(tx, shared(i), t.Peer, s.o.Clock.Now().Add(-openFor)); err != nil {
