@@ -63,6 +63,7 @@ func (n *node) addChecks() {
 			return outside, oldest, err
 		}),
 		n.trail.Damage(),
+		n.disclosure.Reviews(),
 		health.Jobs(n.DB, n.jobs),
 		health.Channels(n.DB, n.notify, func(ctx context.Context) ([]health.Place, error) {
 			rooms, err := n.rooms(ctx)

@@ -14,6 +14,7 @@ import (
 	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/console"
+	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/unit"
@@ -55,6 +56,7 @@ var modules = []struct {
 	{"register", register.Migrations},
 	{"exchange", func() fs.FS { return exchange.Migrations() }},
 	{"console", console.Migrations},
+	{"disclosure", disclosure.Migrations},
 	{"link", link.Migrations},
 	{"phrase", phrase.Migrations},
 	{"classification", classification.Migrations},

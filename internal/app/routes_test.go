@@ -108,7 +108,7 @@ func TestRoutes(t *testing.T) {
 		"/classification/rows/": "fire", "/classification/neighbours/": otherDesk,
 		"/agreements/rows/": "AG04", "/agreements/forms/": agreementForm,
 		"/units/unit/": vehicle, "/units/publish/": otherDesk, "/units/neighbours/": otherDesk,
-		"/links/": connected, "/phrasebook/": "P10", "/desks/": desks[0].ID,
+		"/disclosure/history/": "0", "/links/": connected, "/phrasebook/": "P10", "/desks/": desks[0].ID,
 		"/people/": people[0].ID, "/sessions/": in.Session, "/organisations/": other.ID,
 		"/console/incidents/": incident, "/console/requests/": entry, "/console/alarms/": alarm, "/console/shift/": shift.ID, "/console/neighbours/": otherDesk,
 	}

@@ -21,6 +21,7 @@ import (
 	"trojmezi/internal/exchange/bridge"
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/console"
+	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/unit"
@@ -55,7 +56,7 @@ var Version = "0.1.0-dev"
 func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
-		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), phrase.Locales(), agreement.Locales(), bridge.Locales(), classification.Locales(), unit.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
+		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), disclosure.Locales(), link.Locales(), phrase.Locales(), agreement.Locales(), bridge.Locales(), classification.Locales(), unit.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), convert.Locales(),
 	}, extra...)...)
 }
@@ -70,6 +71,7 @@ func policies() map[string][]byte {
 		"exchange/policy.cedar":       exchange.Policy(),
 		"console/policy.cedar":        console.Policy(),
 		"bridge/policy.cedar":         bridge.Policy(),
+		"disclosure/policy.cedar":     disclosure.Policy(),
 		"link/policy.cedar":           link.Policy(),
 		"phrase/policy.cedar":         phrase.Policy(),
 		"classification/policy.cedar": classification.Policy(),
@@ -98,6 +100,7 @@ type node struct {
 	types      *classification.Service
 	agreements *agreement.Book
 	units      *unit.Service
+	disclosure *disclosure.Service
 	trail      *trail.Pages
 	places     *register.Register
 	files      register.Blobs // nil: nothing was opened, as for the doctor
@@ -130,6 +133,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	n.links = link.New(link.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name})
 	n.trail = n.auditPages()
 	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})
+	n.disclosure = disclosure.New(disclosure.Options{DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name, Retained: n.retained})
 	n.addChecks()
 	if n.places, err = register.Load(); err != nil {
 		return nil, err
@@ -152,7 +156,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	n.units = unit.New(unit.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Organisations: n.unitRooms, Name: n.people.Name})
 	n.console = console.New(console.Deps{
 		Types: n.types, DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Instance: o.Clock.NewID(),
-		Organisations: n.rooms, Name: n.people.Name, SecondChannel: n.unheard, Heard: n.heard, PlaceNames: n.namesOf, Units: n.units,
+		Organisations: n.rooms, Name: n.people.Name, Disclosure: n.disclosure, SecondChannel: n.unheard, Heard: n.heard, PlaceNames: n.namesOf, Units: n.units,
 		Phrases: n.phrases, Translator: machine,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})
@@ -234,6 +238,15 @@ func (n *node) unitRooms(ctx context.Context) ([]unit.Org, error) {
 // neighbours.
 func Units(o *Opened, log *slog.Logger) *unit.Service {
 	return unit.New(unit.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log})
+}
+
+// retained are how long the node keeps what.
+func (n *node) retained(ctx context.Context) (all []disclosure.Kept, err error) {
+	list, err := n.console.Retentions(ctx)
+	for _, r := range list {
+		all = append(all, disclosure.Kept{Key: string(r.Record), Days: r.Days})
+	}
+	return all, err
 }
 
 // auditPages are the pages of the audit log, with everybody and everything its leaves
@@ -319,7 +332,7 @@ func (n *node) heard(tx *store.Tx, kind store.Kind, alarm string) error {
 
 // schedule registers the work that has its times.
 func (n *node) schedule(ctx context.Context) error {
-	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
+	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
 }
 
 // Serve runs a node until ctx ends. The line "Listening on port N" goes to out

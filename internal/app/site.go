@@ -21,6 +21,7 @@ import (
 	"trojmezi/internal/exchange/bridge"
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/console"
+	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/unit"
@@ -63,7 +64,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements = agreement.NewPages(n.agreements, n.texts, n.files)
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), unit.Nav(), link.Nav(), agreement.Nav(), classification.Nav(), bridge.Nav(), health.Nav(), phrase.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), unit.Nav(), link.Nav(), agreement.Nav(), classification.Nav(), bridge.Nav(), disclosure.Nav(), health.Nav(), phrase.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
@@ -89,6 +90,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	bridge.Register(rt)
 	classification.NewPages(n.types).Register(rt)
 	unit.NewPages(n.units, n.places).Register(rt)
+	disclosure.NewPages(n.disclosure).Register(rt)
 	register.NewPages(n.places, n.files).Register(rt)
 	n.health.Register(rt)
 	n.trail.Register(rt)

@@ -38,15 +38,18 @@ type commands struct {
 	JSON     bool   `name:"json" help:"${cli_json}"`
 	LogLevel string `enum:"debug,info,warn,error" default:"info" env:"TROJMEZI_LOG" help:"${cli_log}"`
 
-	Serve          serveCmd          `cmd:"" help:"${cli_serve}"`
-	Demo           demoCmd           `cmd:"" help:"${cli_demo}"`
-	Exchange       exchangeCmd       `cmd:"" help:"${cli_exchange}"`
-	Bench          benchCmd          `cmd:"" help:"${cli_bench}"`
-	People         peopleCmd         `cmd:"" help:"${cli_people}"`
-	Geo            geoCmd            `cmd:"" help:"${cli_geo}"`
-	Unit           unitCmd           `cmd:"" help:"${cli_unit}"`
-	Agreement      agreementCmd      `cmd:"" help:"${cli_agreement}"`
-	Convert        convertCmd        `cmd:"" help:"${cli_convert}"`
+	Serve     serveCmd     `cmd:"" help:"${cli_serve}"`
+	Demo      demoCmd      `cmd:"" help:"${cli_demo}"`
+	Exchange  exchangeCmd  `cmd:"" help:"${cli_exchange}"`
+	Bench     benchCmd     `cmd:"" help:"${cli_bench}"`
+	People    peopleCmd    `cmd:"" help:"${cli_people}"`
+	Geo       geoCmd       `cmd:"" help:"${cli_geo}"`
+	Unit      unitCmd      `cmd:"" help:"${cli_unit}"`
+	Agreement agreementCmd `cmd:"" help:"${cli_agreement}"`
+	Convert   convertCmd   `cmd:"" help:"${cli_convert}"`
+
+	Disclosure disclosureCmd `cmd:"" help:"${cli_disclosure}"`
+
 	Classification classificationCmd `cmd:"" help:"${cli_classification}"`
 	Validate       validateCmd       `cmd:"" help:"${cli_validate}"`
 	Phrase         phraseCmd         `cmd:"" help:"${cli_phrase}"`

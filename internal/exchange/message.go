@@ -44,11 +44,15 @@ type message struct {
 
 func (m *message) destination() string { return m.env.Destinations[0] }
 
+// IncidentSubject names the key that the messages of an incident are sealed with, by
+// the identifier common to all parties: what else belongs to it is deleted with them.
+func IncidentSubject(shared string) string { return "incident:" + shared }
+
 // subject names the key the message is sealed with: the incident's, or one of
 // its own when it belongs to none.
 func (m *message) subject() string {
 	if id := ucri.SubjectID(m.env.Payload); id != "" {
-		return "incident:" + id
+		return IncidentSubject(id)
 	}
 	return "message:" + m.env.Source + "/" + m.env.MessageID + "/" + m.destination()
 }

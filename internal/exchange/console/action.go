@@ -51,6 +51,9 @@ func (s *Service) audit(tx *store.Tx, who Actor, what, object string) error {
 // post sends a message for a person, with the action and the audit event it
 // belongs to, and brings it into the tables at once.
 func (s *Service) post(tx *store.Tx, org Org, who Actor, a action, note string, e *ucri.Envelope) (exchange.Entry, error) {
+	if err := s.disclose(tx, org, who, a.disclosed, e); err != nil {
+		return exchange.Entry{}, err
+	}
 	entry, err := s.Node.Post(tx, e)
 	if err != nil {
 		return entry, err
@@ -497,7 +500,7 @@ func (s *Service) HandOver(ctx context.Context, who Actor, d Draft) (incident st
 		id, now := "", s.Clock.Now()
 		for _, to := range unique(d.To) {
 			app, msg, data := build(s.toward(d, org, to, now), shared, org.Lang, now, s.Texts.Text(org.Lang, wordUnknown, nil))
-			e, err := s.post(tx, org, who, action{what: didHandOver}, "", letter(s.from(org, to), to, app, msg, data))
+			e, err := s.post(tx, org, who, action{what: didHandOver, disclosed: d.disclosed()}, "", letter(s.from(org, to), to, app, msg, data))
 			if err != nil {
 				return "", err
 			}

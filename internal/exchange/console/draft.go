@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/seal"
@@ -214,14 +215,15 @@ func draftOf(e *ucri.Envelope) Draft {
 	d.Additional = strings.Join(compact(more), ", ")
 	for n, c := range f.Callers {
 		if n == 0 {
-			d.Caller = Person{Name: c.Name, Phone: c.Phone}
-		}
-		if n > 0 || c.Note != "" {
-			d.Remarks = append(d.Remarks, strings.Join(compact([]string{c.Name, c.Phone, c.Note}), ", "))
+			d.Caller = c
+		} else { // not among the remarks: whoever may not know the caller reads those
+			d.Callers = append(d.Callers, c)
 		}
 	}
 	for _, r := range f.Remarks {
-		d.Remarks = append(d.Remarks, r.Text)
+		if r.Category != disclosure.Category { // what was kept from us nobody can ask us for
+			d.Remarks = append(d.Remarks, r.Text)
+		}
 	}
 	return d
 }

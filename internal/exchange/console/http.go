@@ -122,6 +122,8 @@ func (p *Pages) Register(rt *web.Router) {
 		{"POST " + one + "/reject", act, p.reject},
 		{"GET " + one + "/message", act, p.messageForm},
 		{"POST " + one + "/message", act, p.message},
+		{"POST " + one + "/ask", act, p.askFor},
+		{"POST " + one + "/give", act, p.giveWithheld},
 		{"POST " + one + "/begin", act, p.begin},
 		{"GET " + one + "/complete", act, p.endForm},
 		{"POST " + one + "/complete", act, p.complete},

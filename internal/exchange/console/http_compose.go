@@ -15,6 +15,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
@@ -26,7 +27,7 @@ import (
 
 // fields of the form of a hand-over, as they are kept in a draft.
 var fields = []string{"app", "where", "lat", "lon", "place", "street", "house", "postal", "object", "country", "what", "issue", "injured", "danger",
-	"additional", "began", "caller", "phone", "number", "patients", "remarks", "pickup", "pickup_at", "destination", "arrival_at"}
+	"additional", "began", "caller", "phone", "caller_note", "callers", "give_callers", "give_patients", "emergency", "number", "patients", "remarks", "pickup", "pickup_at", "destination", "arrival_at"}
 
 // apps a hand-over can be written for here.
 var apps = []string{appIncident, appPatients, appPolice, appPatient, appTransport}
@@ -142,7 +143,8 @@ func (h handing) draft() Draft {
 	d := Draft{
 		ID: h.Draft, Incident: h.Incident, To: h.To, App: h.F["app"], Type: h.F["what"], Issue: h.F["issue"], Place: h.F["place"], Street: h.F["street"],
 		House: h.F["house"], Postal: h.F["postal"], Country: h.F["country"], Object: h.F["object"], Danger: h.F["danger"] != "", Additional: h.F["additional"],
-		Caller: Person{Name: h.F["caller"], Phone: h.F["phone"]}, InternalID: h.F["number"], Remarks: lineList(h.F["remarks"]), Raw: h.F, Once: h.Once,
+		Caller: Person{Name: h.F["caller"], Phone: h.F["phone"], Note: h.F["caller_note"]}, InternalID: h.F["number"], Remarks: lineList(h.F["remarks"]), Raw: h.F, Once: h.Once,
+		Callers: linesPeople(h.F["callers"]), Answers: h.answers(), Emergency: h.F["emergency"],
 	}
 	if at, ok := h.point(); ok {
 		d.Lat, d.Lon, d.HasPoint = at.Lat, at.Lon, true
@@ -157,17 +159,7 @@ func (h handing) draft() Draft {
 		d.ArrivalAt, _ = localTime(h.F["arrival_at"])
 	}
 	if d.App == appPatients || d.App == appPatient || d.App == appTransport {
-		for _, l := range lineList(h.F["patients"]) {
-			part := strings.SplitN(l, ";", 3)
-			who := Person{Name: strings.TrimSpace(part[0])}
-			if len(part) > 1 {
-				who.Phone = strings.TrimSpace(part[1])
-			}
-			if len(part) > 2 {
-				who.Note = strings.TrimSpace(part[2])
-			}
-			d.Patients = append(d.Patients, who)
-		}
+		d.Patients = linesPeople(h.F["patients"])
 	}
 	return d
 }
@@ -198,7 +190,7 @@ func (d Draft) form() handing {
 func (d Draft) fields() map[string]string {
 	f := map[string]string{
 		"app": d.App, "what": d.Type, "issue": d.Issue, "place": d.Place, "street": d.Street, "house": d.House, "postal": d.Postal, "country": d.Country,
-		"object": d.Object, "additional": d.Additional, "number": d.InternalID, "caller": d.Caller.Name, "phone": d.Caller.Phone,
+		"object": d.Object, "additional": d.Additional, "number": d.InternalID, "caller": d.Caller.Name, "phone": d.Caller.Phone, "caller_note": d.Caller.Note,
 		"remarks": strings.Join(d.Remarks, "\n"), "pickup": d.Pickup.Street, "destination": d.Destination.Street,
 	}
 	if d.HasPoint {
@@ -218,15 +210,7 @@ func (d Draft) fields() map[string]string {
 			f[name] = t.In(zone()).Format(localForm)
 		}
 	}
-	var lines []string
-	for _, who := range d.Patients {
-		part := []string{who.Name, who.Phone, who.Note}
-		for n := range part {
-			part[n] = oneLine(strings.ReplaceAll(part[n], ";", ","))
-		}
-		lines = append(lines, strings.TrimRight(strings.Join(part, "; "), "; "))
-	}
-	f["patients"] = strings.Join(lines, "\n")
+	f["patients"], f["callers"] = peopleLines(d.Patients), peopleLines(d.Callers)
 	maps.DeleteFunc(f, func(_, value string) bool { return value == "" })
 	return f
 }
@@ -584,12 +568,6 @@ func (p *Pages) preview(w http.ResponseWriter, r *http.Request) error {
 	}
 	d = h.draft()
 	p.said(ctx, &h)
-	if len(d.To) > 0 {
-		d.TypeKey = p.toward(d, v.org, d.To[0], p.Clock.Now()).TypeKey
-	}
-	app, msg, data := build(d, p.Clock.NewID(), v.org.Lang, p.Clock.Now(), p.say(v.org.Lang, wordUnknown, nil))
-	f := facts(letter(p.from(v.org, ""), "", app, msg, data))
-	seen := &Incident{Row: Row{App: app, Headline: headline(f), Place: f.Place, Injured: f.Injured, Danger: f.Danger, Type: f.Type, TypeKey: f.TypeKey, First: p.Clock.Now()}, Facts: f}
 	if key := d.lacks(); key != "" {
 		h.Errors.Add("", web.T(ctx, key, nil))
 	}
@@ -606,25 +584,49 @@ func (p *Pages) preview(w http.ResponseWriter, r *http.Request) error {
 	} else if err != nil {
 		return err
 	}
-	var views []seenIn
+	views, err := p.views(r, v, d)
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, http.StatusOK, previewPage(s, v, h, views))
+}
+
+// seenIn is what receivers see of a hand-over, and in which language.
+type seenIn struct {
+	Lang  i18n.Lang
+	To    []string
+	Marks []disclosure.Mark
+	Seen  *Incident
+}
+
+// views are what the receivers of a draft will see; those who see the same are one.
+func (p *Pages) views(r *http.Request, v *screen, d Draft) (views []seenIn, err error) {
+	now, id := p.Clock.Now(), p.Clock.NewID()
 	for _, room := range v.rooms {
 		if !slices.Contains(d.To, room.OID) {
 			continue
 		}
-		l := cmp.Or(room.Lang, i18n.En)
-		if n := slices.IndexFunc(views, func(s seenIn) bool { return s.Lang == l }); n >= 0 {
-			views[n].To = append(views[n].To, neighbour(room.Neighbour))
-		} else {
-			views = append(views, seenIn{Lang: l, To: []string{neighbour(room.Neighbour)}})
+		app, msg, data := build(p.toward(d, v.org, room.OID, now), id, v.org.Lang, now, p.say(v.org.Lang, wordUnknown, nil))
+		e := letter(p.from(v.org, room.OID), room.OID, app, msg, data)
+		one := seenIn{Lang: cmp.Or(room.Lang, i18n.En), To: []string{neighbour(room.Neighbour)}}
+		if d.lacks() == "" {
+			err = p.DB.Read(r.Context(), func(tx *store.Tx) error {
+				one.Marks, err = p.seenBy(tx, v.org, actor(r), d.disclosed(), e)
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
 		}
+		if n := slices.IndexFunc(views, func(s seenIn) bool { return s.Lang == one.Lang && slices.Equal(s.Marks, one.Marks) }); n >= 0 {
+			views[n].To = append(views[n].To, one.To...)
+			continue
+		}
+		f := facts(e)
+		one.Seen = &Incident{Row: Row{App: app, Headline: headline(f), Place: f.Place, Injured: f.Injured, Danger: f.Danger, Type: f.Type, TypeKey: f.TypeKey, First: now}, Facts: f}
+		views = append(views, one)
 	}
-	return web.Render(w, r, http.StatusOK, previewPage(s, v, h, seen, views))
-}
-
-// seenIn is a language in which receivers see a hand-over.
-type seenIn struct {
-	Lang i18n.Lang
-	To   []string
+	return views, nil
 }
 
 // appOptions are the kinds of hand-over.

@@ -14,6 +14,7 @@ import (
 
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/classification"
+	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/format/ucri"
@@ -39,7 +40,7 @@ var staff = map[string]*web.Person{
 
 func pageTexts(t testing.TB) *i18n.Bundle {
 	t.Helper()
-	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales(), classification.Locales(), web.Locales, ui.Locales, geo.Locales, register.Locales, unit.Locales())
+	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales(), classification.Locales(), disclosure.Locales(), web.Locales, ui.Locales, geo.Locales, register.Locales, unit.Locales())
 	if err != nil {
 		t.Fatal(err)
 	}

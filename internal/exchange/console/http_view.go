@@ -693,12 +693,14 @@ func (v *screen) message(ctx context.Context, e Entry) ui.Message {
 				continue
 			}
 		}
+		if l.Said == nil {
+			lines = append(lines, wordsOf(ctx, l))
+			continue
+		}
 		text, original := l.In(web.Lang(ctx))
 		lines = append(lines, text)
-		if l.Said != nil {
-			m.Source, m.OriginalLang = "phrasebook", string(l.Said.Lang)
-			originals = append(originals, original)
-		}
+		m.Source, m.OriginalLang = "phrasebook", string(l.Said.Lang)
+		originals = append(originals, original)
 	}
 	m.Original = strings.Join(compact(originals), "\n")
 	if e.Deleted {

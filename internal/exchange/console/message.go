@@ -526,9 +526,11 @@ func build(d Draft, shared string, lang i18n.Lang, now time.Time, unknown string
 		SharedID: shared, SentAt: ucri.FormatTime(now), InternalID: d.InternalID, Additional: d.Additional,
 		Remarks: []wireRemark{stated{injured: d.Injured, danger: d.Danger, lang: lang, key: d.TypeKey, code: d.TypeCode}.remark(now)},
 	}
+	callers := d.Callers
 	if d.Caller != (Person{}) {
-		w.Informers = wirePeople([]Person{d.Caller}, unknown)
+		callers = append([]Person{d.Caller}, callers...)
 	}
+	w.Informers = wirePeople(callers, unknown)
 	for _, r := range d.Remarks {
 		if r = strings.TrimSpace(r); r != "" {
 			w.Remarks = append(w.Remarks, wireRemark{At: ucri.FormatTime(now), Message: r})

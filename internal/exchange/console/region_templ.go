@@ -1576,7 +1576,7 @@ func actionsRegion(v *screen) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			for _, b := range v.buttons(ctx) {
+			for _, b := range append(v.buttons(ctx), v.withheldButtons(ctx)...) {
 				if b.post {
 					templ_7745c5c3_Err = ui.Post(b.Button).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {

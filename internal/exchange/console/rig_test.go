@@ -14,6 +14,7 @@ import (
 
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/classification"
+	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/ucrmclient"
 	"trojmezi/internal/exchange/unit"
@@ -76,7 +77,7 @@ func record(oid, name string) map[string]any {
 }
 
 func texts(t testing.TB) *i18n.Bundle {
-	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales(), classification.Locales(), unit.Locales())
+	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales(), classification.Locales(), unit.Locales(), disclosure.Locales())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,6 +143,7 @@ func newRoom(t testing.TB, clk *clock.Clock, port int, org Org, cfg exchange.Con
 		{"phrase", func() error { return db.Migrate(t.Context(), "phrase", phrase.Migrations()) }},
 		{"classification", func() error { return db.Migrate(t.Context(), "classification", classification.Migrations()) }},
 		{"unit", func() error { return db.Migrate(t.Context(), "unit", unit.Migrations()) }},
+		{"disclosure", func() error { return db.Migrate(t.Context(), "disclosure", disclosure.Migrations()) }},
 		{"job", func() error { return db.Migrate(t.Context(), "job", job.Migrations()) }},
 	} {
 		if err := m.run(); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/classification"
+	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/kernel/audit"
@@ -85,6 +86,8 @@ type Deps struct {
 	// Units takes the messages about units and knows those of the neighbours; nil:
 	// they are messages like others.
 	Units *unit.Service
+	// Disclosure decides what neighbours are told; nil: they are told everything.
+	Disclosure *disclosure.Service
 	// Instance names this instance among several on one database.
 	Instance string
 }

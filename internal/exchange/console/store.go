@@ -195,6 +195,7 @@ type action struct {
 	detail         string
 	note           []byte
 	keyID          int64
+	disclosed      Disclosed // not kept: what the receiver is told
 }
 
 // What persons did, and what fell due.

@@ -3,6 +3,7 @@ package console
 import (
 	"time"
 
+	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/store"
@@ -441,7 +442,10 @@ type Draft struct {
 	Injured     *int
 	Danger      bool
 	Caller      Person
+	Callers     []Person // further ones
 	Patients    []Person
+	Answers     map[disclosure.Group]bool // whether the receiver is told; as the rules say where it has none
+	Emergency   string                    // why he is told everything; "": he is not
 	Remarks     []string
 	InternalID  string
 	Began       time.Time

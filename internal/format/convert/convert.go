@@ -65,33 +65,11 @@ func refuse(line int, rule string, args map[string]any) *Fault {
 
 // Convert turns a message into another format.
 func Convert(message []byte, from, to Format, o Options) (*Result, *Fault) {
-	d, f := tree.Parse(message, tree.DefaultLimits)
+	m, f := Read(message, from)
 	if f != nil {
 		return nil, f
 	}
-	format, f := Detect(d)
-	if f != nil && from == UCRI2 && d.Root.Kind == tree.Object && d.Syntax == tree.JSON {
-		format, f = UCRI2, nil // an app message alone need not say what it is
-	}
-	if f != nil {
-		return nil, f
-	}
-	if from != Auto && from != format {
-		return nil, refuse(d.Root.Line, "other_format", map[string]any{"found": string(format), "wanted": string(from)})
-	}
-	v := verdict(d, format)
-	if f := v.refusal(); f != nil {
-		return nil, f
-	}
-	s, i, f := read(d, format)
-	if f != nil {
-		return nil, f
-	}
-	if s.system == systemUCRI && to != UCRI2 && !ofIncident(s.schema) {
-		return nil, refuse(d.Root.Line, "no_incident", map[string]any{"app": s.schema.AppID, "message": s.schema.SchemaID})
-	}
-	r := write(s, i, to, o)
-	return &Result{Bytes: r.bytes(to), From: format, Loss: s.report(r), Deviations: v.Deviations}, nil
+	return m.Write(to, o)
 }
 
 // Detect tells which format a document is in.

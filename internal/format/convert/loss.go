@@ -50,6 +50,8 @@ type source struct {
 	lang   string
 	real   reality
 	schema ucri.Message // which message of UCRI 2 it is
+	// changed says that something was taken out of it: its text goes on no more.
+	changed bool
 	// name is what the format calls an element that is spelt otherwise; nil: as it is.
 	name func(string) string
 }

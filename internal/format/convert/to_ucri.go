@@ -209,6 +209,9 @@ func (r *result) again(s *source, i *incident.Incident, alone bool) {
 		}
 		r.original = string(s.doc.Text)
 	}
+	if s.changed {
+		r.original = ""
+	}
 	r.write(appCells(i, schema, key, s.has(join(from, "patient"))))
 	byPath := map[string]*leaf{}
 	for _, l := range s.leaves {

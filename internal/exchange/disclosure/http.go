@@ -1,0 +1,508 @@
+package disclosure
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"trojmezi/internal/exchange"
+	"trojmezi/internal/format/convert"
+	"trojmezi/internal/format/tree"
+	"trojmezi/internal/format/ucri"
+	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/store"
+	"trojmezi/internal/kernel/web"
+	"trojmezi/internal/kernel/web/ui"
+)
+
+// Pages are the screens of a service.
+type Pages struct{ *Service }
+
+// NewPages returns them.
+func NewPages(s *Service) *Pages { return &Pages{s} }
+
+// Register adds the pages.
+func (p *Pages) Register(rt *web.Router) {
+	read, change, review := web.May(mayRead), web.May(mayChange), web.May(mayReview)
+	for _, r := range []struct {
+		pattern string
+		guard   web.Guard
+		handler web.Handler
+	}{
+		{"GET " + root, read, p.list},
+		{"GET " + root + ".csv", read, p.file},
+		{"GET " + root + "/rule", change, p.ruleForm},
+		{"POST " + root + "/rule", change, p.saveRule},
+		{"GET " + root + "/import", change, p.importForm},
+		{"POST " + root + "/import", change, p.importRules},
+		{"GET " + root + "/history", read, p.history},
+		{"GET " + root + "/history/{version}", read, p.earlier},
+		{"POST " + root + "/history/{version}", change, p.restore},
+		{"GET " + root + "/test", read, p.testForm},
+		{"POST " + root + "/test", read, p.test},
+		{"GET " + root + "/log", review, p.log},
+		{"GET " + root + "/reviews", review, p.reviews},
+		{"POST " + root + "/reviews/{id}", review, p.review},
+		{"GET " + root + "/papers", review, p.papers},
+		{"GET " + root + "/papers.pdf", review, p.papersFile},
+	} {
+		rt.Page(r.pattern, r.guard, r.handler)
+	}
+}
+
+// maxForm bounds a form: a message as large as may be read, encoded.
+var maxForm = int64(3*tree.DefaultLimits.Bytes + 4096)
+
+func who(r *http.Request) *web.Person { return web.Who(r.Context()) }
+
+func t(ctx context.Context, key string) string { return web.T(ctx, key, nil) }
+
+func may(ctx context.Context, action string) bool {
+	return web.Can(ctx, action, web.Organisation(web.Who(ctx).Organisation))
+}
+
+func see(w http.ResponseWriter, r *http.Request, to string) error {
+	http.Redirect(w, r, to, http.StatusSeeOther)
+	return nil
+}
+
+func bounded(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	return r.ParseForm()
+}
+
+// fault is what of an error a person can act on; false for any other.
+func fault(ctx context.Context, err error) (string, bool) {
+	e, ok := errors.AsType[*problem.Error](err)
+	if !ok || e.Key == "" || e.Kind == problem.NotFound {
+		return "", false
+	}
+	return web.T(ctx, e.Key, e.Args), true
+}
+
+// found are the rules that have a text in them.
+func find(rules []Rule, text string) []Rule {
+	if text = normal(text); text == "" {
+		return rules
+	}
+	return slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool {
+		return !strings.Contains(normal(strings.Join([]string{r.ID, r.Peer, r.App, r.Path, r.Class, string(r.Action), r.Reason}, " ")), text)
+	})
+}
+
+func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.Current(r.Context())
+	if err != nil {
+		return err
+	}
+	q := r.URL.Query().Get("q")
+	slices.SortStableFunc(v.Rules, before)
+	rules := find(v.Rules, q)
+	return web.Render(w, r, http.StatusOK, listPage(v, rules, q))
+}
+
+func (p *Pages) file(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.Current(r.Context())
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	out.WriteString(byteOrderMark)
+	if err := WriteCSV(&out, v.Rules); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="disclosure.csv"`)
+	_, err = w.Write(out.Bytes())
+	return err
+}
+
+// ruleView is the form of one rule. Base is the version that is changed, Was the name
+// of the rule before, "" for a new one.
+type ruleView struct {
+	Base   int64
+	Was    string
+	Rule   Rule
+	Note   string
+	Errors ui.Errors
+}
+
+func (p *Pages) ruleForm(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.Current(r.Context())
+	if err != nil {
+		return err
+	}
+	out := ruleView{Base: v.Number, Rule: Rule{Peer: Any, App: Any, Path: "", Class: Any, Action: Drop}}
+	if id := r.URL.Query().Get("id"); id != "" {
+		n := slices.IndexFunc(v.Rules, func(x Rule) bool { return x.ID == id })
+		if n < 0 {
+			return problem.New("disclosure.rule", problem.NotFound, "", nil)
+		}
+		out.Was, out.Rule = id, v.Rules[n]
+	}
+	return web.Render(w, r, http.StatusOK, rulePage(out))
+}
+
+func (p *Pages) saveRule(w http.ResponseWriter, r *http.Request) error {
+	if err := bounded(w, r); err != nil {
+		return err
+	}
+	ctx := r.Context()
+	get := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
+	v := ruleView{Was: get("was"), Note: get("note"), Rule: Rule{
+		ID: get("id"), Peer: get("peer"), App: get("app"), Path: get("path"), Class: get("class"), Action: Action(get("action")), Reason: get("reason"),
+	}}
+	v.Base, _ = strconv.ParseInt(get("base"), 10, 64)
+	now, err := p.Current(ctx)
+	if err != nil {
+		return err
+	}
+	rules := slices.Clone(now.Rules)
+	n := slices.IndexFunc(rules, func(x Rule) bool { return x.ID == v.Was })
+	switch {
+	case get("do") == "delete" && n >= 0:
+		rules = slices.Delete(rules, n, n+1)
+	case v.Was != "" && n >= 0:
+		rules[n] = v.Rule
+	default:
+		rules = append(rules, v.Rule)
+	}
+	_, faults, err := p.Save(ctx, who(r).ID, v.Base, rules, v.Note)
+	for _, f := range faults {
+		v.Errors.Add("", web.T(ctx, f.Key, f.Args))
+	}
+	if text, ok := fault(ctx, err); ok {
+		v.Errors.Add("", text)
+		v.Base = now.Number
+	} else if err != nil {
+		return err
+	}
+	if len(v.Errors) == 0 {
+		return see(w, r, root)
+	}
+	status := http.StatusUnprocessableEntity
+	if err != nil {
+		status = http.StatusConflict
+	}
+	return web.Render(w, r, status, rulePage(v))
+}
+
+// importView is the form of all rules as text.
+type importView struct {
+	Base       int64
+	Text, Note string
+	Errors     ui.Errors
+}
+
+func (p *Pages) importForm(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.Current(r.Context())
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := WriteCSV(&text, v.Rules); err != nil {
+		return err
+	}
+	return web.Render(w, r, http.StatusOK, importPage(importView{Base: v.Number, Text: text.String()}))
+}
+
+func (p *Pages) importRules(w http.ResponseWriter, r *http.Request) error {
+	if err := bounded(w, r); err != nil {
+		return err
+	}
+	ctx := r.Context()
+	v := importView{Text: r.PostFormValue("text"), Note: r.PostFormValue("note")}
+	v.Base, _ = strconv.ParseInt(r.PostFormValue("base"), 10, 64)
+	rules, err := ReadCSV(strings.NewReader(v.Text))
+	if err == nil {
+		var faults []Fault
+		_, faults, err = p.Save(ctx, who(r).ID, v.Base, rules, v.Note)
+		for _, f := range faults {
+			v.Errors.Add("text", web.T(ctx, f.Key, f.Args))
+		}
+	}
+	if text, ok := fault(ctx, err); ok {
+		v.Errors.Add("text", text)
+	} else if err != nil {
+		return err
+	}
+	if len(v.Errors) == 0 {
+		return see(w, r, root)
+	}
+	return web.Render(w, r, http.StatusUnprocessableEntity, importPage(v))
+}
+
+func (p *Pages) history(w http.ResponseWriter, r *http.Request) error {
+	all, err := p.History(r.Context())
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, http.StatusOK, historyPage(all))
+}
+
+// differences are the rules that one list has and the other has not.
+func differences(before, after []Rule) (out []ui.Change) {
+	line := func(r Rule) string {
+		return strings.Join([]string{r.ID, r.Peer, r.App, r.Path, r.Class, string(r.Action), r.Reason}, " · ")
+	}
+	for _, r := range before {
+		if !slices.Contains(after, r) {
+			out = append(out, ui.Change{Kind: "removed", Text: line(r)})
+		}
+	}
+	for _, r := range after {
+		if !slices.Contains(before, r) {
+			out = append(out, ui.Change{Kind: "added", Text: line(r)})
+		}
+	}
+	return out
+}
+
+// numbered is the version of a request.
+func (p *Pages) numbered(r *http.Request) (Version, error) {
+	n, err := strconv.ParseInt(r.PathValue("version"), 10, 64)
+	if err != nil || n < 0 {
+		return Version{}, problem.New("disclosure.history", problem.NotFound, "", nil)
+	}
+	return p.Version(r.Context(), n)
+}
+
+func (p *Pages) earlier(w http.ResponseWriter, r *http.Request) error {
+	return p.renderEarlier(w, r, http.StatusOK, nil)
+}
+
+func (p *Pages) renderEarlier(w http.ResponseWriter, r *http.Request, status int, faults ui.Errors) error {
+	v, err := p.numbered(r)
+	if err != nil {
+		return err
+	}
+	now, err := p.Current(r.Context())
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, status, earlierPage(v, now.Number, differences(now.Rules, v.Rules), faults))
+}
+
+func (p *Pages) restore(w http.ResponseWriter, r *http.Request) error {
+	if err := bounded(w, r); err != nil {
+		return err
+	}
+	v, err := p.numbered(r)
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	base, _ := strconv.ParseInt(r.PostFormValue("base"), 10, 64)
+	_, faults, err := p.Save(ctx, who(r).ID, base, v.Rules, web.T(ctx, "disclosure.history.restored", i18n.Args{"n": v.Number}))
+	var e ui.Errors
+	for _, f := range faults {
+		e.Add("", web.T(ctx, f.Key, f.Args))
+	}
+	if text, ok := fault(ctx, err); ok {
+		e.Add("", text)
+	} else if err != nil {
+		return err
+	}
+	if len(e) > 0 {
+		return p.renderEarlier(w, r, http.StatusConflict, e)
+	}
+	return see(w, r, root)
+}
+
+//go:embed sample.json
+var sampleText string
+
+// testView is the test bench.
+type testView struct {
+	Text, Peer, Class string
+	Peers             []exchange.Neighbour
+	Errors            ui.Errors
+	Result            *Tested
+}
+
+// Tested is what a neighbour sees of a message.
+type Tested struct {
+	Peer      string
+	Life      bool
+	Source    []line `json:"-"` // of the message
+	Seen      string
+	Marks     []Mark
+	Decisions []Decision
+	Reasons   map[string]string // by rule
+}
+
+// line is one of the message.
+type line struct {
+	Text string
+	Held bool // something in it does not go on
+}
+
+func (p *Pages) bench(r *http.Request, v testView) (testView, error) {
+	err := p.o.DB.Read(r.Context(), func(tx *store.Tx) (err error) { v.Peers, err = p.o.Node.Neighbours(tx); return err })
+	return v, err
+}
+
+func (p *Pages) testForm(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.bench(r, testView{Text: sampleText})
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, http.StatusOK, testPage(v))
+}
+
+func (p *Pages) test(w http.ResponseWriter, r *http.Request) error {
+	if err := bounded(w, r); err != nil {
+		return err
+	}
+	ctx := r.Context()
+	v, err := p.bench(r, testView{
+		Text: strings.ReplaceAll(r.PostFormValue("text"), "\r\n", "\n"), Peer: r.PostFormValue("peer"), Class: r.PostFormValue("class"),
+	})
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	switch res, f, err := p.Try(ctx, []byte(v.Text), v.Peer, v.Class); {
+	case err != nil:
+		return err
+	case f != nil:
+		v.Errors.Add("text", web.T(ctx, f.Key, f.Args))
+		status = http.StatusUnprocessableEntity
+	default:
+		n := slices.IndexFunc(v.Peers, func(n exchange.Neighbour) bool { return n.OID == v.Peer })
+		if res.Peer = v.Peer; n >= 0 {
+			res.Peer = v.Peers[n].Name
+		}
+		v.Result = res
+	}
+	return web.Render(w, r, status, testPage(v))
+}
+
+// Try tells what a neighbour would see of a message; nothing is sent or kept.
+func (s *Service) Try(ctx context.Context, text []byte, peer, class string) (*Tested, *convert.Fault, error) {
+	m, f := convert.Read(text, convert.Auto)
+	if f != nil {
+		return nil, f, nil
+	}
+	res := &Tested{Reasons: map[string]string{}}
+	var o Outcome
+	err := s.o.DB.Read(ctx, func(tx *store.Tx) error {
+		out, c, _, err := s.apply(tx, Transfer{Peer: peer, Class: class}, m)
+		if err != nil {
+			return err
+		}
+		o, res.Life = out, c.Life
+		table, _, err := s.Table(tx)
+		for _, r := range table.rules {
+			res.Reasons[r.ID] = r.Reason
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	res.Marks, res.Decisions, res.Source = o.Marks, o.Decisions, heldLines(text, o.Sources)
+	m.Withhold(o.Incident, o.Sources)
+	r, f := m.Write(convert.UCRI2, convert.Options{Payload: true})
+	if f != nil {
+		return nil, f, nil
+	}
+	res.Seen = string(r.Bytes)
+	return res, nil, nil
+}
+
+// heldLines are the lines of a message, marked where something is withheld.
+func heldLines(text []byte, held map[string]string) (all []line) {
+	for l := range strings.SplitSeq(strings.TrimSuffix(string(text), "\n"), "\n") {
+		all = append(all, line{Text: l})
+	}
+	d, f := tree.Parse(text, tree.DefaultLimits)
+	if f != nil {
+		return all
+	}
+	for path, n := range d.Walk() {
+		_, gone := held[path]
+		for p := range held { // the message within the string has its line
+			gone = gone || path == "/payload/data" && strings.HasPrefix(p, path+"/")
+		}
+		if i := n.Line - 1; gone && i < len(all) {
+			all[i].Held = true
+		}
+	}
+	return all
+}
+
+// shownDecisions bounds the log on the page.
+const shownDecisions = 500
+
+func (p *Pages) log(w http.ResponseWriter, r *http.Request) error {
+	list, err := p.Decisions(r.Context(), r.URL.Query().Get("message"), shownDecisions)
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, http.StatusOK, logPage(list, r.URL.Query().Get("message")))
+}
+
+func (p *Pages) reviews(w http.ResponseWriter, r *http.Request) error {
+	return p.renderReviews(w, r, http.StatusOK, nil)
+}
+
+func (p *Pages) renderReviews(w http.ResponseWriter, r *http.Request, status int, e ui.Errors) error {
+	list, err := p.Emergencies(r.Context(), who(r).Organisation)
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, status, reviewsPage(list, e))
+}
+
+func (p *Pages) review(w http.ResponseWriter, r *http.Request) error {
+	if err := bounded(w, r); err != nil {
+		return err
+	}
+	err := p.Review(r.Context(), who(r).ID, who(r).Organisation, r.PathValue("id"), r.PostFormValue("verdict"), r.PostFormValue("note"))
+	if text, ok := fault(r.Context(), err); ok {
+		var e ui.Errors
+		e.Add("", text)
+		return p.renderReviews(w, r, http.StatusUnprocessableEntity, e)
+	}
+	if err != nil {
+		return err
+	}
+	return see(w, r, root+"/reviews")
+}
+
+func appOptions(chosen string) []ui.Option {
+	out := []ui.Option{{Value: Any, Text: Any, Selected: chosen == Any}}
+	for _, a := range ucri.Apps() {
+		out = append(out, ui.Option{Value: a.AppID, Text: a.AppID, Selected: chosen == a.AppID})
+	}
+	return out
+}
+
+func actionOptions(ctx context.Context, chosen Action) (out []ui.Option) {
+	for _, a := range Actions {
+		out = append(out, ui.Option{Value: string(a), Text: t(ctx, "disclosure.action."+string(a)), Selected: a == chosen})
+	}
+	return out
+}
+
+func peerOptions(all []exchange.Neighbour, chosen string) (out []ui.Option) {
+	for _, n := range all {
+		out = append(out, ui.Option{Value: n.OID, Text: n.Name + " (" + n.OID + ")", Selected: n.OID == chosen})
+	}
+	return out
+}
+
+func classOptions(ctx context.Context, chosen string) []ui.Option {
+	out := []ui.Option{{Value: "", Text: t(ctx, "disclosure.test.class.said"), Selected: chosen == ""}}
+	for _, c := range Classes() {
+		out = append(out, ui.Option{Value: c, Text: c, Selected: c == chosen})
+	}
+	return out
+}

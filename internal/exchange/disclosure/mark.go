@@ -1,0 +1,198 @@
+package disclosure
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"trojmezi/internal/format/incident"
+)
+
+// Category is that of the remarks by which nodes of ours tell each other what was
+// withheld. Systems of others show or ignore it.
+const Category = "trojmezi.withheld.v1"
+
+// told are the words of a mark in the languages of the border: whoever reads it may
+// have a system that knows no tag.
+var told = map[Group]string{
+	Callers:   "Caller’s data withheld / Údaje volajícího neuvedeny / Daten des Anrufers zurückgehalten / Dane zgłaszającego zatajone",
+	Patients:  "Patients’ data withheld / Údaje pacientů neuvedeny / Daten der Patienten zurückgehalten / Dane pacjentów zatajone",
+	Accused:   "Accused persons’ data withheld / Údaje podezřelých neuvedeny / Daten der Beschuldigten zurückgehalten / Dane podejrzanych zatajone",
+	Victims:   "Victims’ data withheld / Údaje obětí neuvedeny / Daten der Opfer zurückgehalten / Dane pokrzywdzonych zatajone",
+	Insurance: "Insurance data withheld / Údaje o pojištění neuvedeny / Versicherungsdaten zurückgehalten / Dane ubezpieczenia zatajone",
+	Car:       "Vehicle’s number (VIN) withheld / VIN vozidla neuveden / Fahrzeugnummer (FIN) zurückgehalten / Numer VIN pojazdu zatajony",
+	Staff:     "Sender’s person withheld / Osoba odesílatele neuvedena / Person beim Absender zurückgehalten / Osoba nadawcy zatajona",
+	Data:      "Part of the data withheld / Část údajů neuvedena / Ein Teil der Daten zurückgehalten / Część danych zatajona",
+}
+
+const inPart = "in part / zčásti / teilweise / częściowo"
+
+const available = "available, request it / lze vyžádat / auf Anfrage / dostępne na żądanie"
+
+// tag is "[withheld:callers ask]" or "[withheld:patients 2]".
+func (m Mark) tag() string {
+	t := "[withheld:" + string(m.Group)
+	if m.Ask {
+		t += " ask"
+	}
+	if m.Persons > 0 {
+		t += " " + strconv.Itoa(m.Persons)
+	}
+	return t + "]"
+}
+
+// Text is the mark as the receiver reads it.
+func (m Mark) Text() string {
+	text := m.tag() + " " + told[m.Group]
+	if m.Part {
+		text += " – " + inPart
+	}
+	if m.Persons > 0 {
+		text += " (" + strconv.Itoa(m.Persons) + ")"
+	}
+	if m.Ask {
+		text += " – " + available
+	}
+	return text
+}
+
+// note is the mark in the incident. Whoever writes it says when.
+func (m Mark) note() incident.Note {
+	derived := &incident.Origin{By: incident.Derived}
+	return incident.Note{Text: incident.Value{Text: m.Text(), Origin: derived}, Category: incident.Value{Text: Category, Origin: derived}}
+}
+
+var tagged = regexp.MustCompile(`^\[(withheld|request|given):([a-z]+)( ask)?(?: ([0-9]{1,6}))?\]`)
+
+// ReadMark reads what a remark says was withheld; false if it says nothing of it.
+func ReadMark(text string) (Mark, bool) {
+	m := tagged.FindStringSubmatch(text)
+	if m == nil || m[1] != "withheld" || told[Group(m[2])] == "" {
+		return Mark{}, false
+	}
+	n, _ := strconv.Atoi(m[4])
+	return Mark{Group: Group(m[2]), Part: strings.Contains(text, inPart), Ask: m[3] != "", Persons: n}, true
+}
+
+// requested are the words of a request.
+const requested = "Please give what was withheld / Prosíme o údaje, které nebyly uvedeny / Bitte die zurückgehaltenen Angaben mitteilen / Prosimy o podanie zatajonych danych"
+
+// Request is the text that asks for what was withheld of a group.
+func Request(g Group) string { return "[request:" + string(g) + "] " + requested }
+
+// ReadRequest tells which group a text asks for; false if it is no request.
+func ReadRequest(text string) (Group, bool) { return tagOf(text, "request") }
+
+// Given is the text that gives it.
+func Given(g Group, what string) string { return "[given:" + string(g) + "] " + what }
+
+// ReadGiven tells which group a text gives; false if it gives none.
+func ReadGiven(text string) (Group, bool) { return tagOf(text, "given") }
+
+func tagOf(text, kind string) (Group, bool) {
+	m := tagged.FindStringSubmatch(text)
+	if m == nil || m[1] != kind || told[Group(m[2])] == "" {
+		return "", false
+	}
+	return Group(m[2]), true
+}
+
+// Asked is what somebody is given who asks for a group: of each caller name and
+// number, of a car its number; "" where there is nothing, or nothing that is given on
+// asking.
+func Asked(i *incident.Incident, g Group) string {
+	var lines []string
+	add := func(values ...incident.Value) {
+		var parts []string
+		for _, v := range values {
+			if t := strings.TrimSpace(v.Text); t != "" {
+				parts = append(parts, t)
+			}
+		}
+		if len(parts) > 0 {
+			lines = append(lines, strings.Join(parts, " "))
+		}
+	}
+	switch g {
+	case Callers:
+		for _, c := range i.Callers {
+			add(c.Given, c.Family, c.Phone)
+		}
+	case Patients:
+		for _, c := range i.Patients {
+			add(c.Person.Given, c.Person.Family, c.Person.Phone, c.Age, c.Gender, c.Indication, c.Finding, c.Person.Note)
+		}
+	case Car:
+		add(i.Car.VIN)
+	}
+	return strings.Join(lines, "; ")
+}
+
+// cover covers a name in a text, wherever it stands as a word of its own, in any case;
+// of a number also where it is written with other spaces.
+func cover(text, name string) string {
+	if digits, ok := number(name); ok {
+		return coverNumber(text, digits)
+	}
+	lower, want := strings.ToLower(text), strings.ToLower(name)
+	if len(lower) != len(text) || !strings.Contains(lower, want) {
+		return text
+	}
+	var b strings.Builder
+	at := 0
+	for {
+		n := strings.Index(lower[at:], want)
+		if n < 0 {
+			break
+		}
+		begin, end := at+n, at+n+len(want)
+		before, _ := utf8.DecodeLastRuneInString(lower[:begin])
+		after, _ := utf8.DecodeRuneInString(lower[end:])
+		b.WriteString(text[at:begin])
+		if letter(before) || letter(after) {
+			b.WriteString(text[begin:end])
+		} else {
+			b.WriteString(Covered)
+		}
+		at = end
+	}
+	b.WriteString(text[at:])
+	return b.String()
+}
+
+func letter(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// number is the digits of a name that is a number of a telephone or the like.
+func number(name string) (string, bool) {
+	digits := make([]byte, 0, len(name))
+	for _, c := range []byte(name) {
+		switch {
+		case c >= '0' && c <= '9':
+			digits = append(digits, c)
+		case !strings.ContainsRune(" +-/().", rune(c)):
+			return "", false
+		}
+	}
+	return strings.TrimPrefix(string(digits), "00"), len(digits) >= 6
+}
+
+// national is how many digits of a number are dialled within its country.
+const national = 9
+
+// coverNumber covers a run of digits, with what separates them, that ends like the
+// number.
+func coverNumber(text, digits string) string {
+	if len(digits) > national {
+		digits = digits[len(digits)-national:]
+	}
+	return numbers.ReplaceAllStringFunc(text, func(s string) string {
+		if d, ok := number(s); ok && strings.HasSuffix(d, digits) {
+			return Covered
+		}
+		return s
+	})
+}
+
+var numbers = regexp.MustCompile(`\+?[0-9][0-9 +\-/().]*[0-9]`)
