@@ -36,12 +36,6 @@ const (
 // Formats lists those that can be written.
 var Formats = []Format{UCRI2, EMSIXML, EMSIJSON, EDXLXML, EDXLJSON}
 
-// Options are what a caller chooses.
-type Options struct {
-	// Payload writes of UCRI 2 the app message alone, without its envelope.
-	Payload bool
-}
-
 // Result is a converted message.
 type Result struct {
 	Bytes []byte
@@ -65,33 +59,11 @@ func refuse(line int, rule string, args map[string]any) *Fault {
 
 // Convert turns a message into another format.
 func Convert(message []byte, from, to Format, o Options) (*Result, *Fault) {
-	d, f := tree.Parse(message, tree.DefaultLimits)
+	m, f := Read(message, from)
 	if f != nil {
 		return nil, f
 	}
-	format, f := Detect(d)
-	if f != nil && from == UCRI2 && d.Root.Kind == tree.Object && d.Syntax == tree.JSON {
-		format, f = UCRI2, nil // an app message alone need not say what it is
-	}
-	if f != nil {
-		return nil, f
-	}
-	if from != Auto && from != format {
-		return nil, refuse(d.Root.Line, "other_format", map[string]any{"found": string(format), "wanted": string(from)})
-	}
-	v := verdict(d, format)
-	if f := v.refusal(); f != nil {
-		return nil, f
-	}
-	s, i, f := read(d, format)
-	if f != nil {
-		return nil, f
-	}
-	if s.system == systemUCRI && to != UCRI2 && !ofIncident(s.schema) {
-		return nil, refuse(d.Root.Line, "no_incident", map[string]any{"app": s.schema.AppID, "message": s.schema.SchemaID})
-	}
-	r := write(s, i, to, o)
-	return &Result{Bytes: r.bytes(to), From: format, Loss: s.report(r), Deviations: v.Deviations}, nil
+	return m.Write(to, o)
 }
 
 // Detect tells which format a document is in.
@@ -154,11 +126,8 @@ func (s *source) outside(d *tree.Document, inner *tree.Node) {
 	s.leaves = append(around, s.leaves...)
 }
 
-func write(s *source, i *incident.Incident, to Format, o Options) *result {
-	switch to {
-	case UCRI2:
-		return toUCRI(s, i, o.Payload)
-	case EDXLXML, EDXLJSON:
+func write(s *source, i *incident.Incident, to Format) *result {
+	if to == EDXLXML || to == EDXLJSON {
 		return toEDXL(s, i, to)
 	}
 	return toEMSI(s, i, to)

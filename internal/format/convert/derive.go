@@ -246,7 +246,7 @@ func (s *source) remarks(r *result) []remark {
 	var all []remark
 	at := map[string]int{}
 	for _, l := range s.leaves {
-		if r.into[l.path] != nil {
+		if r.into[l.path] != nil || r.why[l.path] == Transport {
 			continue
 		}
 		if !l.node.Leaf() || strings.TrimSpace(l.node.Text) == "" || l.node.Kind == tree.Null {
@@ -260,6 +260,12 @@ func (s *source) remarks(r *result) []remark {
 		if s.system == systemUCRI && transport[l.key] {
 			r.why[l.path] = Transport
 			continue
+		}
+		if s.before != nil {
+			if b := s.before.byKey[l.key]; b != nil && b.node.Text == l.node.Text {
+				r.why[l.path] = Unchanged
+				continue
+			}
 		}
 		label, name := s.label(l)
 		n, known := at[label]
@@ -299,16 +305,37 @@ func (s *source) label(l *leaf) (part, name string) {
 	return strings.Join(words[:len(words)-1], " "), name
 }
 
-// text is the remark as it stands in the other message: "LABEL: NAME value; …".
-func (m remark) text() string {
+// text is the remark as it stands in the other message: "LABEL: NAME value; …", and
+// where before says something else "LABEL: NAME that → value; …".
+func (m remark) text(before *source) string {
 	var b strings.Builder
 	b.WriteString(m.label)
 	sep := ": "
 	for n, l := range m.leaves {
-		b.WriteString(sep + m.names[n] + " " + inLine(l.node.Text))
+		b.WriteString(sep + m.names[n] + " ")
+		if before != nil {
+			if was := before.byKey[l.key]; was != nil {
+				b.WriteString(inLine(was.node.Text) + " → ")
+			}
+		}
+		b.WriteString(inLine(l.node.Text))
 		sep = "; "
 	}
 	return b.String()
+}
+
+// gone are lines about what the sender said before and says no more.
+func (s *source) gone() (lines []string) {
+	if s.before == nil {
+		return nil
+	}
+	for _, l := range s.before.leaves {
+		if !s.has(l.key) && l.node.Leaf() && strings.TrimSpace(l.node.Text) != "" {
+			label, name := s.before.label(l)
+			lines = append(lines, label+": "+name+" "+inLine(l.node.Text)+" → –")
+		}
+	}
+	return lines
 }
 
 // inLine is a value on one line: none looks like a remark of ours.

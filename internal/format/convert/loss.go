@@ -23,10 +23,11 @@ const (
 	Syntax    Reason = "syntax"    // it says how the message is written, not what
 	Replaced  Reason = "replaced"  // the result has its own instead
 	Transport Reason = "transport" // it was about the way the message went
+	Unchanged Reason = "unchanged" // it was told before
 )
 
 // Reasons lists them, for their texts.
-var Reasons = []Reason{NoField, Rewritten, Partly, Syntax, Replaced, Transport}
+var Reasons = []Reason{NoField, Rewritten, Partly, Syntax, Replaced, Transport, Unchanged}
 
 // Loss says of one value of the source that it is not in the result as it was.
 type Loss struct {
@@ -49,6 +50,7 @@ type source struct {
 	sender string
 	lang   string
 	real   reality
+	before *source      // what the same sender said last of the incident; nil: nothing counts as told
 	schema ucri.Message // which message of UCRI 2 it is
 	// name is what the format calls an element that is spelt otherwise; nil: as it is.
 	name func(string) string

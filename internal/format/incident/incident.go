@@ -1,5 +1,7 @@
 package incident
 
+import "reflect"
+
 // Confidence is how a value came to be.
 type Confidence string
 
@@ -198,3 +200,34 @@ type Note struct{ At, Text, Category, Silent Value }
 
 // Receipt is what somebody says about a message or an incident of before.
 type Receipt struct{ At, Status, Reason, Note Value }
+
+// Clone returns a copy that shares no list with the incident.
+func (i *Incident) Clone() *Incident {
+	out := *i
+	unshare(reflect.ValueOf(&out).Elem())
+	return &out
+}
+
+// unshare gives every list below v elements of its own. Origins are never changed and
+// stay shared.
+func unshare(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[Value]() {
+			return
+		}
+		for n := range v.NumField() {
+			unshare(v.Field(n))
+		}
+	case reflect.Slice:
+		if v.IsNil() {
+			return
+		}
+		own := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(own, v)
+		v.Set(own)
+		for n := range own.Len() {
+			unshare(own.Index(n))
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package adapter
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"trojmezi/internal/format/convert"
+)
+
+// Reason is why a message is not taken. Its text is "adapter.refusal.<Reason>".
+type Reason string
+
+// The reasons. Those from ContentType to Conversion are what the French national hub
+// tells apart; systems without a word for one get the next best of Adapter.Code.
+const (
+	ContentType  Reason = "content_type"  // neither in the form that was agreed nor in a known one
+	DeliveryMode Reason = "delivery_mode" // not sent so that it survives a failure
+	WrongWay     Reason = "wrong_way"     // the way it came is not the one agreed
+	WrongSender  Reason = "wrong_sender"  // who sends it is not whom it names
+	Format       Reason = "format"        // cannot be read
+	Invalid      Reason = "invalid"       // breaks its own schema, or what it says is impossible
+	Expired      Reason = "expired"       // too late
+	Undelivered  Reason = "undelivered"   // nobody took it
+	Unroutable   Reason = "unroutable"    // for an address that is none of ours
+	Conversion   Reason = "conversion"    // cannot be said in the other format
+	Exists       Reason = "exists"        // a new incident that is not new
+	Sequence     Reason = "sequence"      // about an incident nobody was told of
+	NotLive      Reason = "not_live"      // an exercise for an address that is not for exercises
+	TooLarge     Reason = "too_large"     // beyond the limits of size, depth or count
+	Charset      Reason = "charset"       // in characters that cannot be read
+	Kind         Reason = "kind"          // the other side has no message of the kind
+)
+
+// Reasons lists them, for their texts.
+var Reasons = []Reason{ContentType, DeliveryMode, WrongWay, WrongSender, Format, Invalid, Expired, Undelivered, Unroutable, Conversion, Exists, Sequence, NotLive,
+	TooLarge, Charset, Kind}
+
+// Refusal is why a message is not taken.
+type Refusal struct {
+	Reason Reason
+	Detail string         // for whoever looks after the system; no personal data
+	Fault  *convert.Fault // the place in the message and the rule; nil where there is none
+}
+
+// Error implements error; technical English.
+func (r *Refusal) Error() string {
+	return "adapter: " + string(r.Reason) + ": " + r.Detail
+}
+
+func refuse(reason Reason, format string, args ...any) *Refusal {
+	return &Refusal{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+}
+
+// because is the refusal that a fault means.
+func because(f *convert.Fault) *Refusal {
+	r := &Refusal{Reason: Invalid, Detail: fmt.Sprintf("line %d: %s", f.Line, f.Rule), Fault: f}
+	switch f.Rule {
+	case "charset", "charset_json", "encoding":
+		r.Reason = Charset
+	case "size", "depth", "nodes", "names":
+		r.Reason = TooLarge
+	case "no_kind", "no_word", "no_incident", "no_event":
+		r.Reason = Kind
+	case "unknown", "not_system", "other_format", "cap", "no_content", "two_messages":
+		r.Reason = Format
+	default:
+		if strings.HasPrefix(f.Key, "tree.") {
+			r.Reason = Format
+		}
+	}
+	return r
+}
+
+// Arrival is what is known of a message beside its bytes.
+type Arrival struct {
+	Now time.Time
+	// From is whom the transport proved the sender to be; "": it proves nobody.
+	From string
+	// Own are our addresses in the foreign system; nil: any is ours.
+	Own []string
+	// Live says that only what is meant is taken.
+	Live bool
+}
+
+// Open reads a message of the system and judges whether it may be taken. With a refusal
+// it returns what could be read, nil if nothing: enough for Refuse to tell the sender.
+func (a *Adapter) Open(message []byte, at Arrival) (*Message, *Refusal) {
+	m, f := a.Decode(message)
+	if f != nil {
+		return m, because(f)
+	}
+	switch {
+	case at.From != "" && m.Sender != at.From:
+		return m, refuse(WrongSender, "from %q, says %q", at.From, m.Sender)
+	case !ours(at.Own, m.Receiver):
+		return m, refuse(Unroutable, "for %q", m.Receiver)
+	case !m.Expires.IsZero() && !m.Expires.After(at.Now):
+		return m, refuse(Expired, "expired %s", m.Expires.UTC().Format(time.RFC3339))
+	case at.Live && m.Mode() != "ACTUAL":
+		return m, refuse(NotLive, "mode %s", m.Mode())
+	}
+	return m, nil
+}
+
+func ours(own []string, address string) bool {
+	for _, o := range own {
+		if o == address {
+			return true
+		}
+	}
+	return own == nil
+}
+
+// Reply is what an answer to the foreign system's machine does not take from the
+// message it answers.
+type Reply struct {
+	ID  string // of the answer: the same for the same message, so that it can be repeated
+	Now time.Time
+	// Life is how long the answer is of use; 0: for good.
+	Life time.Duration
+}
+
+// Acknowledge tells the system's machine that a message is stored here. Nil: the
+// message is a receipt itself, and nobody answers those.
+func (a *Adapter) Acknowledge(m *Message, r Reply) (*Encoded, *convert.Fault) {
+	return a.answer(m, r, Receipt{})
+}
+
+// Refuse tells the system's machine why a message is not taken. Nil: it is a receipt
+// itself, or nobody knows whose it is.
+func (a *Adapter) Refuse(m *Message, why *Refusal, r Reply) (*Encoded, *convert.Fault) {
+	code := string(why.Reason)
+	if a.Code != nil {
+		code = a.Code(why.Reason)
+	}
+	return a.answer(m, r, Receipt{Refused: true, Code: code, Text: why.Detail})
+}
+
+func (a *Adapter) answer(m *Message, r Reply, receipt Receipt) (*Encoded, *convert.Fault) {
+	if m == nil || m.Kind == convert.KindReceipt || m.ID == "" || m.Sender == "" {
+		return nil, nil
+	}
+	out := &Message{Kind: convert.KindReceipt, ID: r.ID, Answers: m.ID, Sender: m.Receiver, Receiver: m.Sender, Sent: r.Now, Content: m.Content, Receipt: receipt}
+	if r.Life > 0 {
+		out.Expires = r.Now.Add(r.Life)
+	}
+	return a.Encode(out)
+}
