@@ -52,8 +52,8 @@ func refuse(reason Reason, format string, args ...any) *Refusal {
 	return &Refusal{Reason: reason, Detail: fmt.Sprintf(format, args...)}
 }
 
-// because is the refusal that a fault means.
-func because(f *convert.Fault) *Refusal {
+// Because is the refusal that a fault means.
+func Because(f *convert.Fault) *Refusal {
 	r := &Refusal{Reason: Invalid, Detail: fmt.Sprintf("line %d: %s", f.Line, f.Rule), Fault: f}
 	switch f.Rule {
 	case "charset", "charset_json", "encoding":
@@ -88,7 +88,7 @@ type Arrival struct {
 func (a *Adapter) Open(message []byte, at Arrival) (*Message, *Refusal) {
 	m, f := a.Decode(message)
 	if f != nil {
-		return m, because(f)
+		return m, Because(f)
 	}
 	switch {
 	case at.From != "" && m.Sender != at.From:

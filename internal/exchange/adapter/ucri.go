@@ -15,7 +15,7 @@ import (
 func FromUCRI(e *ucri.Envelope) (*Message, *Refusal) {
 	c, f := convert.Read(e.AppendJSON(nil), convert.UCRI2)
 	if f != nil {
-		return nil, because(f)
+		return nil, Because(f)
 	}
 	if c.Kind == "" {
 		return nil, refuse(Kind, "app %s, message %s", e.Payload.AppID, e.Payload.SchemaID)
@@ -51,13 +51,13 @@ func (m *Message) Posts(to Addressed) ([]Post, *Refusal) {
 	}
 	first, f := m.post(to, m.Kind, m.ID)
 	if f != nil {
-		return nil, because(f)
+		return nil, Because(f)
 	}
 	posts := []Post{*first}
 	if m.Kind == convert.KindAnswer && m.saysMore(first.Loss) {
 		second, f := m.post(to, convert.KindText, m.ID+"/2")
 		if f != nil {
-			return nil, because(f)
+			return nil, Because(f)
 		}
 		posts = append(posts, *second)
 	}
