@@ -25,6 +25,8 @@ type Adapter struct {
 	// own that nobody at the system has agreed to, and whoever sets it up must be told so.
 	Public    bool
 	MediaType string
+	// Life is how long a message is good that does not say; 0: for ever.
+	Life time.Duration
 	// Decode reads a message. With a fault it returns what it could read of the head, so
 	// that the sender can be told; nil when nothing could.
 	Decode func(message []byte) (*Message, *convert.Fault)
@@ -43,6 +45,8 @@ type Message struct {
 	// Number is the name of the incident in the foreign system. On the way out, if "", it
 	// is the UUID that the incident has in UCRI 2.
 	Number string
+	// Revision is which telling of the incident this is, from 1; 0: nobody counts.
+	Revision int
 	// Sent and Expires are zero where nobody says.
 	Sent, Expires time.Time
 	// Content is what the message says; nil in a KindReceipt.

@@ -2,10 +2,13 @@ package adapter
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
 	"trojmezi/internal/format/convert"
+	"trojmezi/internal/format/incident"
 )
 
 // Reason is why a message is not taken. Its text is "adapter.refusal.<Reason>".
@@ -30,11 +33,15 @@ const (
 	TooLarge     Reason = "too_large"     // beyond the limits of size, depth or count
 	Charset      Reason = "charset"       // in characters that cannot be read
 	Kind         Reason = "kind"          // the other side has no message of the kind
+	BadCode      Reason = "bad_code"      // a code that a closed list does not have
+	Impossible   Reason = "impossible"    // says what cannot be
+	Repeated     Reason = "repeated"      // a number that came before, with other content
+	Temporary    Reason = "temporary"     // for a reason on this side: it may be sent again
 )
 
 // Reasons lists them, for their texts.
 var Reasons = []Reason{ContentType, DeliveryMode, WrongWay, WrongSender, Format, Invalid, Expired, Undelivered, Unroutable, Conversion, Exists, Sequence, NotLive,
-	TooLarge, Charset, Kind}
+	TooLarge, Charset, Kind, BadCode, Impossible, Repeated, Temporary}
 
 // Refusal is why a message is not taken.
 type Refusal struct {
@@ -60,6 +67,8 @@ func Because(f *convert.Fault) *Refusal {
 		r.Reason = Charset
 	case "size", "depth", "nodes", "names":
 		r.Reason = TooLarge
+	case "code":
+		r.Reason = BadCode
 	case "no_kind", "no_word", "no_incident", "no_event":
 		r.Reason = Kind
 	case "unknown", "not_system", "other_format", "cap", "no_content", "two_messages":
@@ -95,12 +104,49 @@ func (a *Adapter) Open(message []byte, at Arrival) (*Message, *Refusal) {
 		return m, refuse(WrongSender, "from %q, says %q", at.From, m.Sender)
 	case !ours(at.Own, m.Receiver):
 		return m, refuse(Unroutable, "for %q", m.Receiver)
-	case !m.Expires.IsZero() && !m.Expires.After(at.Now):
+	case impossible(m) != "":
+		return m, refuse(Impossible, "%s", impossible(m))
+	case !m.Expires.IsZero() && at.Now.After(m.Expires.Add(skew)):
 		return m, refuse(Expired, "expired %s", m.Expires.UTC().Format(time.RFC3339))
 	case at.Live && m.Mode() != "ACTUAL":
 		return m, refuse(NotLive, "mode %s", m.Mode())
 	}
 	return m, nil
+}
+
+// skew is how far clocks may differ that are kept by a time server.
+const skew = 2 * time.Second
+
+// impossible is what of a message cannot be; "" if all can.
+func impossible(m *Message) string {
+	if !m.Sent.IsZero() && !m.Expires.IsZero() && !m.Expires.After(m.Sent) {
+		return "expires before it was sent"
+	}
+	if m.Content == nil {
+		return ""
+	}
+	i := m.Content.Incident
+	before := func(a, b incident.Value) bool {
+		x, ok := convert.Moment(a)
+		y, ok2 := convert.Moment(b)
+		return ok && ok2 && x.Add(skew).Before(y)
+	}
+	if before(i.Declared, i.Began) || before(i.Message.Sent, i.Began) {
+		return "began after it was reported"
+	}
+	for _, t := range i.Tasks {
+		if before(t.End, t.Start) {
+			return "a task ends before it starts"
+		}
+	}
+	for _, p := range i.Location.Points {
+		lat, err := strconv.ParseFloat(p.Lat.Text, 64)
+		lon, err2 := strconv.ParseFloat(p.Lon.Text, 64)
+		if err == nil && err2 == nil && (math.Abs(lat) > 90 || math.Abs(lon) > 180) {
+			return "a place that is none on Earth"
+		}
+	}
+	return ""
 }
 
 func ours(own []string, address string) bool {
@@ -115,8 +161,11 @@ func ours(own []string, address string) bool {
 // Reply is what an answer to the foreign system's machine does not take from the
 // message it answers.
 type Reply struct {
-	ID  string // of the answer: the same for the same message, so that it can be repeated
+	ID  string // of the answer; "": one that follows from the message's own
 	Now time.Time
+	// Sender and Receiver are for a message of which not even these could be read: then it
+	// is told to whoever is at the other end of the line. "": it is not told.
+	Sender, Receiver string
 	// Life is how long the answer is of use; 0: for good.
 	Life time.Duration
 }
@@ -138,10 +187,19 @@ func (a *Adapter) Refuse(m *Message, why *Refusal, r Reply) (*Encoded, *convert.
 }
 
 func (a *Adapter) answer(m *Message, r Reply, receipt Receipt) (*Encoded, *convert.Fault) {
-	if m == nil || m.Kind == convert.KindReceipt || m.ID == "" || m.Sender == "" {
-		return nil, nil
+	if m == nil {
+		m = &Message{}
 	}
 	out := &Message{Kind: convert.KindReceipt, ID: r.ID, Answers: m.ID, Sender: m.Receiver, Receiver: m.Sender, Sent: r.Now, Content: m.Content, Receipt: receipt}
+	if out.Receiver == "" {
+		out.Sender, out.Receiver = r.Sender, r.Receiver
+	}
+	if m.Kind == convert.KindReceipt || out.Receiver == "" {
+		return nil, nil
+	}
+	if out.ID == "" {
+		out.ID = convert.UUID("receipt "+m.ID, m.Sender)
+	}
 	if r.Life > 0 {
 		out.Expires = r.Now.Add(r.Life)
 	}

@@ -1,33 +1,32 @@
 package adapter
 
 import (
+	"strconv"
 	"time"
 
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/incident"
 )
 
-// The states of a receipt's i.Receipt.Status in a table.
-const (
-	stored  = "stored"
-	refused = "refused"
-)
-
 // OfTable gives an adapter the Decode and Encode of a format that is a table. The
 // table's Cells say where of the head stand Message.ID, .Sender.Address,
-// .Receivers[0].Address, .Links[0].ID (of the message it answers), .Sent, .Expires, .Type
-// (the kind) and Kind (whether it is meant); ID is the incident's Number. A machine's
-// receipt has Receipt.Status "stored" or "refused", Receipt.Reason and .Note.
+// .Receivers[0].Address, .Links[0].ID (of the message it answers), .Sent, .Expires and
+// Kind (whether it is meant); ID is the incident's Number. What a machine says is
+// Receipt.At, .Reason (a code) and .Note.
 func OfTable(a Adapter, t *convert.Table) *Adapter {
 	a.Decode = func(message []byte) (*Message, *convert.Fault) {
 		c, f := t.Read(message)
 		if c == nil {
 			return nil, f
 		}
-		return headOf(c), f
+		return a.headOf(c), f
 	}
 	a.Encode = func(m *Message) (*Encoded, *convert.Fault) {
-		r, f := t.Write(m.withHead(), m.Kind)
+		kind := m.Kind
+		if m.Receipt.Refused {
+			kind = convert.KindRefusal
+		}
+		r, f := t.Write(m.withHead(), kind)
 		if f != nil {
 			return nil, f
 		}
@@ -41,7 +40,7 @@ func OfTable(a Adapter, t *convert.Table) *Adapter {
 }
 
 // headOf reads the head of a message from its content.
-func headOf(c *convert.Message) *Message {
+func (a *Adapter) headOf(c *convert.Message) *Message {
 	i := c.Incident
 	m := &Message{Kind: c.Kind, ID: i.Message.ID.Text, Sender: i.Message.Sender.Address.Text, Content: c, Number: i.ID.Text}
 	if m.Number == "" {
@@ -55,8 +54,13 @@ func headOf(c *convert.Message) *Message {
 	}
 	m.Sent, _ = convert.Moment(i.Message.Sent)
 	m.Expires, _ = convert.Moment(i.Message.Expires)
-	if m.Kind == convert.KindReceipt {
-		m.Receipt = Receipt{Refused: i.Receipt.Status.Text != stored, Code: i.Receipt.Reason.Text, Text: i.Receipt.Note.Text}
+	if m.Expires.IsZero() && a.Life > 0 && !m.Sent.IsZero() {
+		m.Expires = m.Sent.Add(a.Life)
+	}
+	m.Revision, _ = strconv.Atoi(i.Revision.Text)
+	if m.Kind == convert.KindReceipt || m.Kind == convert.KindRefusal {
+		m.Receipt = Receipt{Refused: m.Kind == convert.KindRefusal, Code: i.Receipt.Reason.Text, Text: i.Receipt.Note.Text}
+		m.Kind = convert.KindReceipt
 	}
 	return m
 }
@@ -88,13 +92,13 @@ func (m *Message) withHead() *convert.Message {
 	}
 	setTime(&h.Sent, m.Sent)
 	setTime(&h.Expires, m.Expires)
+	if m.Revision > 0 {
+		i.Revision = convert.Derived(strconv.Itoa(m.Revision), &i.Revision)
+	}
 	if m.Kind == convert.KindReceipt {
-		i.Receipt.Status = convert.Derived(stored, nil)
-		if m.Receipt.Refused {
-			i.Receipt.Status = convert.Derived(refused, nil)
-			i.Receipt.Reason = convert.Derived(m.Receipt.Code, nil)
-			i.Receipt.Note = convert.Derived(m.Receipt.Text, nil)
-		}
+		setTime(&i.Receipt.At, m.Sent)
+		set(&i.Receipt.Reason, m.Receipt.Code)
+		set(&i.Receipt.Note, m.Receipt.Text)
 	}
 	return c
 }

@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"slices"
+	"strings"
 
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/incident"
@@ -20,7 +21,7 @@ func FromUCRI(e *ucri.Envelope) (*Message, *Refusal) {
 	if c.Kind == "" {
 		return nil, refuse(Kind, "app %s, message %s", e.Payload.AppID, e.Payload.SchemaID)
 	}
-	m := &Message{Kind: c.Kind, ID: e.MessageID, Content: c}
+	m := &Message{Kind: c.Kind, ID: strings.ToLower(e.MessageID), Content: c}
 	m.Sent, _ = convert.Moment(c.Incident.Message.Sent)
 	m.Expires, _ = convert.Moment(c.Incident.Message.Expires)
 	return m, nil

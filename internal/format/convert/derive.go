@@ -257,6 +257,10 @@ func (s *source) remarks(r *result) []remark {
 			r.why[l.path] = Syntax
 			continue
 		}
+		if s.fixed[l.key] != "" {
+			r.why[l.path] = Syntax
+			continue
+		}
 		if s.system == systemUCRI && transport[l.key] {
 			r.why[l.path] = Transport
 			continue
@@ -348,7 +352,7 @@ func (r *result) noted(m remark, n *tree.Node) {
 	for _, l := range m.leaves {
 		r.into[l.path], r.why[l.path] = n, NoField
 		switch {
-		case r.cut(l.node.Text):
+		case !strings.Contains(n.Text, inLine(l.node.Text)): // cut, or with characters that cannot be written
 			r.why[l.path] = Partly
 		case inLine(l.node.Text) != l.node.Text:
 			r.why[l.path] = Rewritten

@@ -50,8 +50,9 @@ type source struct {
 	sender string
 	lang   string
 	real   reality
-	before *source      // what the same sender said last of the incident; nil: nothing counts as told
-	schema ucri.Message // which message of UCRI 2 it is
+	before *source           // what the same sender said last of the incident; nil: nothing counts as told
+	schema ucri.Message      // which message of UCRI 2 it is
+	fixed  map[string]string // keys of what every message of the format says
 	// name is what the format calls an element that is spelt otherwise; nil: as it is.
 	name func(string) string
 }

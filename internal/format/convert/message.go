@@ -21,11 +21,12 @@ const (
 	KindAnswer     Kind = "answer"     // a person takes it, or not
 	KindText       Kind = "text"       // lines between the two who work on one
 	KindUnits      Kind = "units"      // asks for units, grants or sends them
-	KindReceipt    Kind = "receipt"    // of a machine: it has a message, or cannot take it
+	KindReceipt    Kind = "receipt"    // a machine has stored a message
+	KindRefusal    Kind = "refusal"    // a machine cannot take one
 )
 
 // Kinds lists them.
-var Kinds = []Kind{KindIncident, KindUpdate, KindCancel, KindCompletion, KindAnswer, KindText, KindUnits, KindReceipt}
+var Kinds = []Kind{KindIncident, KindUpdate, KindCancel, KindCompletion, KindAnswer, KindText, KindUnits, KindReceipt, KindRefusal}
 
 // Message is a message that was read, with all it takes to write it in any format
 // and to say what became of each of its values.

@@ -1,10 +1,9 @@
 package convert
 
 import (
-	"encoding/csv"
-	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"trojmezi/internal/format/incident"
 	"trojmezi/internal/format/shape"
@@ -19,90 +18,117 @@ type Table struct {
 	Syntax tree.Syntax
 	// Root and Space are the element around a message of XML.
 	Root, Space string
-	// Shape is what the format demands; nil: nothing is demanded. Who breaks it is refused,
-	// and a value of ours that would goes into Remarks instead.
+	// Bodies are the parts of a message of which one stands, by the Kind they mean; nil:
+	// the cell of i.Message.Type says it, which needs Code.
+	Bodies Codes
+	// Shape is what the format demands, nil: nothing. What breaks it is refused; a value of
+	// ours that would goes into a remark instead.
 	Shape *shape.Type
-	// Cells names the fields, in the order in which the format has them. The kind of the
-	// message is i.Message.Type, whether it is meant i.Kind; both need Code.
+	// Cells names the fields, in the order in which the format has them. Whether a message
+	// is meant is i.Kind, which needs Code.
 	Cells func(b *Cells, i *incident.Incident)
-	// Remarks is the key of the text into which goes, a line each, what has no field.
-	Remarks string
-}
-
-// Codes are the codes of one list of a foreign format and what they mean.
-type Codes []struct{ Foreign, Means string }
-
-// ParseCodes reads lists of codes from a CSV table with the columns list, code, means
-// and any others, which are for people. Of several codes that mean the same the first
-// is written. It panics if the table, which is part of the program, is none.
-func ParseCodes(table string) map[string]Codes {
-	rows, err := csv.NewReader(strings.NewReader(table)).ReadAll()
-	if err != nil || len(rows) < 2 || len(rows[0]) < 3 {
-		panic(fmt.Sprintf("convert: table of codes: %v", err))
-	}
-	lists := map[string]Codes{}
-	for _, r := range rows[1:] {
-		lists[r[0]] = append(lists[r[0]], struct{ Foreign, Means string }{r[1], r[2]})
-	}
-	return lists
-}
-
-func (c Codes) means(foreign string) (string, bool) {
-	for _, e := range c {
-		if strings.EqualFold(e.Foreign, strings.TrimSpace(foreign)) {
-			return e.Means, true
-		}
-	}
-	return "", false
-}
-
-func (c Codes) foreign(means string) (string, bool) {
-	for _, e := range c {
-		if e.Means == means {
-			return e.Foreign, true
-		}
-	}
-	return "", false
+	// Fill, if not nil, says what the format demands and the incident may not say, before
+	// it is written.
+	Fill func(i *incident.Incident, k Kind)
 }
 
 // Cells collects where the values of an incident stand in a message of a Table. A key
 // is the names on the way to a value, joined by "/"; the name of an attribute begins
 // with tree.AttributeMark.
 type Cells struct {
-	list   cellList
+	Kind Kind   // of the message
+	Body string // the part that it is, of Table.Bodies
+
+	list   *cellList
+	key    string
 	source *source // while one is read
+	about  *about
+}
+
+// about is what a table says beyond its cells.
+type about struct {
 	arrays map[string]bool
 	codes  map[*incident.Value]Codes
+	upto   map[*incident.Value]int
+	fixed  map[string]string // key → text
+	room   *room
+}
+
+// room is where remarks go: behind a text, or as lines of a list.
+type room struct {
+	key        string
+	lines, max int // lines and characters of one; 0: any number
+	text       *incident.Value
+	line       func(*Cells, *incident.Note)
+}
+
+func (b *Cells) add(key string, v *incident.Value, k tree.Kind) {
+	if key = join(b.key, key); strings.HasSuffix(key, "/") {
+		key = key[:len(key)-1]
+	}
+	b.list.cells = append(b.list.cells, cell{key, v, k})
 }
 
 // Text is a value as it stands.
-func (b *Cells) Text(key string, v *incident.Value) { b.list.text(key, v) }
+func (b *Cells) Text(key string, v *incident.Value) { b.add(key, v, tree.String) }
 
-// Number and Flag are values that JSON writes without quotes.
-func (b *Cells) Number(key string, v *incident.Value) { b.list.number(key, v) }
+// Number is a value that JSON writes without quotes.
+func (b *Cells) Number(key string, v *incident.Value) { b.add(key, v, tree.Number) }
 
 // Flag is true or false.
-func (b *Cells) Flag(key string, v *incident.Value) { b.list.flag(key, v) }
+func (b *Cells) Flag(key string, v *incident.Value) { b.add(key, v, tree.Boolean) }
 
 // Code is a code of a list. One that the list does not have stays as it is on the way
-// in, and goes into the remarks on the way out.
+// in, and goes into a remark on the way out.
 func (b *Cells) Code(key string, v *incident.Value, c Codes) {
-	b.list.text(key, v)
-	b.codes[v] = c
+	b.Text(key, v)
+	b.about.codes[v] = c
 }
 
-// Below collects the cells of a part.
+// Short is a text of a bounded number of characters: of a longer one the beginning
+// stands there, and all of it in a remark.
+func (b *Cells) Short(key string, v *incident.Value, max int) {
+	b.Text(key, v)
+	b.about.upto[v] = max
+}
+
+// Fixed is what every message of the format says there.
+func (b *Cells) Fixed(key, text string) {
+	v := derived(text, nil)
+	b.Text(key, &v)
+	b.about.fixed[join(b.key, key)] = text
+}
+
+// Free is a text behind which remarks stand, a line each, up to a number of characters
+// (0: any).
+func (b *Cells) Free(key string, v *incident.Value, max int) {
+	b.Text(key, v)
+	if b.about.upto[v] = max; max == 0 {
+		delete(b.about.upto, v)
+	}
+	b.about.room = &room{key: join(b.key, key), max: max, text: v}
+}
+
+// Notes are the lines of a log, to which remarks are added: at most lines of max
+// characters (0: any).
+func (b *Cells) Notes(key string, list *[]incident.Note, lines, max int, f func(*Cells, *incident.Note)) {
+	Each(b, key, list, f)
+	b.about.room = &room{key: join(b.key, key), lines: lines, max: max, line: f}
+}
+
+// Below collects the cells of a part; of the key "", of this one.
 func (b *Cells) Below(key string, f func(*Cells)) {
 	part := *b
-	part.list = *cellsBelow(join(b.list.key, key))
+	if key != "" {
+		part.key = join(b.key, key)
+	}
 	f(&part)
-	b.list.cells = append(b.list.cells, part.list.cells...)
 }
 
 // Each collects the cells of each part that repeats.
 func Each[T any](b *Cells, key string, list *[]T, f func(*Cells, *T)) {
-	full := join(b.list.key, key)
-	b.arrays[plain(full)] = true
+	full := join(b.key, key)
+	b.about.arrays[plain(full)] = true
 	if b.source != nil {
 		grow(list, b.source.count(full))
 	}
@@ -114,21 +140,29 @@ func Each[T any](b *Cells, key string, list *[]T, f func(*Cells, *T)) {
 // List is a value that repeats, with codes or (nil) without.
 func (b *Cells) List(key string, list *[]incident.Value, c Codes) {
 	Each(b, key, list, func(b *Cells, v *incident.Value) {
-		b.list.cells = append(b.list.cells, cell{b.list.key, v, tree.String})
+		b.Text("", v)
 		if c != nil {
-			b.codes[v] = c
+			b.about.codes[v] = c
 		}
 	})
 }
 
-func (t *Table) cells(i *incident.Incident, s *source) *Cells {
-	b := &Cells{source: s, arrays: map[string]bool{}, codes: map[*incident.Value]Codes{}}
+// Nth is one of a list of which the format has a fixed number, each in a place of its
+// own: the list grows to the most at once, since what a cell points to must stay.
+func Nth[T any](list *[]T, n, most int) *T {
+	grow(list, most)
+	return &(*list)[n]
+}
+
+func (t *Table) cells(i *incident.Incident, k Kind, body string, s *source) *Cells {
+	b := &Cells{Kind: k, Body: body, source: s, list: &cellList{},
+		about: &about{arrays: map[string]bool{}, codes: map[*incident.Value]Codes{}, upto: map[*incident.Value]int{}, fixed: map[string]string{}}}
 	t.Cells(b, i)
 	return b
 }
 
-// Read reads a message. With one whose kind it does not know it returns a fault and
-// what it could read.
+// Read reads a message. With a fault it returns what could be read nevertheless, nil if
+// the document is none of the format.
 func (t *Table) Read(message []byte) (*Message, *Fault) {
 	d, f := tree.Parse(message, tree.DefaultLimits)
 	if f != nil {
@@ -137,25 +171,50 @@ func (t *Table) Read(message []byte) (*Message, *Fault) {
 	if d.Syntax != t.Syntax || t.Syntax == tree.XML && (d.Root.Name != t.Root || d.Root.Space != t.Space) {
 		return nil, refuse(d.Root.Line, "not_system", map[string]any{"system": t.System})
 	}
-	var deviations []shape.Deviation
-	if t.Shape != nil {
-		deviations = shape.Check(d, t.Shape)
-	}
-	for _, dev := range deviations {
-		if dev.Severity == shape.Error {
-			return nil, &Fault{Line: dev.Line, Rule: dev.Rule, Key: dev.Key, Args: dev.Args}
+	s, i := newSource(d, t.System), &incident.Incident{}
+	var kind Kind
+	var body string
+	for _, c := range t.Bodies {
+		if s.has(c.Foreign) && kind == "" {
+			kind, body = Kind(c.Means), c.Foreign
 		}
 	}
-	s, i := newSource(d, t.System), &incident.Incident{}
-	b := t.cells(i, s)
+	b := t.cells(i, kind, body, s)
+	b.read(s, i)
+	if t.Bodies == nil {
+		kind = Kind(i.Message.Type.Text)
+	}
+	if kind == KindCompletion && i.Receipt.Status.Text == aborted {
+		kind = KindCancel
+	}
+	m := &Message{Format: Format(t.System), Kind: kind, Incident: i, source: s}
+	if t.Shape != nil {
+		m.Deviations = shape.Check(d, t.Shape)
+		slices.SortStableFunc(m.Deviations, func(a, b shape.Deviation) int { return a.Line - b.Line })
+		if f := firstError(m.Deviations); f != nil {
+			return m, f
+		}
+	}
+	if !slices.Contains(Kinds, kind) {
+		return m, refuse(d.Root.Line, "no_kind", map[string]any{"system": t.System, "kind": string(kind)})
+	}
+	return m, nil
+}
+
+// read fills the cells from the source.
+func (b *Cells) read(s *source, i *incident.Incident) {
 	for _, c := range b.list.cells {
 		if c.v == &i.Message.Sender.Address && s.byKey[c.key] != nil {
 			s.sender = s.byKey[c.key].node.Text
 		}
+		if c.v == &i.Message.Language && s.byKey[c.key] != nil {
+			s.lang = s.byKey[c.key].node.Text
+		}
 	}
+	s.fixed = b.about.fixed
 	s.read(b.list.cells)
-	for v, codes := range b.codes {
-		if means, ok := codes.means(v.Text); ok && v.Is() { // its origin has the code itself
+	for v, codes := range b.about.codes {
+		if means, ok := codes.means(v.Text); ok && v.Is() { // its origin keeps the code itself
 			v.Text = means
 		}
 	}
@@ -168,72 +227,199 @@ func (t *Table) Read(message []byte) (*Message, *Fault) {
 		s.real = r
 	}
 	s.rest(i)
-	m := &Message{Format: Format(t.System), Kind: Kind(i.Message.Type.Text), Incident: i, Deviations: deviations, source: s}
-	if !slices.Contains(Kinds, m.Kind) {
-		return m, refuse(d.Root.Line, "no_kind", map[string]any{"system": t.System, "kind": string(m.Kind)})
-	}
-	return m, nil
 }
 
 // Write writes a message of any format as one of the table's. It is refused where the
-// format has no word for what the message is for, or for that it is an exercise.
+// format has no word for what the message is for, or for that it is an exercise, or
+// demands what the message does not say.
 func (t *Table) Write(m *Message, as Kind) (*Result, *Fault) {
 	s, i := m.source, m.Incident.Clone()
 	root := &tree.Node{Name: t.Root, Space: t.Space, Kind: tree.Object}
 	if t.Syntax == tree.JSON {
 		root.Name, root.Space = "", ""
 	}
+	body := ""
+	if t.Bodies != nil {
+		var ok bool
+		if body, ok = t.Bodies.foreign(string(as)); !ok {
+			return nil, t.noWord(s, string(as))
+		}
+	}
 	i.Message.Type = derived(string(as), &i.Message.Type)
 	i.Kind = derived(s.real.mode, &i.Kind)
-	b := t.cells(i, nil)
-	r := newResult(t.Syntax, root, b.arrays)
+	switch c := &i.Receipt; {
+	case as == KindCancel:
+		c.Status = derived(aborted, &c.Status)
+	case as == KindCompletion && !c.Status.Is():
+		c.Status = derived(completed, nil)
+	}
+	if t.Fill != nil {
+		t.Fill(i, as)
+	}
+	b := t.cells(i, as, body, nil)
 	if f := t.encode(b, s, i); f != nil {
 		return nil, f
 	}
+	r := newResult(t.Syntax, root, b.about.arrays)
 	r.write(b.list.cells)
-	if t.Shape != nil {
-		path := shape.RootPath(&tree.Document{Syntax: t.Syntax, Root: root})
-		check := func() []shape.Deviation { return shape.CheckNode(root, t.Syntax, path, t.Shape) }
-		r.mend(root, path, nil, check)
-		if f := firstError(check()); f != nil {
-			return nil, f
-		}
+	if f := t.mend(r); f != nil {
+		return nil, f
 	}
-	was := incident.Value{}
-	for _, c := range b.list.cells {
-		if c.key == t.Remarks && r.at[c.key] != nil {
-			was = *c.v
-		}
-	}
-	s.freeText(r, was, t.Remarks)
+	b.remarks(s, r, i)
 	return m.result(r, Format(t.System)), nil
 }
 
-// encode puts the codes of the format in the place of what they mean.
+// mend takes out of a message what the format does not permit, and says what it lacks
+// then.
+func (t *Table) mend(r *result) *Fault {
+	if t.Shape == nil {
+		return nil
+	}
+	path := shape.RootPath(&tree.Document{Syntax: t.Syntax, Root: r.root})
+	check := func() []shape.Deviation { return shape.CheckNode(r.root, t.Syntax, path, t.Shape) }
+	r.mend(r.root, path, nil, func() []shape.Deviation {
+		// What is missing is no value that could be taken out.
+		return slices.DeleteFunc(check(), func(d shape.Deviation) bool { return d.Rule == "missing" })
+	})
+	return firstError(check())
+}
+
+// encode puts the codes of the format in the place of what they mean, and shortens
+// what is too long for it.
 func (t *Table) encode(b *Cells, s *source, i *incident.Incident) *Fault {
 	said := map[*incident.Value]bool{}
+	kept := b.list.cells[:0]
 	for _, c := range b.list.cells {
-		v, codes := c.v, b.codes[c.v]
-		if codes == nil || !v.Is() {
-			continue
+		v, codes := c.v, b.about.codes[c.v]
+		if codes != nil && v.Is() {
+			code, ok := codes.foreign(v.Text)
+			if !ok && v == &i.Kind && s.real.mode != isActual.mode {
+				code, ok = codes.foreign(isExercise.mode)
+			}
+			if said[v] = ok; ok {
+				*v = derived(code, v)
+			} else {
+				*v = incident.Value{}
+			}
 		}
-		code, ok := codes.foreign(v.Text)
-		if !ok && v == &i.Kind && s.real.mode != isActual.mode {
-			code, ok = codes.foreign(isExercise.mode)
+		if most := b.about.upto[v]; most > 0 && utf8.RuneCountInString(v.Text) > most {
+			*v = derived(firstRunes(v.Text, most-1)+"…", nil)
 		}
-		if said[v] = ok; ok {
-			*v = derived(code, v)
-		} else if v != &i.Kind && v != &i.Message.Type {
-			*v = incident.Value{}
+		if v.Text != "" { // nothing said is nothing written
+			kept = append(kept, c)
 		}
 	}
-	for _, v := range []*incident.Value{&i.Message.Type, &i.Kind} {
-		// A format without a word for it says by that that it is meant.
-		if !said[v] && (v != &i.Kind || s.real.mode != isActual.mode) {
-			return refuse(s.doc.Root.Line, "no_word", map[string]any{"system": t.System, "word": v.Text})
-		}
+	b.list.cells = kept
+	if t.Bodies == nil && !said[&i.Message.Type] {
+		return t.noWord(s, i.Message.Type.Text)
+	}
+	if !said[&i.Kind] && s.real.mode != isActual.mode {
+		return t.noWord(s, s.real.mode)
 	}
 	return nil
+}
+
+func (t *Table) noWord(s *source, word string) *Fault {
+	return refuse(s.doc.Root.Line, "no_word", map[string]any{"system": t.System, "word": word})
+}
+
+func firstRunes(text string, n int) string {
+	for i := range text {
+		if n == 0 {
+			return text[:i]
+		}
+		n--
+	}
+	return text
+}
+
+// remarks writes what the result does not hold yet where the format has room for it.
+func (b *Cells) remarks(s *source, r *result, i *incident.Incident) {
+	rest := s.remarks(r)
+	to := b.about.room
+	if to == nil || len(rest) == 0 {
+		return
+	}
+	if to.line == nil {
+		b.behind(to, rest, r)
+		return
+	}
+	n := 0
+	for r.at[at(to.key, n)] != nil {
+		n++
+	}
+	when := incident.Value{}
+	if sent, ok := firstMoment(&i.Message.Sent, &i.Message.Created); ok {
+		when = derived(sent.Text, nil)
+	}
+	for _, m := range rest {
+		for _, part := range m.split(to.max) {
+			if to.lines > 0 && n >= to.lines {
+				return
+			}
+			note := incident.Note{At: when, Text: derived(part.text(nil), nil), Category: derived(strings.ToUpper(s.system), nil)}
+			line := &Cells{Kind: b.Kind, Body: b.Body, key: at(to.key, n), list: &cellList{}, about: b.about}
+			to.line(line, &note)
+			if to.max > 0 {
+				note.Text.Text = firstRunes(note.Text.Text, to.max)
+			}
+			r.write(line.list.cells)
+			for _, c := range line.list.cells {
+				if c.v == &note.Text {
+					r.noted(part, r.at[c.key])
+				}
+			}
+			n++
+		}
+	}
+}
+
+// behind writes remarks behind a text.
+func (b *Cells) behind(to *room, rest []remark, r *result) {
+	text := to.text.Text
+	if r.at[to.key] == nil {
+		text = ""
+	}
+	var fit []remark
+	for _, m := range rest {
+		line := m.text(nil)
+		if text != "" {
+			line = "\n" + line
+		}
+		if to.max == 0 || utf8.RuneCountInString(text+line) <= to.max {
+			text, fit = text+line, append(fit, m)
+		}
+	}
+	if len(fit) == 0 {
+		return
+	}
+	n := r.put(to.key, text, tree.String)
+	if to.text.Is() && to.text.Origin.Path != "" && r.into[to.text.Origin.Path] == n {
+		r.why[to.text.Origin.Path] = Rewritten
+	}
+	for _, m := range fit {
+		r.noted(m, n)
+	}
+}
+
+// split is a remark as several of a bounded length, as far as its values permit.
+func (m remark) split(most int) []remark {
+	if most == 0 || utf8.RuneCountInString(m.text(nil)) <= most {
+		return []remark{m}
+	}
+	var parts []remark
+	for n := range m.leaves {
+		one := remark{m.label, m.leaves[n : n+1], m.names[n : n+1]}
+		if last := len(parts) - 1; last >= 0 {
+			both := remark{m.label, append(slices.Clone(parts[last].leaves), one.leaves...), append(slices.Clone(parts[last].names), one.names...)}
+			if utf8.RuneCountInString(both.text(nil)) <= most {
+				parts[last] = both
+				continue
+			}
+		}
+		parts = append(parts, one)
+	}
+	return parts
 }
 
 func firstError(found []shape.Deviation) *Fault {

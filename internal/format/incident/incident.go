@@ -40,6 +40,8 @@ type Incident struct {
 	// incident it is a part of.
 	ID, Own, Main Value
 	References    []Reference
+	// Revision is which telling of it this is, from 1.
+	Revision Value
 	// Kind is live, exercise, test or system.
 	Kind Value
 
