@@ -1,0 +1,6 @@
+package gateway
+
+const (
+	root     = "/gateways"
+	trayRoot = "/tray"
+)
