@@ -58,6 +58,7 @@ type Message struct {
 // it. It says nothing about whether a person has read it.
 type Receipt struct {
 	Refused bool
+	Again   bool   // for a reason on the other side: the message may be sent again
 	Code    string // the foreign system's code of the reason
 	Text    string // for people
 }

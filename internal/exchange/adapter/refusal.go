@@ -179,11 +179,14 @@ func (a *Adapter) Acknowledge(m *Message, r Reply) (*Encoded, *convert.Fault) {
 // Refuse tells the system's machine why a message is not taken. Nil: it is a receipt
 // itself, or nobody knows whose it is.
 func (a *Adapter) Refuse(m *Message, why *Refusal, r Reply) (*Encoded, *convert.Fault) {
-	code := string(why.Reason)
-	if a.Code != nil {
-		code = a.Code(why.Reason)
+	return a.answer(m, r, Receipt{Refused: true, Again: why.Reason == Temporary, Code: a.codeOf(why.Reason), Text: why.Detail})
+}
+
+func (a *Adapter) codeOf(r Reason) string {
+	if a.Code == nil {
+		return string(r)
 	}
-	return a.answer(m, r, Receipt{Refused: true, Code: code, Text: why.Detail})
+	return a.Code(r)
 }
 
 func (a *Adapter) answer(m *Message, r Reply, receipt Receipt) (*Encoded, *convert.Fault) {

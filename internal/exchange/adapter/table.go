@@ -60,6 +60,7 @@ func (a *Adapter) headOf(c *convert.Message) *Message {
 	m.Revision, _ = strconv.Atoi(i.Revision.Text)
 	if m.Kind == convert.KindReceipt || m.Kind == convert.KindRefusal {
 		m.Receipt = Receipt{Refused: m.Kind == convert.KindRefusal, Code: i.Receipt.Reason.Text, Text: i.Receipt.Note.Text}
+		m.Receipt.Again = m.Receipt.Refused && m.Receipt.Code == a.codeOf(Temporary)
 		m.Kind = convert.KindReceipt
 	}
 	return m

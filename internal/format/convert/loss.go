@@ -264,6 +264,9 @@ func (r *result) child(n *tree.Node, name, key string, array bool) *tree.Node {
 	}
 	n.Kind = tree.Object
 	k := &tree.Node{Name: name, Space: n.Space, Kind: tree.Object}
+	if strings.HasPrefix(name, tree.AttributeMark) {
+		k.Space = ""
+	}
 	holder := n
 	if array {
 		list := plain(key)

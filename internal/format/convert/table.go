@@ -16,6 +16,8 @@ import (
 type Table struct {
 	System string // its name in origins and labels, in lower case
 	Syntax tree.Syntax
+	// Charsets are the character sets the format permits, in lower case; nil: any known.
+	Charsets []string
 	// Root and Space are the element around a message of XML.
 	Root, Space string
 	// Bodies are the parts of a message of which one stands, by the Kind they mean; nil:
@@ -170,6 +172,9 @@ func (t *Table) Read(message []byte) (*Message, *Fault) {
 	}
 	if d.Syntax != t.Syntax || t.Syntax == tree.XML && (d.Root.Name != t.Root || d.Root.Space != t.Space) {
 		return nil, refuse(d.Root.Line, "not_system", map[string]any{"system": t.System})
+	}
+	if t.Charsets != nil && !slices.Contains(t.Charsets, d.Charset) {
+		return nil, &Fault{Line: 1, Rule: "charset", Key: "tree.fault.charset", Args: map[string]any{"line": 1, "charset": d.Charset}}
 	}
 	s, i := newSource(d, t.System), &incident.Incident{}
 	var kind Kind
