@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/url"
@@ -181,7 +182,10 @@ func (p *push) Receive(ctx context.Context, box Box, up func()) error {
 	if conf != nil {
 		l = tls.NewListener(l, conf)
 	}
-	srv := &http.Server{Handler: p.handler(box, up), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: time.Minute}
+	srv := &http.Server{
+		Handler: p.handler(box, up), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: time.Minute,
+		ErrorLog: log.New(io.Discard, "", 0), // whoever knocks without a certificate fills no log
+	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	select {
