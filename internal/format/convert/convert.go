@@ -126,9 +126,9 @@ func (s *source) outside(d *tree.Document, inner *tree.Node) {
 	s.leaves = append(around, s.leaves...)
 }
 
-func write(s *source, i *incident.Incident, to Format) *result {
+func write(s *source, i *incident.Incident, to Format, o Options) *result {
 	if to == EDXLXML || to == EDXLJSON {
-		return toEDXL(s, i, to)
+		return toEDXL(s, i, to, o.Wrapped)
 	}
 	return toEMSI(s, i, to)
 }

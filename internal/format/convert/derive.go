@@ -266,6 +266,10 @@ func (s *source) remarks(r *result) []remark {
 			continue
 		}
 		if s.before != nil {
+			if strings.HasPrefix(l.key, outsideMark) {
+				r.why[l.path] = Transport
+				continue
+			}
 			if b := s.before.byKey[l.key]; b != nil && b.node.Text == l.node.Text {
 				r.why[l.path] = Unchanged
 				continue
@@ -334,7 +338,7 @@ func (s *source) gone() (lines []string) {
 		return nil
 	}
 	for _, l := range s.before.leaves {
-		if !s.has(l.key) && l.node.Leaf() && strings.TrimSpace(l.node.Text) != "" {
+		if !s.has(l.key) && !strings.HasPrefix(l.key, outsideMark) && l.node.Leaf() && strings.TrimSpace(l.node.Text) != "" {
 			label, name := s.before.label(l)
 			lines = append(lines, label+": "+name+" "+inLine(l.node.Text)+" → –")
 		}

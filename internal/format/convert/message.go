@@ -104,6 +104,9 @@ func (s *source) kind(i *incident.Incident) Kind {
 type Options struct {
 	// Payload writes of UCRI 2 the app message alone, without its envelope.
 	Payload bool
+	// Wrapped puts a message of EMSI in an envelope into an element named message, as the
+	// French national hub wants it.
+	Wrapped bool
 	// As is which app message of UCRI 2 another format becomes: an incident's
 	// acknowledgement (KindAnswer), its completion (KindCompletion, KindCancel), lines
 	// (KindText, KindUpdate), else the incident itself.
@@ -121,7 +124,7 @@ func (m *Message) Write(to Format, o Options) (*Result, *Fault) {
 	}
 	i := m.Incident.Clone()
 	if to != UCRI2 {
-		return m.result(write(s, i, to), to), nil
+		return m.result(write(s, i, to, o), to), nil
 	}
 	if o.Before != nil && o.As == KindUpdate {
 		changed := *s

@@ -26,7 +26,7 @@ func toEMSI(s *source, i *incident.Incident, to Format) *result {
 func (r *result) emsi(s *source, i *incident.Incident, key string) {
 	var lines []addressLine
 	if s.system == systemUCRI {
-		i.Message.Type = typeOf(s, i)
+		i.Message.Type = s.typeOf(i)
 		lines = forEMSI(i)
 	}
 	s.fillEMSI(i)
@@ -274,14 +274,18 @@ func (s *source) fillEMSI(i *incident.Incident) {
 	}
 }
 
-// typeOf is what a message of UCRI 2 is among those of EMSI.
-func typeOf(s *source, i *incident.Incident) incident.Value {
+// typeOf is what a message is among those of EMSI: what it says itself, or whoever
+// sends it on; of UCRI 2, what its app message is there.
+func (s *source) typeOf(i *incident.Incident) incident.Value {
+	if i.Message.Type.Is() || s.system != systemUCRI {
+		return i.Message.Type
+	}
 	kind := "UPDATE" // of an incident that was told before
 	switch s.schema.SchemaID {
 	case msgIncident:
 		kind = "ALERT"
 	case msgAcknowledgement:
-		if kind = "ACK"; i.Receipt.Status.Text == "rejected" {
+		if kind = "ACK"; i.Receipt.Status.Text == rejected {
 			kind = "ERROR"
 		}
 	}
@@ -291,9 +295,9 @@ func typeOf(s *source, i *incident.Incident) incident.Value {
 // statusOf is the state of an incident that is over; nothing of one that is not.
 func statusOf(r incident.Receipt) incident.Value {
 	switch r.Status.Text {
-	case "completed_sucessfully": // the specification's spelling
+	case completed:
 		return derived("COM", nil)
-	case "aborted":
+	case aborted:
 		return derived("STOP", nil)
 	}
 	return incident.Value{}
