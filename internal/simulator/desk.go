@@ -331,6 +331,9 @@ func (d *Desk) judge(h *Heard) {
 	if h.Mode != d.mode {
 		wrong(OtherMode, fmt.Sprintf("%s here", d.mode))
 	}
+	if !h.Declared.IsZero() && h.Declared.Before(h.Began) || !h.Expires.IsZero() && !h.Expires.After(h.Sent) {
+		wrong(Impossible, "reported before it began, or valid until before it was sent")
+	}
 	if !h.Expires.IsZero() && h.At.After(h.Expires.Add(tolerance)) {
 		wrong(Expired, "")
 	}

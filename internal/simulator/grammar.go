@@ -80,7 +80,7 @@ type Check func(Node) (Reason, string)
 type Rule struct {
 	Name     string
 	Min, Max int
-	Is       Check  // of a value
+	Is       Check  // of a value; nil without Parts: anything may stand there
 	Parts    []Rule // of a group
 }
 
@@ -165,11 +165,11 @@ func (g *Grammar) value(n Node, at string, r Rule) {
 		}
 		return
 	}
-	if len(n.Kids) > 0 || len(n.Attributes) > 0 {
-		g.wrong(Structure, at, "has parts")
+	if r.Is == nil { // anything
 		return
 	}
-	if r.Is == nil {
+	if len(n.Kids) > 0 || len(n.Attributes) > 0 {
+		g.wrong(Structure, at, "has parts")
 		return
 	}
 	if reason, text := r.Is(n); text != "" {

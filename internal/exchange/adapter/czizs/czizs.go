@@ -82,7 +82,9 @@ func event(b *convert.Cells, i *incident.Incident) {
 		b.Texts("Objekt Patro Mistnost", &l.Object.Name, &l.Floor, &l.Room)
 		b.Short("UpresneniMista", &l.Note, 500)
 	})
-	convert.Each(b, "Volajici", &i.Callers, func(b *convert.Cells, p *incident.Person) { b.Texts("Prijmeni Jmeno Telefon PoznamkaVolajiciho", &p.Family, &p.Given, &p.Phone, &p.Note) })
+	convert.Each(b, "Volajici", &i.Callers, func(b *convert.Cells, p *incident.Person) {
+		b.Texts("Prijmeni Jmeno Telefon PoznamkaVolajiciho", &p.Family, &p.Given, &p.Phone, &p.Note)
+	})
 	c := convert.Nth(&i.Casualties, 0, 1)
 	b.Texts("Postizeni/Cervena Postizeni/Zluta Postizeni/Zelena Postizeni/Mrtvi Postizeni/Nezvestni", &c.Red, &c.Yellow, &c.Green, &c.Dead, &c.Missing)
 	b.Text("Evakuovano", &convert.Nth(&i.Evacuated, 0, 1).Evacuated)

@@ -70,8 +70,7 @@ func body(b *convert.Cells, i *incident.Incident) {
 }
 
 func event(b *convert.Cells, i *incident.Incident) {
-	b.Texts("idZdarzenia numer powstanie przyjecie", &i.ID, &i.Own, &i.Began, &i.Declared)
-	b.Texts("rodzaj podrodzaj", convert.Nth(&i.Types, 0, 2), convert.Nth(&i.Types, 1, 2))
+	b.Texts("idZdarzenia numer powstanie przyjecie rodzaj podrodzaj", &i.ID, &i.Own, &i.Began, &i.Declared, convert.Nth(&i.Types, 0, 2), convert.Nth(&i.Types, 1, 2))
 	b.Short("nazwa", &i.What, 250)
 	b.Short("opis", &i.Remark, 4000)
 	b.Flag("sygnaly", &i.BlueLights)
@@ -82,7 +81,9 @@ func event(b *convert.Cells, i *incident.Incident) {
 		b.Texts("obiekt pietro lokal", &l.Object.Name, &l.Floor, &l.Room)
 		b.Short("dojazd", &l.Note, 500)
 	})
-	convert.Each(b, "zglaszajacy", &i.Callers, func(b *convert.Cells, p *incident.Person) { b.Texts("nazwisko imie telefon uwaga", &p.Family, &p.Given, &p.Phone, &p.Note) })
+	convert.Each(b, "zglaszajacy", &i.Callers, func(b *convert.Cells, p *incident.Person) {
+		b.Texts("nazwisko imie telefon uwaga", &p.Family, &p.Given, &p.Phone, &p.Note)
+	})
 	c := convert.Nth(&i.Casualties, 0, 1)
 	b.Numbers("poszkodowani/czerwoni poszkodowani/zolci poszkodowani/zieloni poszkodowani/czarni poszkodowani/zaginieni", &c.Red, &c.Yellow, &c.Green, &c.Dead, &c.Missing)
 	b.Number("ewakuowani", &convert.Nth(&i.Evacuated, 0, 1).Evacuated)
