@@ -69,6 +69,8 @@ func Because(f *convert.Fault) *Refusal {
 		r.Reason = TooLarge
 	case "code":
 		r.Reason = BadCode
+	case "lacking":
+		r.Reason = Conversion
 	case "no_kind", "no_word", "no_incident", "no_event":
 		r.Reason = Kind
 	case "unknown", "not_system", "other_format", "cap", "no_content", "two_messages":

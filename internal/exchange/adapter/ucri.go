@@ -3,6 +3,7 @@ package adapter
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/incident"
@@ -47,8 +48,11 @@ type Post struct {
 // Posts makes of a message what is to be sent in UCRI 2, in its order; nothing of a
 // receipt. A person's answer that says more than yes or no is followed by lines.
 func (m *Message) Posts(to Addressed) ([]Post, *Refusal) {
-	if m.Kind == convert.KindReceipt {
+	switch m.Kind {
+	case convert.KindReceipt:
 		return nil, nil
+	case convert.KindUnits:
+		return nil, refuse(Kind, "units are asked for in UCRI 2 by resource_request, which has catalogues of its own")
 	}
 	first, f := m.post(to, m.Kind, m.ID)
 	if f != nil {
@@ -90,6 +94,9 @@ func (m *Message) post(to Addressed, as convert.Kind, id string) (*Post, *conver
 			stands = &i.Main
 		}
 		i.ID = convert.Derived(to.Shared, stands)
+	}
+	if _, said := convert.Moment(i.Message.Expires); !said && !m.Expires.IsZero() {
+		i.Message.Expires = convert.Derived(m.Expires.Format(time.RFC3339), &i.Message.Expires)
 	}
 	o := convert.Options{As: as}
 	if to.Before != nil {

@@ -73,7 +73,9 @@ func Read(message []byte, from Format) (*Message, *Fault) {
 // Derived.
 func New(k Kind) *Message {
 	d := &tree.Document{Syntax: tree.JSON, Root: &tree.Node{Kind: tree.Object, Line: 1}}
-	return &Message{Kind: k, Incident: &incident.Incident{}, source: emptySource(d, "")}
+	s := emptySource(d, "")
+	s.real = isActual
+	return &Message{Kind: k, Incident: &incident.Incident{}, source: s}
 }
 
 // kind is what a message of UCRI 2 or EMSI is for; "" of one that is about no

@@ -286,7 +286,11 @@ func (t *Table) mend(r *result) *Fault {
 		// What is missing is no value that could be taken out.
 		return slices.DeleteFunc(check(), func(d shape.Deviation) bool { return d.Rule == "missing" })
 	})
-	return firstError(check())
+	if f := firstError(check()); f != nil {
+		name, _ := f.Args["name"].(string)
+		return refuse(1, "lacking", map[string]any{"system": t.System, "name": name})
+	}
+	return nil
 }
 
 // encode puts the codes of the format in the place of what they mean, and shortens

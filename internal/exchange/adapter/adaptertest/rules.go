@@ -92,7 +92,7 @@ func reads(t T, s *suite) {
 // apps are the messages of UCRI 2 for the kinds.
 var apps = map[convert.Kind]string{
 	convert.KindIncident: "incident", convert.KindAnswer: "acknowledgement", convert.KindCompletion: "completion", convert.KindCancel: "completion",
-	convert.KindText: "notification", convert.KindUpdate: "notification", convert.KindUnits: "incident",
+	convert.KindText: "notification", convert.KindUpdate: "notification",
 }
 
 // handsOn: each becomes a message of UCRI 2 that a node takes.

@@ -69,6 +69,9 @@ func decode(message []byte) (*adapter.Message, *convert.Fault) {
 	if e == nil { // enough of it to tell its sender
 		m := &adapter.Message{ID: d.Root.Get("distributionID").Value(), Sender: d.Root.Get("senderID").Value()}
 		m.Receiver = d.Root.Get("descriptor").Get("explicitAddress").Get("explicitAddressValue").Value()
+		if k := edxl.Kind(d.Root.Get("distributionKind").Value()); k == edxl.Ack || k == edxl.Error {
+			m.Kind = convert.KindReceipt // nobody answers those, or it would never end
+		}
 		return m, because(found[0])
 	}
 	m := &adapter.Message{ID: e.ID, Sender: e.Sender}
@@ -220,4 +223,3 @@ func written(m *adapter.Message, id string, syntax tree.Syntax) []byte {
 	number, _ := strconv.Atoi(m.Receipt.Code) // by code: it is one
 	return edxl.Write(edxl.NewError(of, r, edxl.Failure{Code: number, Cause: m.Receipt.Text}))
 }
-
