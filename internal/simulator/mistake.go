@@ -10,21 +10,21 @@ import (
 // Mistake is a way to go wrong on demand, and what a receiver has to say to it.
 type Mistake struct {
 	Name string
-	// Reasons are those a receiver may give: the ways of some are cut off by others.
-	// None: the message is right and says nothing new.
+	// Reasons are those a receiver may give: not all systems have a code for each. None:
+	// the message is right and says nothing new.
 	Reasons []Reason
 }
 
 // Mistakes are all that Send makes.
 var Mistakes = []Mistake{
 	{"truncated", []Reason{Unreadable}},
-	{"oversized", []Reason{TooBig}},
+	{"oversized", []Reason{TooBig, Unreadable}},
 	{"encoding", []Reason{Encoding, Unreadable}},
 	{"doctype", []Reason{Unreadable}},
 	{"missing", []Reason{Structure}},
 	{"nowhere", []Reason{Structure}},
 	{"unknown-code", []Reason{UnknownCode, Structure}},
-	{"impossible", []Reason{Impossible}},
+	{"impossible", []Reason{Impossible, Structure}},
 	{"expired", []Reason{Expired}},
 	{"wrong-receiver", []Reason{WrongAddress}},
 	{"unknown-event", []Reason{UnknownEvent}},
@@ -72,6 +72,7 @@ func mistakenly(name string, s Say) (made, error) {
 		m.say.Declared, m.say.Began = s.Sent.Add(-time.Hour), s.Sent.Add(-time.Minute)
 	case "expired":
 		m.say.Sent, m.say.Expires = s.Sent.Add(-2*time.Hour), s.Sent.Add(-time.Hour)
+		m.say.Began, m.say.Declared = time.Time{}, time.Time{}
 	case "wrong-receiver":
 		m.say.To = "nobody.here"
 	case "unknown-event":

@@ -11,7 +11,6 @@ import (
 	"encoding/xml"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -52,7 +51,7 @@ var (
 
 	reference = []simulator.Rule{one("distributionID", text)}
 	failure   = []simulator.Rule{
-		one("errorCode", nil, one("statusCode", nil), one("statusString", text)), one("errorCause", text), simulator.Maybe("sourceMessage", nil), one("referencedDistributionID", text),
+		one("errorCode", nil, one("statusCode", nil), one("statusString", text)), one("errorCause", text), simulator.Maybe("sourceMessage", nil), one("referencedDistributionID", nil), // empty: of what nobody could read
 	}
 	status = simulator.Among("COM", "IPR", "NST", "STOP")
 	events = []simulator.Rule{
@@ -80,8 +79,14 @@ var codes = map[simulator.Reason]struct {
 	simulator.Unreadable: {300, "UNRECOGNIZED_MESSAGE_FORMAT"}, simulator.Encoding: {300, "UNRECOGNIZED_MESSAGE_FORMAT"}, simulator.TooBig: {300, "UNRECOGNIZED_MESSAGE_FORMAT"},
 	simulator.Structure: {301, "INVALID_MESSAGE"}, simulator.UnknownCode: {301, "INVALID_MESSAGE"}, simulator.Impossible: {301, "INVALID_MESSAGE"},
 	simulator.OtherVersion: {301, "INVALID_MESSAGE"}, simulator.UnknownEvent: {702, "WRONG_SEQUENCE"}, simulator.RepeatedID: {701, "CASE_ALREADY_EXISTS"},
-	simulator.Expired: {400, "EXPIRED_MESSAGE_BEFORE_ROUTING"}, simulator.WrongAddress: {501, "UNROUTABLE_MESSAGE"}, simulator.OtherMode: {700, "CLIENT_ERROR"},
-	simulator.Busy: {700, "CLIENT_ERROR"},
+	simulator.Expired: {400, "EXPIRED_MESSAGE_BEFORE_ROUTING"}, simulator.WrongAddress: {501, "UNROUTABLE_MESSAGE"}, simulator.OtherMode: {703, "CLIENT_ERROR_703"},
+	simulator.Busy: {704, "CLIENT_ERROR_704"},
+}
+
+// reasons are what the numbers mean; several have one.
+var reasons = map[int]simulator.Reason{
+	300: simulator.Unreadable, 301: simulator.Structure, 400: simulator.Expired, 501: simulator.WrongAddress, 600: simulator.Structure,
+	700: simulator.Busy, 701: simulator.RepeatedID, 702: simulator.UnknownEvent, 703: simulator.OtherMode, 704: simulator.Busy,
 }
 
 // Hear implements simulator.Profile.
@@ -137,12 +142,7 @@ func inside(h *simulator.Heard, g *simulator.Grammar, m *simulator.Node, kind st
 		h.Kind, name, rules = simulator.Failure, "error", failure
 		h.About = local(m.Get("error", "referencedDistributionID").String())
 		h.Text = m.Get("error", "errorCause").String()
-		h.Reason = simulator.Structure // several reasons have one number
-		for reason, c := range codes {
-			if strconv.Itoa(c.number) == m.Get("error", "errorCode", "statusCode").String() && c.number > 301 {
-				h.Reason = reason
-			}
-		}
+		h.Reason = reasons[m.Get("error", "errorCode", "statusCode").Int()]
 	default:
 		tell(h, m.Get("emsi"))
 	}
