@@ -1,0 +1,81 @@
+package czizs
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"trojmezi/internal/exchange/adapter"
+	"trojmezi/internal/format/convert"
+	"trojmezi/internal/simulator/czizs"
+)
+
+const schema = "../../../../docs/profiles/cz-izs.xsd"
+
+// fixtures are the messages of testdata by their names, and what the adapter makes of
+// each again.
+func fixtures(t *testing.T) map[string][]byte {
+	t.Helper()
+	names, err := filepath.Glob("testdata/*.xml")
+	if err != nil || len(names) < 20 {
+		t.Fatalf("%d fixtures: %v", len(names), err)
+	}
+	all := map[string][]byte{}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name] = text
+		m, fault := New().Decode(text)
+		if fault != nil {
+			t.Fatalf("%s: %v", name, fault)
+		}
+		e, fault := New().Encode(m)
+		if fault != nil {
+			t.Fatalf("%s: %v", name, fault)
+		}
+		all[name+" again"] = e.Bytes
+	}
+	return all
+}
+
+// The document's schema and the simulator, each written by itself, take them too.
+func TestProfile(t *testing.T) {
+	all := fixtures(t)
+	for name, text := range all {
+		if h := (czizs.Profile{}).Hear(text); len(h.Faults) > 0 {
+			t.Errorf("%s: %v\n%s", name, h.Faults, text)
+		}
+	}
+	tool, err := exec.LookPath("xmllint")
+	if err != nil {
+		t.Skip("xmllint (package libxml2-utils) is not installed")
+	}
+	dir := t.TempDir()
+	for name, text := range all {
+		file := filepath.Join(dir, strings.ReplaceAll(filepath.Base(name), " ", "-"))
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(tool, "--noout", "--nonet", "--schema", schema, file).CombinedOutput(); err != nil {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+}
+
+// Every reason has a code of the document.
+func TestReasons(t *testing.T) {
+	for _, r := range adapter.Reasons {
+		if New().Code(r) == "" {
+			t.Errorf("no code for %s", r)
+		}
+	}
+	for _, k := range convert.Kinds {
+		if codes["telo"].Word(string(k)) == "" {
+			t.Errorf("no message for %s", k)
+		}
+	}
+}
