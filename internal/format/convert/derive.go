@@ -145,10 +145,10 @@ var scenes = map[string]bool{"": true, "GEN": true, "GEN/EVENT": true, "GEN/LOCA
 // its other areas, and where its tasks are only if the event says nothing at all.
 func placed(i *incident.Incident) *incident.Location {
 	scene, areas := []*incident.Location{&i.Location}, []*incident.Location{}
-	said := false
+	atPoint := false
 	for n := range i.Areas {
 		a := &i.Areas[n]
-		said = said || len(a.Location.Points) > 0
+		atPoint = atPoint || len(a.Location.Points) > 0
 		if kind, _ := emsi.Known(emsi.AreaTypeList, a.Type.Text); scenes[kind] {
 			scene = append(scene, &a.Location)
 		} else {
@@ -157,7 +157,7 @@ func placed(i *incident.Incident) *incident.Location {
 	}
 	var tasks []*incident.Location
 	for n := range i.Tasks {
-		if !said {
+		if !atPoint {
 			tasks = append(tasks, &i.Tasks[n].Location)
 		}
 	}
@@ -167,7 +167,7 @@ func placed(i *incident.Incident) *incident.Location {
 			if _, ok := pointOf(l); ok {
 				return l
 			}
-			if words == nil && (len(l.Lines) > 0 || l.Name.Is() || l.Address.Street.Is()) {
+			if words == nil && said(l) {
 				words = l
 			}
 		}
@@ -176,6 +176,11 @@ func placed(i *incident.Incident) *incident.Location {
 		}
 	}
 	return nil
+}
+
+// said reports whether a location says in words where it is.
+func said(l *incident.Location) bool {
+	return len(l.Lines) > 0 || l.Name.Is() || l.Note.Is() || l.Address != (incident.Address{}) || l.Object != (incident.Place{}) || l.Superior != (incident.Place{})
 }
 
 // worldSystems are the names of WGS 84 in degrees, and of what differs from it by less

@@ -200,7 +200,14 @@ func toEDXL(s *source, i *incident.Incident, to Format, wrapped bool) *result {
 	if m.Envelope.Sender.Is() {
 		r.moved(&m.Envelope.Sender, at, Rewritten)
 	}
-	r.put("dateTimeSent", t.Format(emsiTime), tree.String)
+	when := r.put("dateTimeSent", t.Format(emsiTime), tree.String)
+	if own, ok := moment(m.Sent); ok {
+		reason := Rewritten
+		if own.Nanosecond() != 0 {
+			reason = Partly
+		}
+		r.moved(&m.Sent, when, reason)
+	}
 	r.moved(&end, r.put("dateTimeExpires", end.Text, tree.String), Rewritten)
 	r.put("distributionStatus", status, tree.String)
 	stated := derived(kind, nil)

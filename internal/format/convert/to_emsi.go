@@ -296,9 +296,9 @@ func (s *source) typeOf(i *incident.Incident) incident.Value {
 func statusOf(r incident.Receipt) incident.Value {
 	switch r.Status.Text {
 	case completed:
-		return derived("COM", nil)
+		return derived("COM", &r.Status)
 	case aborted:
-		return derived("STOP", nil)
+		return derived("STOP", &r.Status)
 	}
 	return incident.Value{}
 }

@@ -134,7 +134,10 @@ func (r *result) envelope(i *incident.Incident, schema ucri.Message) {
 		receiver = oidOf(m.Receivers[0].Address)
 	}
 	r.write([]cell{{"messageId", &id, tree.String}, {"sentDate", &sent, tree.String}, {"source", &sender, tree.String}, {"destinations", &receiver, tree.String}})
-	r.put("timeout", strconv.Itoa(r.timeout(m, sent)), tree.Number)
+	life := r.put("timeout", strconv.Itoa(r.timeout(m, sent)), tree.Number)
+	if _, ok := moment(m.Expires); ok {
+		r.moved(&m.Expires, life, Rewritten)
+	}
 	r.put("ack", string(ucri.DefaultAck), tree.String)
 	for _, p := range [][2]string{{"appId", schema.AppID}, {"appVersion", schema.AppVersion}, {"schemaId", schema.SchemaID}, {"contentType", ucri.ContentJSON}} {
 		r.put("payload/"+p[0], p[1], tree.String)

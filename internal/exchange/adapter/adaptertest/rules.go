@@ -122,6 +122,11 @@ func handsOn(t T, s *suite) {
 			if data["sharedIncidentId"] != f.m.Content.Shared() {
 				t.Errorf("%s: incident %v, not %s", f.name, data["sharedIncidentId"], f.m.Content.Shared())
 			}
+			if place := f.m.Content.Incident.Location.Address.City; place.Is() && f.m.Kind == convert.KindIncident && n == 0 {
+				if l, _ := data["missionLocation"].(map[string]any); !strings.Contains(fmt.Sprint(l["address"]), place.Text) {
+					t.Errorf("%s: %s is not the place of %v", f.name, place.Text, l)
+				}
+			}
 			want := map[convert.Kind]string{convert.KindCancel: "aborted"}[f.m.Kind]
 			if got := data["status"]; n == 0 && want != "" && got != want {
 				t.Errorf("%s: status %v, not %s", f.name, got, want)

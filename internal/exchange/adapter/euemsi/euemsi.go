@@ -137,9 +137,6 @@ func content(m *adapter.Message, c *convert.Message) *adapter.Message {
 	return m
 }
 
-// types are the message types of EMSI for the kinds; of an answer it depends.
-var types = map[convert.Kind]string{convert.KindIncident: "ALERT", convert.KindCancel: "CANCEL"}
-
 func encode(m *adapter.Message, syntax tree.Syntax) (*adapter.Encoded, *convert.Fault) {
 	out := &adapter.Encoded{ID: prefixed(m.Sender, m.ID), Expires: m.Expires}
 	if m.Kind == convert.KindReceipt {
@@ -159,23 +156,9 @@ func encode(m *adapter.Message, syntax tree.Syntax) (*adapter.Encoded, *convert.
 	if m.Number != "" {
 		i.ID = convert.Derived(m.Number, &i.ID)
 	}
-	kind := types[m.Kind]
-	switch {
-	case m.Kind == convert.KindAnswer:
-		kind = "ACK"
-		if i.Receipt.Status.Text != "accepted" {
-			kind = "ERROR"
-		}
-		h.Envelope.Kind = convert.Derived(string(edxl.Update), nil)
-	case kind == "":
-		kind = "UPDATE"
-	}
-	h.Type = convert.Derived(kind, nil)
+	speak(m.Kind, i)
 	if m.Answers != "" {
 		h.Links = append([]incident.Link{{ID: convert.Derived(strings.TrimPrefix(m.Answers, m.Receiver+"_"), nil), Role: convert.Derived("ADDSTO", nil)}}, h.Links...)
-	}
-	if m.Kind == convert.KindText && len(i.Notes) > 0 && !i.Remark.Is() {
-		i.Remark = convert.Derived(i.Notes[0].Text.Text, &i.Notes[0].Text)
 	}
 	if !m.Expires.IsZero() {
 		h.Expires = convert.Derived(m.Expires.Format(time.RFC3339), &h.Expires)
@@ -190,6 +173,38 @@ func encode(m *adapter.Message, syntax tree.Syntax) (*adapter.Encoded, *convert.
 	}
 	out.Bytes, out.Loss = r.Bytes, r.Loss
 	return out, nil
+}
+
+// speak says in EMSI what a message of UCRI 2 is for, and its words as the event's free
+// text.
+func speak(k convert.Kind, i *incident.Incident) {
+	h, r := &i.Message, &i.Receipt
+	kind, by, words := "UPDATE", (*incident.Value)(nil), &i.Remark
+	switch k {
+	case convert.KindIncident:
+		kind = "ALERT"
+	case convert.KindCancel:
+		kind, by, words = "CANCEL", &r.Status, &r.Note
+	case convert.KindCompletion:
+		words = &r.Note
+	case convert.KindText:
+		if len(i.Notes) > 0 {
+			words = &i.Notes[0].Text
+		}
+	case convert.KindAnswer:
+		kind, by, words = "ACK", &r.Status, &r.Reason
+		if r.Status.Text != "accepted" {
+			kind = "ERROR"
+		}
+		h.Envelope.Kind = convert.Derived(string(edxl.Update), nil)
+	}
+	h.Type = convert.Derived(kind, by)
+	if words.Is() && !i.Remark.Is() {
+		i.Remark = convert.Derived(words.Text, words)
+	}
+	if r.At.Is() && !h.Created.Is() {
+		h.Created = convert.Derived(r.At.Text, &r.At)
+	}
 }
 
 // written is an acknowledgement or an error report, in the form of what it answers.
