@@ -294,10 +294,19 @@ var edgeRules = []edgeRule{
 		good: []edge{{"internal/exchange/ucrmclient/client.go", "trojmezi/internal/format/ucri"}},
 	},
 	{
+		name:   "the product does without simulators",
+		reason: "they play the other side for whoever tries a connection: the demo, the command line and tests; nothing that runs in service may lean on them",
+		broken: func(e edge) bool {
+			return in(e.to, "internal/simulator") && !e.test() && !in(e.file, "internal/simulator", "internal/cli", "internal/demo")
+		},
+		bad:  []edge{{"internal/exchange/gateway/service.go", "trojmezi/internal/simulator/czizs"}, {"internal/app/app.go", "trojmezi/internal/simulator"}},
+		good: []edge{{"internal/cli/simulate.go", "trojmezi/internal/simulator/plswd"}, {"internal/exchange/adapter/all/foreign_test.go", "trojmezi/internal/simulator/czizs"}},
+	},
+	{
 		name:   "demo and load generator use the public APIs",
 		reason: "what they show must be possible for anybody with an account: the wire format, the client and the kernel's leaves, never a module's code or database",
 		broken: func(e edge) bool {
-			return in(e.file, "internal/demo", "internal/bench") && e.own() && !in(e.to, "internal/format/ucri", "internal/exchange/ucrmclient",
+			return in(e.file, "internal/demo", "internal/bench") && e.own() && !in(e.to, "internal/format/ucri", "internal/exchange/ucrmclient", "internal/simulator",
 				"internal/kernel/clock", "internal/kernel/problem", "internal/kernel/i18n", "internal/demo", "internal/bench")
 		},
 		bad:  []edge{{"internal/demo/demo.go", "trojmezi/internal/exchange"}, {"internal/bench/load.go", "trojmezi/internal/kernel/store"}, {"internal/demo/demo.go", "trojmezi/internal/app"}},
@@ -308,7 +317,7 @@ var edgeRules = []edgeRule{
 		reason: "a reference model or simulator that shares code with what it checks shares its errors",
 		broken: func(e edge) bool {
 			if in(e.file, "internal/simulator") { // is written against the profile documents
-				return e.own() && !in(e.to, "internal/simulator")
+				return !std(e.to) && !in(e.to, "internal/simulator")
 			}
 			return in(e.file, "test/conformance") && in(e.to, "internal") && e.own() &&
 				!in(e.to, "internal/kernel/store/storetest") // makes the empty databases of the nodes, looks into none

@@ -141,14 +141,27 @@ func impossible(m *Message) string {
 			return "a task ends before it starts"
 		}
 	}
-	for _, p := range i.Location.Points {
-		lat, err := strconv.ParseFloat(p.Lat.Text, 64)
-		lon, err2 := strconv.ParseFloat(p.Lon.Text, 64)
-		if err == nil && err2 == nil && (math.Abs(lat) > 90 || math.Abs(lon) > 180) {
-			return "a place that is none on Earth"
+	places := []incident.Location{i.Location, i.Pickup, i.Target}
+	for _, a := range i.Areas {
+		places = append(places, a.Location)
+	}
+	for _, t := range i.Tasks {
+		places = append(places, t.Location)
+	}
+	for _, l := range places {
+		for _, p := range l.Points {
+			if convert.World(l.System) && (beyond(p.Lat, 90) || beyond(p.Lon, 180)) {
+				return "a place that is none on Earth"
+			}
 		}
 	}
 	return ""
+}
+
+// beyond reports whether a value is a number of more degrees than there are.
+func beyond(v incident.Value, most float64) bool {
+	n, err := strconv.ParseFloat(strings.TrimSpace(v.Text), 64)
+	return err == nil && !(math.Abs(n) <= most)
 }
 
 func ours(own []string, address string) bool {

@@ -190,6 +190,9 @@ var worldSystems = map[string]bool{
 	"4258": true, "EPSG4258": true, "URNOGCDEFCRSEPSG4258": true, "ETRS89": true,
 }
 
+// World reports whether a system of coordinates is degrees of latitude and longitude.
+func World(system incident.Value) bool { return worldSystems[letters(system.Text)] }
+
 // letters are those of a text, with its digits.
 func letters(text string) string {
 	return strings.Map(func(c rune) rune {
@@ -203,7 +206,7 @@ func letters(text string) string {
 // pointOf is the point of a location: its one, or the middle of several, which is
 // derived. Without a point on Earth, or in another system of coordinates, it is false.
 func pointOf(l *incident.Location) (incident.Point, bool) {
-	if !worldSystems[letters(l.System.Text)] {
+	if !World(l.System) {
 		return incident.Point{}, false
 	}
 	var points []incident.Point
