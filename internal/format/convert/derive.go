@@ -364,7 +364,7 @@ func (r *result) noted(m remark, n *tree.Node) {
 	for _, l := range m.leaves {
 		r.into[l.path], r.why[l.path] = n, NoField
 		switch {
-		case !strings.Contains(n.Text, inLine(l.node.Text)): // cut, or with characters that cannot be written
+		case r.cut(l.node.Text):
 			r.why[l.path] = Partly
 		case inLine(l.node.Text) != l.node.Text:
 			r.why[l.path] = Rewritten

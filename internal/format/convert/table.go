@@ -374,11 +374,21 @@ func (b *Cells) remarks(s *source, r *result, i *incident.Incident) {
 			}
 			r.write(line.list.cells)
 			for _, c := range line.list.cells {
-				if c.v == &note.Text {
-					r.noted(part, r.at[c.key])
+				if n := r.at[c.key]; c.v == &note.Text && n != nil {
+					r.noted(part, n)
+					r.shortened(part, n)
 				}
 			}
 			n++
+		}
+	}
+}
+
+// shortened says of the values of a remark of which a node holds the beginning only.
+func (r *result) shortened(m remark, n *tree.Node) {
+	for _, l := range m.leaves {
+		if !strings.Contains(n.Text, inLine(l.node.Text)) {
+			r.why[l.path] = Partly
 		}
 	}
 }
