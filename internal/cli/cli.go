@@ -46,6 +46,7 @@ type commands struct {
 	Geo      geoCmd      `cmd:"" help:"${cli_geo}"`
 	Convert  convertCmd  `cmd:"" help:"${cli_convert}"`
 	Validate validateCmd `cmd:"" help:"${cli_validate}"`
+	Simulate simulateCmd `cmd:"" help:"${cli_simulate}"`
 	Audit    auditCmd    `cmd:"" help:"${cli_audit}"`
 	DB       dbCmd       `cmd:"" name:"db" help:"${cli_db}"`
 	Job      jobCmd      `cmd:"" help:"${cli_job}"`

@@ -153,6 +153,7 @@ type Desk struct {
 	events    map[string]time.Time // when its last state from the peer was sent, by incident
 	came      map[string]Heard     // by ID
 	sent      map[string]Say       // by ID
+	said      []Say
 	heard     []Heard
 	changed   chan struct{}
 }
@@ -233,6 +234,7 @@ func (d *Desk) send(s Say, name string) (Say, error) {
 	}
 	letter := Letter{ID: made.say.ID, Bytes: made.spoil(d.profile.Write(made.say))}
 	d.sent[letter.ID] = made.say
+	d.said = append(d.said, made.say)
 	d.post(letter)
 	if made.again != nil { // under the same ID
 		d.post(Letter{ID: letter.ID, Bytes: d.profile.Write(*made.again)})
@@ -381,6 +383,13 @@ func (d *Desk) decision(h Heard, what Decision, words string) Say {
 // Decide answers an event that came, as the person at the desk.
 func (d *Desk) Decide(event Heard, what Decision, words string) (Say, error) {
 	return d.Send(d.decision(event, what, words), "")
+}
+
+// Said returns what the desk said, in its order, without what was sent again.
+func (d *Desk) Said() []Say {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]Say(nil), d.said...)
 }
 
 // Heard returns what came, in its order.

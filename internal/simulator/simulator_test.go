@@ -26,20 +26,10 @@ var profiles = map[string]simulator.Profile{
 	"euhub JSON": euhub.Profile{}, "euhub XML": euhub.Profile{XML: true},
 }
 
-// event is one that all profiles have codes for, by the name of their package.
+// event is one of a profile, with what is difficult to write.
 func event(profile string) simulator.Say {
-	s := simulator.Say{
-		Kind: simulator.Event, Number: "4711", What: "Požár haly – „sklad“", More: "Dva řádky & víc.\nŁąka <za> lasem.", Lat: 50.8563, Lon: 14.8331,
-		Town: "Hrádek nad Nisou", Street: "Žitavská", House: "123/4", Phone: "+420601000000", Injured: 2, Dead: 1,
-	}
-	switch strings.Fields(profile)[0] {
-	case "czizs":
-		s.Type, s.Detail = "3100", "3103"
-	case "plswd":
-		s.Type, s.Detail = "pozar", "obiekt_produkcyjny_magazynowy"
-	case "euhub":
-		s.Type, s.Number, s.Phone = "FIR/UKN", "", ""
-	}
+	s := map[string]func() simulator.Say{"czizs": czizs.Sample, "plswd": plswd.Sample, "euhub": euhub.Sample}[strings.Fields(profile)[0]]()
+	s.What, s.More, s.Injured, s.Dead = "Požár haly – „sklad“", "Dva řádky & víc.\nŁąka <za> lasem.", 2, 1
 	return s
 }
 

@@ -85,6 +85,15 @@ var codes = map[simulator.Reason]string{
 	simulator.WrongAddress: "E41", simulator.OtherMode: "E42", simulator.Busy: "E50",
 }
 
+// Sample is an event as a Czech centre would hand it over; its place and people are
+// invented.
+func Sample() simulator.Say {
+	return simulator.Say{
+		Kind: simulator.Event, Number: "LB-2026-004711", Type: "3200", Detail: "3214", What: "Dopravní nehoda dvou osobních vozidel, tři zranění",
+		More: "Jedno vozidlo na střeše v příkopu.", Lat: 50.8563, Lon: 14.8331, Town: "Hrádek nad Nisou", Street: "Žitavská", House: "123/4", Phone: "+420601000000", Injured: 1,
+	}
+}
+
 // Hear implements simulator.Profile.
 func (Profile) Hear(message []byte) simulator.Heard {
 	root, faults := simulator.ReadXML(message)

@@ -89,6 +89,15 @@ var reasons = map[int]simulator.Reason{
 	700: simulator.Busy, 701: simulator.RepeatedID, 702: simulator.UnknownEvent, 703: simulator.OtherMode, 704: simulator.Busy,
 }
 
+// Sample is an event as a centre behind the hub would tell it; its place and people are
+// invented.
+func Sample() simulator.Say {
+	return simulator.Say{
+		Kind: simulator.Event, Type: "TRP/COL", What: "Accident de la route, trois blessés", More: "Un véhicule sur le toit.", Lat: 50.8563, Lon: 14.8331,
+		Town: "Zittau", Street: "Hrádecká", House: "1", Injured: 1,
+	}
+}
+
 // Hear implements simulator.Profile.
 func (Profile) Hear(message []byte) simulator.Heard {
 	read, rules, g := simulator.ReadJSON, inJSON, &simulator.Grammar{Separator: "/", JSON: true}

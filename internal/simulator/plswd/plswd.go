@@ -86,6 +86,15 @@ var codes = map[simulator.Reason]string{
 	simulator.RepeatedID: "POWTORZONY_ID", simulator.Expired: "PO_TERMINIE", simulator.WrongAddress: "ZLY_ADRESAT", simulator.OtherMode: "TRYB", simulator.Busy: "CHWILOWY",
 }
 
+// Sample is an event as a Polish centre would hand it over; its place and people are
+// invented.
+func Sample() simulator.Say {
+	return simulator.Say{
+		Kind: simulator.Event, Number: "0225-2026-001234", Type: "pozar", Detail: "obiekt_produkcyjny_magazynowy", What: "Pożar hali magazynowej, możliwe osoby w środku",
+		More: "Silne zadymienie w kierunku granicy.", Lat: 50.9046, Lon: 14.9577, Town: "Bogatynia", Street: "Daszyńskiego", House: "12A", Phone: "+48601000000",
+	}
+}
+
 // Hear implements simulator.Profile.
 func (Profile) Hear(message []byte) simulator.Heard {
 	root, faults := simulator.ReadJSON(message)
