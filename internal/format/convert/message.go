@@ -81,6 +81,9 @@ func New(k Kind) *Message {
 // kind is what a message of UCRI 2 or EMSI is for; "" of one that is about no
 // incident.
 func (s *source) kind(i *incident.Incident) Kind {
+	if s.system == systemUCRI && s.schema.AppID == appUnits {
+		return KindUnits // also its answer, which is to a request and not to an incident
+	}
 	if s.system == systemUCRI {
 		return map[string]Kind{
 			msgIncident: KindIncident, msgAcknowledgement: KindAnswer, msgNotification: KindText, msgRequest: KindUnits, msgGranted: KindUnits, msgDeployed: KindUnits,

@@ -267,30 +267,37 @@ func (t *Table) Write(m *Message, as Kind) (*Result, *Fault) {
 	}
 	r := newResult(t.Syntax, root, b.about.arrays)
 	r.write(b.list.cells)
-	if f := t.mend(r); f != nil {
+	r.mend(r.root, t.path(r), nil, func() []shape.Deviation {
+		// What is missing is no value that could be taken out.
+		return slices.DeleteFunc(t.shape(r), func(d shape.Deviation) bool { return d.Rule == "missing" })
+	})
+	b.remarks(s, r, i)
+	if f := t.lacking(r); f != nil {
 		return nil, f
 	}
-	b.remarks(s, r, i)
 	return m.result(r, Format(t.System)), nil
 }
 
-// mend takes out of a message what the format does not permit, and says what it lacks
-// then.
-func (t *Table) mend(r *result) *Fault {
+// shape checks a message that is being written.
+func (t *Table) shape(r *result) []shape.Deviation {
 	if t.Shape == nil {
 		return nil
 	}
-	path := shape.RootPath(&tree.Document{Syntax: t.Syntax, Root: r.root})
-	check := func() []shape.Deviation { return shape.CheckNode(r.root, t.Syntax, path, t.Shape) }
-	r.mend(r.root, path, nil, func() []shape.Deviation {
-		// What is missing is no value that could be taken out.
-		return slices.DeleteFunc(check(), func(d shape.Deviation) bool { return d.Rule == "missing" })
-	})
-	if f := firstError(check()); f != nil {
-		name, _ := f.Args["name"].(string)
-		return refuse(1, "lacking", map[string]any{"system": t.System, "name": name})
+	return shape.CheckNode(r.root, t.Syntax, t.path(r), t.Shape)
+}
+
+func (t *Table) path(r *result) string {
+	return shape.RootPath(&tree.Document{Syntax: t.Syntax, Root: r.root})
+}
+
+// lacking is what the format demands and the message does not say, nil if it says all.
+func (t *Table) lacking(r *result) *Fault {
+	f := firstError(t.shape(r))
+	if f == nil {
+		return nil
 	}
-	return nil
+	name, _ := f.Args["name"].(string)
+	return refuse(1, "lacking", map[string]any{"system": t.System, "name": name})
 }
 
 // encode puts the codes of the format in the place of what they mean, and shortens

@@ -18,6 +18,7 @@ const (
 
 	appIncident     = "incident_transfer"
 	appNotification = "notification_text"
+	appUnits        = "resource_request"
 	appVersion      = "1.0"
 
 	// How a completion ends; the misspelling is the specification's.

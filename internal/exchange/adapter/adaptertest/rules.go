@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rogpeppe/go-internal/txtar"
+
 	"trojmezi/internal/exchange/adapter"
 	"trojmezi/internal/format/convert"
 )
@@ -310,6 +312,48 @@ func keeps(t T, s *suite) {
 		leaves, arrived := complete(t, e.e.AppendJSON(nil), out.Bytes, out.Loss)
 		if e.name == "full incident" && arrived*10 < leaves*7 {
 			t.Errorf("%s: only %d of %d values arrived", e.name, arrived, leaves)
+		}
+	}
+}
+
+// everyApp: every message that UCRI 2 has reaches the system whole, or is refused
+// because the system has none of the kind.
+func everyApp(t T, s *suite) {
+	files, err := filepath.Glob(filepath.Join(root(t), "internal/format/ucri/testdata/messages/*.txtar"))
+	if err != nil || len(files) < 20 {
+		t.Fatalf("no messages: %v", err)
+	}
+	for _, file := range files {
+		a, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		app, rest, _ := strings.Cut(filepath.Base(file), ".")
+		schema, _, _ := strings.Cut(rest, ".")
+		for _, f := range a.Files {
+			if f.Name != "valid.json" && f.Name != "minimal.json" {
+				continue
+			}
+			name := app + " " + schema + " " + f.Name
+			e := sample{name, "", envelope(app, schema, string(f.Data))}
+			if _, refusal := adapter.FromUCRI(e.e); refusal != nil {
+				if refusal.Reason != adapter.Kind {
+					t.Errorf("%s: %v", name, refusal)
+				}
+				continue
+			}
+			out, fault := s.a.Encode(s.out(t, e))
+			if fault != nil {
+				why := adapter.Because(fault).Reason
+				if empty := name == "notification_text notification minimal.json"; why != adapter.Kind && !(empty && why == adapter.Conversion) {
+					t.Errorf("%s: %v", name, fault)
+				}
+				continue
+			}
+			complete(t, e.e.AppendJSON(nil), out.Bytes, out.Loss)
+			if _, fault := s.a.Decode(out.Bytes); fault != nil {
+				t.Errorf("%s: own message refused: %v\n%s", name, fault, out.Bytes)
+			}
 		}
 	}
 }

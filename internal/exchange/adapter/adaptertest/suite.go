@@ -40,6 +40,7 @@ var rules = []rule{
 	{"comes back the same", roundTrip},
 	{"writes messages of UCRI 2", writes},
 	{"keeps every value or names it", keeps},
+	{"takes every app of UCRI 2", everyApp},
 	{"keeps moments apart", moments},
 	{"keeps an exercise one", exercises},
 	{"expires", expires},
