@@ -10,10 +10,15 @@ import (
 	"trojmezi/internal/format/ucri"
 )
 
-// FromUCRI reads an envelope of UCRI 2 that is to go to a foreign system. Messages that
-// are about no incident are refused with Kind: catalogues, and what nodes tell each
-// other. Whoever sends it on says from whom and to whom (Sender, Receiver), and the
-// Number and Answers of the foreign system where it knows them.
+// Protected are the parts of messages of UCRI 2 that no foreign format here has a field
+// for and that must not end as words in one: people who are treated, accused or hurt.
+var Protected = []string{"/payload/data/patients", "/payload/data/patient", "/payload/data/accusedPersons", "/payload/data/victimPersons"}
+
+// FromUCRI reads an envelope of UCRI 2 that is to go to a foreign system, without what is
+// Protected. Messages that are about no incident are refused with Kind: catalogues, and
+// what nodes tell each other. Whoever sends it on says from whom and to whom (Sender,
+// Receiver), and the Number and Answers of the foreign system where it knows them; what
+// else may not cross it keeps back by Content.Withhold.
 func FromUCRI(e *ucri.Envelope) (*Message, *Refusal) {
 	c, f := convert.Read(e.AppendJSON(nil), convert.UCRI2)
 	if f != nil {
@@ -21,6 +26,9 @@ func FromUCRI(e *ucri.Envelope) (*Message, *Refusal) {
 	}
 	if c.Kind == "" {
 		return nil, refuse(Kind, "app %s, message %s", e.Payload.AppID, e.Payload.SchemaID)
+	}
+	for _, path := range Protected {
+		c.Withhold(path)
 	}
 	m := &Message{Kind: c.Kind, ID: strings.ToLower(e.MessageID), Content: c}
 	m.Sent, _ = convert.Moment(c.Incident.Message.Sent)

@@ -238,7 +238,11 @@ type remark struct {
 	label  string
 	leaves []*leaf
 	names  []string // of the leaves
+	kept   bool     // there is something that was kept back
 }
+
+// kept is what the result says of it.
+const kept = "withheld / utajeno / zurückgehalten / zastrzeżone"
 
 // transport are the values of an envelope of UCRI 2 that are about its way.
 var transport = map[string]bool{
@@ -253,7 +257,18 @@ var syntaxAttribute = regexp.MustCompile("^" + tree.AttributeMark + "(xlink|xsi|
 func (s *source) remarks(r *result) []remark {
 	var all []remark
 	at := map[string]int{}
+	marked := map[string]bool{}
 	for _, l := range s.leaves {
+		if w := s.keepsBack(l.path); w != "" {
+			if label, name := s.label(l); !marked[w] && strings.TrimSpace(l.node.Text) != "" {
+				if w == l.path {
+					label += " " + name
+				}
+				marked[w] = true
+				all = append(all, remark{label: label, kept: true})
+			}
+			continue
+		}
 		if r.into[l.path] != nil || r.why[l.path] == Transport {
 			continue
 		}
@@ -327,6 +342,9 @@ func (m remark) text(before *source) string {
 	var b strings.Builder
 	b.WriteString(m.label)
 	sep := ": "
+	if m.kept {
+		b.WriteString(sep + kept)
+	}
 	for n, l := range m.leaves {
 		b.WriteString(sep + m.names[n] + " ")
 		if before != nil {

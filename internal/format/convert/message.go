@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"trojmezi/internal/format/emsi"
@@ -159,6 +161,31 @@ func (m *Message) Careful(mode string) {
 		s.real = r
 		m.source = &s
 	}
+}
+
+// Withhold keeps back what stands at a path and below: it is in no result, not in a
+// remark either. The report says so, and a line where the result has room for remarks
+// says that there is something.
+func (m *Message) Withhold(path string) {
+	s := *m.source
+	s.withheld = append(slices.Clone(s.withheld), path)
+	m.source = &s
+	m.Incident = m.Incident.Clone()
+	m.Incident.Each(func(v *incident.Value) {
+		if v.Is() && v.Origin.Path != "" && s.keepsBack(v.Origin.Path) != "" {
+			*v = incident.Value{}
+		}
+	})
+}
+
+// keepsBack gives the path by which a value is kept back, "" if it is not.
+func (s *source) keepsBack(path string) string {
+	for _, w := range s.withheld {
+		if path == w || strings.HasPrefix(path, w+"/") {
+			return w
+		}
+	}
+	return ""
 }
 
 // Derived is a value that nobody stated as it is; from, if not nil, is the one that

@@ -435,9 +435,9 @@ func (m remark) split(most int) []remark {
 	}
 	var parts []remark
 	for n := range m.leaves {
-		one := remark{m.label, m.leaves[n : n+1], m.names[n : n+1]}
+		one := remark{label: m.label, leaves: m.leaves[n : n+1], names: m.names[n : n+1]}
 		if last := len(parts) - 1; last >= 0 {
-			both := remark{m.label, append(slices.Clone(parts[last].leaves), one.leaves...), append(slices.Clone(parts[last].names), one.names...)}
+			both := remark{label: m.label, leaves: append(slices.Clone(parts[last].leaves), one.leaves...), names: append(slices.Clone(parts[last].names), one.names...)}
 			if utf8.RuneCountInString(both.text(nil)) <= most {
 				parts[last] = both
 				continue

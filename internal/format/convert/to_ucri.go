@@ -284,12 +284,14 @@ func (r *result) again(s *source, i *incident.Incident, alone bool) {
 	switch {
 	case enveloped && !alone:
 		r.write(envelopeCells(i, 0))
-		if d := s.doc.Root.Get("payload").Get("data"); d.Value() != "" {
+		if d := s.doc.Root.Get("payload").Get("data"); d.Value() != "" && len(s.withheld) == 0 {
 			r.original = d.Text
 		}
 	case !alone:
 		r.envelope(i, s.schema)
-		r.original = string(s.doc.Text)
+		if len(s.withheld) == 0 {
+			r.original = string(s.doc.Text)
+		}
 	}
 	r.write(appCells(i, schema, key, s.has(join(from, "patient"))))
 	byPath := map[string]*leaf{}
@@ -298,6 +300,9 @@ func (r *result) again(s *source, i *incident.Incident, alone bool) {
 	}
 	for n := range i.Extra {
 		v := &i.Extra[n]
+		if !v.Is() { // kept back
+			continue
+		}
 		l := byPath[v.Origin.Path]
 		inner, ofApp := strings.CutPrefix(l.key, keyData+"/")
 		if enveloped && !ofApp && alone {

@@ -210,6 +210,24 @@ func (i *Incident) Clone() *Incident {
 	return &out
 }
 
+// Each gives every value of the incident.
+func (i *Incident) Each(f func(*Value)) { each(reflect.ValueOf(i).Elem(), f) }
+
+func each(v reflect.Value, f func(*Value)) {
+	switch {
+	case v.Type() == reflect.TypeFor[Value]():
+		f(v.Addr().Interface().(*Value))
+	case v.Kind() == reflect.Struct:
+		for n := range v.NumField() {
+			each(v.Field(n), f)
+		}
+	case v.Kind() == reflect.Slice:
+		for n := range v.Len() {
+			each(v.Index(n), f)
+		}
+	}
+}
+
 // unshare gives every list below v elements of its own. Origins are never changed and
 // stay shared.
 func unshare(v reflect.Value) {

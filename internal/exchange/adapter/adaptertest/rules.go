@@ -15,6 +15,7 @@ import (
 
 	"trojmezi/internal/exchange/adapter"
 	"trojmezi/internal/format/convert"
+	"trojmezi/internal/format/ucri"
 )
 
 // described: whoever sets it up learns what it is.
@@ -356,6 +357,35 @@ func everyApp(t T, s *suite) {
 			}
 		}
 	}
+}
+
+// protects: what is kept back is nowhere in what is sent, and a line says that there is
+// something; that a caller's number is kept back changes nothing else.
+func protects(t T, s *suite) {
+	secrets := []string{"Tajemná", "1234567890", "+420777888999"}
+	e := sample{"patients", convert.KindIncident, envelope("incident_transfer_with_patient", "incident", `{"sharedIncidentId":"`+shared+`","sentByDispatcherAt":"2026-03-01T14:03:12Z",
+		"issue":"Sturz","missionLocation":{"address":{"street":"s","city":"Zittau"},"coordinate":{"lat":50,"lon":14}},"informers":[{"name":"Anrufer","phone":"+420777888999"}],
+		"patients":[{"name":"Tajemná","healthInsuranceInformation":{"insuranceNumber":"1234567890"}}]}`)}
+	if err := ucri.CheckData(&e.e.Payload); err != nil {
+		t.Fatalf("%v", err)
+	}
+	m := s.out(t, e)
+	m.Content.Withhold("/payload/data/informers/0/phone")
+	out, fault := s.a.Encode(m)
+	if fault != nil {
+		t.Fatalf("%v", fault)
+	}
+	for _, secret := range secrets {
+		if bytes.Contains(out.Bytes, []byte(secret)) {
+			t.Errorf("%q crosses: %s", secret, out.Bytes)
+		}
+	}
+	for _, said := range []string{"Sturz", "Anrufer", "patients", "phone", "withheld"} {
+		if !bytes.Contains(out.Bytes, []byte(said)) {
+			t.Errorf("%q is not in %s", said, out.Bytes)
+		}
+	}
+	complete(t, e.e.AppendJSON(nil), out.Bytes, out.Loss)
 }
 
 // moments: an hour that comes twice a year stays two, and offsets stay moments.

@@ -41,6 +41,7 @@ var rules = []rule{
 	{"writes messages of UCRI 2", writes},
 	{"keeps every value or names it", keeps},
 	{"takes every app of UCRI 2", everyApp},
+	{"keeps back what is protected", protects},
 	{"keeps moments apart", moments},
 	{"keeps an exercise one", exercises},
 	{"expires", expires},

@@ -201,6 +201,9 @@ func TestRulesCanFail(t *testing.T) {
 		}),
 		"keeps every value or names it": encode(func(_ *adapter.Message, e *adapter.Encoded) { e.Loss = nil }),
 		"takes every app of UCRI 2":     encode(func(_ *adapter.Message, e *adapter.Encoded) { e.Bytes = e.Bytes[:len(e.Bytes)/2] }),
+		"keeps back what is protected": encode(func(m *adapter.Message, e *adapter.Encoded) {
+			e.Bytes = bytes.ReplaceAll(e.Bytes, []byte("Sturz"), []byte("Sturz Tajemná"))
+		}),
 		"keeps moments apart": encode(func(_ *adapter.Message, e *adapter.Encoded) {
 			e.Bytes = bytes.ReplaceAll(e.Bytes, []byte("T02:30:00+02:00"), []byte("T02:30:00+01:00"))
 		}),
