@@ -62,6 +62,7 @@ type room struct {
 	lines, max int // lines and characters of one; 0: any number
 	text       *incident.Value
 	line       func(*Cells, *incident.Note)
+	taken      int // lines there are
 }
 
 func (b *Cells) add(key string, v *incident.Value, k tree.Kind) {
@@ -115,7 +116,7 @@ func (b *Cells) Free(key string, v *incident.Value, max int) {
 // characters (0: any).
 func (b *Cells) Notes(key string, list *[]incident.Note, lines, max int, f func(*Cells, *incident.Note)) {
 	Each(b, key, list, f)
-	b.about.room = &room{key: join(b.key, key), lines: lines, max: max, line: f}
+	b.about.room = &room{key: join(b.key, key), lines: lines, max: max, line: f, taken: len(*list)}
 }
 
 // Below collects the cells of a part; of the key "", of this one.
@@ -314,7 +315,7 @@ func (t *Table) encode(b *Cells, s *source, i *incident.Incident) *Fault {
 			}
 			if said[v] = ok; ok {
 				*v = derived(code, v)
-			} else {
+			} else if v.Origin.System != t.System { // else it is the system's own
 				*v = incident.Value{}
 			}
 		}
@@ -360,10 +361,7 @@ func (b *Cells) remarks(s *source, r *result, i *incident.Incident) {
 		b.behind(to, rest, r)
 		return
 	}
-	n := 0
-	for r.at[at(to.key, n)] != nil {
-		n++
-	}
+	n := to.taken
 	when := incident.Value{}
 	if sent, ok := firstMoment(&i.Message.Sent, &i.Message.Created); ok {
 		when = derived(sent.Text, nil)

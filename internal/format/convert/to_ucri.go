@@ -99,15 +99,16 @@ func (s *source) remarksUCRI(i *incident.Incident, r *result, schema ucri.Messag
 	case msgNotification:
 		list = "notifications"
 	}
-	n := 0
-	for r.at[join(key, at(list, n))] != nil {
-		n++
+	n, first := len(i.Notes), true
+	for k := range i.Notes {
+		first = first && r.at[join(key, at(list, k))] == nil
 	}
 	say := func(text string) *tree.Node {
 		line := join(key, at(list, n))
-		if n++; n == 1 && list == "notifications" {
+		if n++; first && list == "notifications" {
 			text = s.real.leads(text)
 		}
+		first = false
 		r.put(line+"/timestamp", sent, tree.String)
 		said := r.put(line+"/message", text, tree.String)
 		r.put(line+"/category", strings.ToUpper(s.system), tree.String)
@@ -119,7 +120,7 @@ func (s *source) remarksUCRI(i *incident.Incident, r *result, schema ucri.Messag
 	for _, text := range s.gone() {
 		say(text)
 	}
-	if n == 0 && list == "notifications" { // it demands one
+	if first && list == "notifications" { // it demands one
 		say("")
 	}
 }
