@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/gateway"
 	"trojmezi/internal/kernel/health"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/store"
@@ -73,6 +74,7 @@ func (n *node) addChecks() {
 			return all, err
 		}),
 	)
+	n.health.Add(n.gateways.Checks()...)
 	if len(c.Health.TimeServers) > 0 {
 		n.health.Add(health.Clock(n.Clock, c.Health.TimeServers))
 		return
@@ -162,3 +164,13 @@ func (n *node) peers(ctx context.Context) (list []exchange.PeerState, err error)
 }
 
 func moment(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// Gateways lists the lines to foreign systems, and with try what trying each transport
+// now shows, beside a running node or without one.
+func Gateways(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *slog.Logger, try bool) ([]gateway.Probe, error) {
+	n, err := build(ctx, c, o, texts, log, true)
+	if err != nil {
+		return nil, err
+	}
+	return n.gateways.Probe(ctx, try)
+}

@@ -12,6 +12,7 @@ import (
 
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/console"
+	"trojmezi/internal/exchange/gateway"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/blob"
@@ -52,6 +53,7 @@ var modules = []struct {
 	{"exchange", func() fs.FS { return exchange.Migrations() }},
 	{"console", console.Migrations},
 	{"link", link.Migrations},
+	{"gateway", gateway.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.

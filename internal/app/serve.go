@@ -17,8 +17,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/adapter"
+	"trojmezi/internal/exchange/adapter/all"
+	"trojmezi/internal/exchange/adapter/transport"
 	"trojmezi/internal/exchange/bridge"
 	"trojmezi/internal/exchange/console"
+	"trojmezi/internal/exchange/gateway"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/edxl"
@@ -53,6 +57,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
 		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), link.Locales(), bridge.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), convert.Locales(),
+		adapter.Locales(), transport.Locales(), gateway.Locales(),
 	}, extra...)...)
 }
 
@@ -67,6 +72,7 @@ func policies() map[string][]byte {
 		"console/policy.cedar":  console.Policy(),
 		"bridge/policy.cedar":   bridge.Policy(),
 		"link/policy.cedar":     link.Policy(),
+		"gateway/policy.cedar":  gateway.Policy(),
 	}
 }
 
@@ -86,6 +92,7 @@ type node struct {
 	health   *health.Registry
 	console  *console.Service
 	links    *link.Service
+	gateways *gateway.Service
 	trail    *trail.Pages
 	places   *register.Register
 	files    register.Blobs // nil: nothing was opened, as for the doctor
@@ -116,6 +123,11 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	}
 	n.backups = NewBackups(c.Backup, c, o, log)
 	n.links = link.New(link.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name})
+	n.gateways = gateway.New(c.Gateways, gateway.Deps{
+		DB: o.DB, Node: n.exchange, Key: o.Key, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Dir: c.dir, Lang: c.lang(),
+		Adapters: all.Adapters(), Name: n.people.Name,
+		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
+	})
 	n.trail = n.auditPages()
 	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})
 	n.addChecks()
@@ -245,7 +257,7 @@ func (n *node) heard(tx *store.Tx, kind store.Kind, alarm string) error {
 
 // schedule registers the work that has its times.
 func (n *node) schedule(ctx context.Context) error {
-	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
+	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.gateways.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
 }
 
 // Serve runs a node until ctx ends. The line "Listening on port N" goes to out
@@ -301,7 +313,7 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return n.exchange.Run(gctx)
 	})
 	g.Go(func() error { return site.serve(gctx) })
-	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, imports.Run} {
+	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.gateways.Run, imports.Run} {
 		g.Go(func() error { return ended(run(gctx)) })
 	}
 	return g.Wait()

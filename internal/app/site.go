@@ -19,6 +19,7 @@ import (
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/bridge"
 	"trojmezi/internal/exchange/console"
+	"trojmezi/internal/exchange/gateway"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/kernel/audit/trail"
 	"trojmezi/internal/kernel/health"
@@ -58,13 +59,14 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Alive, screens.Colleagues, screens.Operator = n.people.Unchanged, n.colleagues, n.people.DirectoryResource
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), gateway.Nav(), bridge.Nav(), health.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	reg.MustRegister(n.exchange.Collectors()...)
+	reg.MustRegister(n.gateways.Collectors()...)
 	rt.Metrics(reg)
 	rt.Handle("GET /{$}", func(w http.ResponseWriter, r *http.Request) error {
 		if web.Who(r.Context()) != nil {
@@ -77,6 +79,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	people.Register(rt)
 	screens.Register(rt)
 	link.NewPages(n.links).Register(rt)
+	gateway.NewPages(n.gateways).Register(rt)
 	bridge.Register(rt)
 	register.NewPages(n.places, n.files).Register(rt)
 	n.health.Register(rt)

@@ -43,6 +43,7 @@ type commands struct {
 	Exchange exchangeCmd `cmd:"" help:"${cli_exchange}"`
 	Bench    benchCmd    `cmd:"" help:"${cli_bench}"`
 	People   peopleCmd   `cmd:"" help:"${cli_people}"`
+	Gateway  gatewayCmd  `cmd:"" help:"${cli_gateway}"`
 	Geo      geoCmd      `cmd:"" help:"${cli_geo}"`
 	Convert  convertCmd  `cmd:"" help:"${cli_convert}"`
 	Validate validateCmd `cmd:"" help:"${cli_validate}"`

@@ -87,7 +87,7 @@ func Validate(list []Config, node exchange.Config, adapters []*adapter.Adapter) 
 		called := map[string]bool{c.Partner: true}
 		for j, a := range c.Addresses {
 			if !ucri.ValidOID(a.OID) {
-				add("gateway.config.oid", i18n.Args{"value": a.OID}, i, "addresses", j, "oid")
+				add("gateway.config.address_oid", i18n.Args{"value": a.OID}, i, "addresses", j, "oid")
 			}
 			if a.Name == "" || called[a.Name] {
 				add("gateway.config.address", i18n.Args{"value": a.Name}, i, "addresses", j, "name")

@@ -20,8 +20,7 @@ func (i *in) place(what string) []byte {
 // Take stores what came in, sealed. The same delivery again is not stored again: the
 // receipt it was answered with goes out once more.
 func (b *inbox) Take(ctx context.Context, d transport.Delivery) error {
-	i := &in{gateway: b.cfg.Name, kind: b.kind, deliveryID: d.ID, digest: b.fingerprint(d.Body), mediaType: d.Type, volatile: d.Volatile, state: inNew,
-		loss: []byte{}, diagnosis: []byte{}, note: []byte{}}
+	i := &in{gateway: b.cfg.Name, kind: b.kind, deliveryID: d.ID, digest: b.fingerprint(d.Body), mediaType: d.Type, volatile: d.Volatile, state: inNew}
 	err := b.DB.Write(ctx, func(tx *store.Tx) error {
 		now := millis(b.Clock.Now())
 		if d.Cursor != "" {

@@ -42,9 +42,7 @@ func (g *gate) judgeNew(ctx context.Context) (more bool, err error) {
 		return err
 	})
 	for _, i := range list {
-		if err := g.judge(ctx, i.id); err != nil {
-			return false, err
-		}
+		err = errors.Join(err, g.judge(ctx, i.id)) // one's fault holds up no other
 	}
 	return len(list) > 0, err
 }
@@ -108,7 +106,7 @@ func (g *gate) take(tx *store.Tx, i *in, key *seal.Key) error {
 		return err
 	}
 	if before != nil {
-		return &trouble{key: "gateway.tray.other_content", message: m, refusal: &adapter.Refusal{Reason: adapter.Exists, Detail: "the id came before with other content"}}
+		return &trouble{key: "gateway.tray.other_content", message: m, refusal: &adapter.Refusal{Reason: adapter.Repeated, Detail: "the id came before with other content"}}
 	}
 	if m.Kind == convert.KindReceipt {
 		return g.settle(tx, i, key, m)
@@ -192,6 +190,13 @@ func (g *gate) post(tx *store.Tx, i *in, key *seal.Key, body []byte, m *adapter.
 		if to.Before, err = g.before(tx, about); err != nil {
 			return err
 		}
+		if outdated(m, to.Before) {
+			i.state, i.endedAt = inRepeated, millis(g.Clock.Now())
+			if _, err := i.save(tx, inNew); err != nil {
+				return err
+			}
+			return g.acknowledge(tx, i, key, m)
+		}
 	}
 	posts, refusal := m.Posts(to)
 	if refusal != nil {
@@ -240,6 +245,17 @@ func (g *gate) post(tx *store.Tx, i *in, key *seal.Key, body []byte, m *adapter.
 		return err
 	}
 	return g.Audit.Append(tx, audit.Event{Action: "gateway.post", Actor: g.cfg.OID, Object: i.postedID, Detail: body, Key: key})
+}
+
+// outdated reports whether a newer state of the incident came before.
+func outdated(m, before *adapter.Message) bool {
+	switch {
+	case before == nil:
+		return false
+	case m.Revision > 0 && before.Revision > 0:
+		return m.Revision <= before.Revision
+	}
+	return m.Sent.Before(before.Sent)
 }
 
 // before is what the system said of an incident last; nil when that is deleted.
@@ -305,6 +321,11 @@ func (g *gate) settle(tx *store.Tx, i *in, key *seal.Key, m *adapter.Message) er
 	if o == nil || m.Answers == "" {
 		if m.Receipt.Refused {
 			return &trouble{key: "gateway.tray.unknown_receipt"}
+		}
+	} else if m.Receipt.Again {
+		o.nextAt = millis(g.Clock.Now().Add(g.cfg.Resend)) // it is sent again, as without a receipt
+		if _, err := o.save(tx); err != nil {
+			return err
 		}
 	} else if m.Receipt.Refused {
 		late := o.state == outDone

@@ -128,23 +128,27 @@ func (s *Service) States(ctx context.Context) ([]State, error) {
 	return all, err
 }
 
-// Probe is what trying a gateway's transport showed.
+// Probe is a gateway and what trying its transport showed.
 type Probe struct {
 	State
-	Err error // nil: it works
+	Err error // nil: it works, or was not tried
 }
 
-// Probe tries the transport of each gateway once.
-func (s *Service) Probe(ctx context.Context) ([]Probe, error) {
+// Probe lists the gateways, and with try tries the transport of each once.
+func (s *Service) Probe(ctx context.Context, try bool) ([]Probe, error) {
 	states, err := s.States(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var all []Probe
 	for n, g := range s.gates {
-		try, cancel := context.WithTimeout(ctx, sendTimeout)
-		all = append(all, Probe{states[n], g.way.Check(try)})
-		cancel()
+		p := Probe{State: states[n]}
+		if try {
+			attempt, cancel := context.WithTimeout(ctx, sendTimeout)
+			p.Err = g.way.Check(attempt)
+			cancel()
+		}
+		all = append(all, p)
 	}
 	return all, nil
 }

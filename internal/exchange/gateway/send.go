@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"trojmezi/internal/exchange/adapter/transport"
+	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/i18n"
@@ -186,11 +187,11 @@ func (g *gate) refuse(tx *store.Tx, o *out, key, words string) error {
 }
 
 // losses opens a loss report; nil when there is none any more.
-func losses[T any](plain []byte, err error) ([]T, error) {
+func losses(plain []byte, err error) ([]convert.Loss, error) {
 	if err != nil || len(plain) == 0 {
 		return nil, err
 	}
-	var list []T
+	var list []convert.Loss
 	if err := json.Unmarshal(plain, &list); err != nil {
 		return nil, fmt.Errorf("gateway: loss report: %w", err)
 	}

@@ -75,6 +75,14 @@ func broken(tx *store.Tx, gateway, failure string, at int64) error {
 	return err
 }
 
+// full is b for a column that is never null: an empty one is read as nil.
+func full(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
 // outState is where a row of gateway_out stands; the last three are ends.
 type outState string
 
@@ -154,19 +162,19 @@ func (o *out) insert(tx *store.Tx) error {
 	return tx.Row(`INSERT INTO gateway_out (`+outColumns+`) VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM gateway_out),
 		$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) RETURNING id`,
 		o.gateway, string(o.kind), o.entry, o.answers, o.source, o.messageID, o.foreign, string(o.state), o.reason, o.createdAt, o.expiresAt,
-		o.nextAt, o.tries, o.sentAt, o.endedAt, o.keyID, o.body, o.loss, o.answer).Scan(&o.id)
+		o.nextAt, o.tries, o.sentAt, o.endedAt, o.keyID, full(o.body), full(o.loss), full(o.answer)).Scan(&o.id)
 }
 
 // save writes what may change; false when the row has ended meanwhile.
 func (o *out) save(tx *store.Tx) (bool, error) {
 	rows, err := tx.Exec(`UPDATE gateway_out SET state = $2, reason = $3, next_at = $4, tries = $5, sent_at = $6, ended_at = $7, answer = $8
-		WHERE id = $1 AND state IN ('waiting', 'sent')`, o.id, string(o.state), o.reason, o.nextAt, o.tries, o.sentAt, o.endedAt, o.answer)
+		WHERE id = $1 AND state IN ('waiting', 'sent')`, o.id, string(o.state), o.reason, o.nextAt, o.tries, o.sentAt, o.endedAt, full(o.answer))
 	return rows == 1, err
 }
 
 // lateRefusal marks what was taken for handed over.
 func (o *out) lateRefusal(tx *store.Tx) error {
-	_, err := tx.Exec(`UPDATE gateway_out SET state = 'refused', reason = $2, answer = $3 WHERE id = $1 AND state = 'done'`, o.id, o.reason, o.answer)
+	_, err := tx.Exec(`UPDATE gateway_out SET state = 'refused', reason = $2, answer = $3 WHERE id = $1 AND state = 'done'`, o.id, o.reason, full(o.answer))
 	return err
 }
 
@@ -245,7 +253,7 @@ func (i *in) insert(tx *store.Tx) error {
 	return tx.Row(`INSERT INTO gateway_in (`+inColumns+`) VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM gateway_in),
 		$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) RETURNING id`,
 		i.gateway, string(i.kind), i.deliveryID, i.digest, i.mediaType, volatile, i.receivedAt, string(i.state), i.sender, i.receiver, i.foreign, i.number,
-		i.entry, i.postedID, i.parent, i.reason, i.endedAt, i.endedBy, i.keyID, i.body, i.loss, i.diagnosis, i.note).Scan(&i.id)
+		i.entry, i.postedID, i.parent, i.reason, i.endedAt, i.endedBy, i.keyID, full(i.body), full(i.loss), full(i.diagnosis), full(i.note)).Scan(&i.id)
 }
 
 // save writes what may change of a row that was in state was; false when it is not any more.
@@ -253,7 +261,7 @@ func (i *in) save(tx *store.Tx, was inState) (bool, error) {
 	rows, err := tx.Exec(`UPDATE gateway_in SET state = $3, kind = $4, sender = $5, receiver = $6, foreign_id = $7, number = $8, entry = $9, posted_id = $10,
 		reason = $11, ended_at = $12, ended_by = $13, key_id = $14, body = $15, loss = $16, diagnosis = $17, note = $18
 		WHERE id = $1 AND state = $2`, i.id, string(was), string(i.state), string(i.kind), i.sender, i.receiver, i.foreign, i.number, i.entry, i.postedID,
-		i.reason, i.endedAt, i.endedBy, i.keyID, i.body, i.loss, i.diagnosis, i.note)
+		i.reason, i.endedAt, i.endedBy, i.keyID, full(i.body), full(i.loss), full(i.diagnosis), full(i.note))
 	return rows == 1, err
 }
 
@@ -272,26 +280,27 @@ func sameID(tx *store.Tx, i *in) (*in, error) {
 // incident is a row of gateway_incident.
 type incident struct {
 	number, shared, lastID string
-	lastIn                 int64
+	lastIn, told           int64
 }
 
 func incidentBy(tx *store.Tx, gateway, column, value string) (incident, bool, error) {
 	var c incident
-	err := tx.Row(`SELECT number, shared, last_in, last_id FROM gateway_incident WHERE gateway = $1 AND `+column+` = $2 ORDER BY number LIMIT 1`, gateway, value).
-		Scan(&c.number, &c.shared, &c.lastIn, &c.lastID)
+	err := tx.Row(`SELECT number, shared, last_in, last_id, told FROM gateway_incident WHERE gateway = $1 AND `+column+` = $2 ORDER BY number LIMIT 1`, gateway, value).
+		Scan(&c.number, &c.shared, &c.lastIn, &c.lastID, &c.told)
 	if errors.Is(err, store.ErrNoRows) {
 		return c, false, nil
 	}
 	return c, err == nil, err
 }
 
-// put writes it down; an empty lastID and a zero lastIn leave what is there.
+// put writes it down; what is empty or zero leaves what is there.
 func (c incident) put(tx *store.Tx, gateway string) error {
-	_, err := tx.Exec(`INSERT INTO gateway_incident (gateway, number, shared, last_in, last_id) VALUES ($1, $2, $3, $4, $5)
+	_, err := tx.Exec(`INSERT INTO gateway_incident (gateway, number, shared, last_in, last_id, told) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (gateway, number) DO UPDATE SET
 		last_in = CASE WHEN excluded.last_in > 0 THEN excluded.last_in ELSE gateway_incident.last_in END,
-		last_id = CASE WHEN excluded.last_id <> '' THEN excluded.last_id ELSE gateway_incident.last_id END`,
-		gateway, c.number, c.shared, c.lastIn, c.lastID)
+		last_id = CASE WHEN excluded.last_id <> '' THEN excluded.last_id ELSE gateway_incident.last_id END,
+		told = CASE WHEN excluded.told > 0 THEN excluded.told ELSE gateway_incident.told END`,
+		gateway, c.number, c.shared, c.lastIn, c.lastID, c.told)
 	return err
 }
 

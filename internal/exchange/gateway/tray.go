@@ -102,7 +102,9 @@ func (s *Service) Item(ctx context.Context, person string, id int64) (v Item, er
 		return v.open(i, key)
 	})
 	if err == nil && !v.Deleted {
-		s.Audit.Count("gateway.read", "gateway_in/"+strconv.FormatInt(id, 10)+" "+person)
+		err = s.DB.Write(ctx, func(tx *store.Tx) error {
+			return s.Audit.Append(tx, audit.Event{Action: "gateway.read", Actor: person, Object: "gateway_in/" + strconv.FormatInt(id, 10)})
+		})
 	}
 	return v, problem.Wrap(op, err)
 }
@@ -113,7 +115,7 @@ func (v *Item) open(i *in, key *seal.Key) (err error) {
 	}
 	if len(i.loss) > 0 {
 		plain, err := key.Open(i.loss, i.place("loss"))
-		if v.Loss, err = losses[convert.Loss](plain, err); err != nil {
+		if v.Loss, err = losses(plain, err); err != nil {
 			return err
 		}
 	}
@@ -170,7 +172,7 @@ func (s *Service) Correct(ctx context.Context, person string, id int64, body []b
 			return err
 		}
 		c := &in{gateway: i.gateway, kind: i.kind, digest: g.fingerprint(body), receivedAt: millis(s.Clock.Now()), state: inNew, parent: i.id,
-			keyID: key.ID(), loss: []byte{}, diagnosis: []byte{}, note: []byte{}}
+			keyID: key.ID()}
 		c.body = key.Seal(body, c.place("body"))
 		if err := c.insert(tx); err != nil {
 			return err
@@ -292,7 +294,7 @@ func (s *Service) eraseOwn(tx *store.Tx, kind store.Kind, now time.Time) (int, e
 			return 0, err
 		}
 		was := i.state
-		i.body, i.loss, i.diagnosis, i.note = []byte{}, []byte{}, []byte{}, []byte{}
+		i.body, i.loss, i.diagnosis, i.note = nil, nil, nil, nil
 		if was == inTray {
 			i.state, i.endedAt = inLapsed, millis(s.Clock.Now())
 			if err := s.Audit.Append(tx, audit.Event{Action: "gateway.lapse", Actor: i.gateway, Object: "gateway_in/" + strconv.FormatInt(i.id, 10)}); err != nil {

@@ -76,7 +76,7 @@ func (g *gate) write(tx *store.Tx, e exchange.Entry) error {
 		return nil // the node tells the sender
 	}
 	o := &out{gateway: g.cfg.Name, kind: e.Kind, entry: e.ID, source: e.Other, messageID: e.MessageID, state: outWaiting,
-		createdAt: millis(now), expiresAt: millis(e.ExpiresAt), keyID: e.KeyID, body: []byte{}, loss: []byte{}, answer: []byte{}}
+		createdAt: millis(now), expiresAt: millis(e.ExpiresAt), keyID: e.KeyID}
 	enc, refusal, err := g.encode(tx, e)
 	if err != nil {
 		return err
@@ -143,22 +143,29 @@ func (g *gate) encode(tx *store.Tx, e exchange.Entry) (*adapter.Encoded, *refuse
 	}
 	m.Sender, m.Receiver = g.cfg.nameOf(e.Other), g.cfg.Partner
 	shared := ucri.SubjectID(e.Envelope.Payload)
-	known, ok, err := incidentBy(tx, g.cfg.Name, "shared", shared)
+	about, known, err := incidentBy(tx, g.cfg.Name, "shared", shared)
 	if err != nil {
 		return nil, nil, err
 	}
-	if ok && shared != "" {
-		m.Number = known.number
-		if m.Kind == convert.KindAnswer {
-			m.Answers = known.lastID
+	if !known {
+		about = incident{number: shared, shared: shared}
+	}
+	m.Number = about.number
+	switch m.Kind {
+	case convert.KindAnswer:
+		m.Answers = about.lastID
+	case convert.KindIncident:
+		if about.told++; known {
+			m.Kind = convert.KindUpdate // UCRI 2 has no word for it
 		}
+		m.Revision = int(about.told)
 	}
 	enc, f := g.adapter.Encode(m)
 	if f != nil {
 		return nil, g.because(adapter.Because(f)), nil
 	}
-	if shared != "" && !ok {
-		err = incident{number: shared, shared: shared}.put(tx, g.cfg.Name)
+	if shared != "" {
+		err = about.put(tx, g.cfg.Name)
 	}
 	return enc, nil, err
 }
@@ -221,7 +228,7 @@ func (g *gate) reply(m *adapter.Message, what string) adapter.Reply {
 func (g *gate) answer(tx *store.Tx, i *in, key *seal.Key, enc *adapter.Encoded) error {
 	now := g.Clock.Now()
 	o := &out{gateway: g.cfg.Name, kind: i.kind, answers: i.id, foreign: enc.ID, state: outWaiting, createdAt: millis(now), expiresAt: millis(now.Add(receiptLife)),
-		keyID: key.ID(), loss: []byte{}, answer: []byte{}}
+		keyID: key.ID()}
 	o.body = key.Seal(enc.Bytes, o.place("body"))
 	tx.Notify(topicOut(g.cfg.Name))
 	return o.insert(tx)

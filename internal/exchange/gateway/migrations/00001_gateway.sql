@@ -82,6 +82,7 @@ CREATE TABLE gateway_incident (
     shared      TEXT   NOT NULL,
     last_in     BIGINT NOT NULL,            -- the row of what the system said of it last; 0: nothing
     last_id     TEXT   NOT NULL,            -- its message that handed the incident over; '': none
+    told        BIGINT NOT NULL,            -- how often the system was told of it
     PRIMARY KEY (gateway, number)
 ) /*strict*/;
 CREATE INDEX gateway_incident_shared ON gateway_incident (gateway, shared);
