@@ -116,8 +116,13 @@ func (a *Adapter) Open(message []byte, at Arrival) (*Message, *Refusal) {
 	return m, nil
 }
 
-// skew is how far clocks may differ that are kept by a time server.
-const skew = 2 * time.Second
+const (
+	// skew is how far clocks may differ that are kept by a time server.
+	skew = 2 * time.Second
+	// apart is how far a desk's clock may be from that of the system it writes into: an
+	// emergency is not refused for it.
+	apart = 5 * time.Minute
+)
 
 // impossible is what of a message cannot be; "" if all can.
 func impossible(m *Message) string {
@@ -131,7 +136,7 @@ func impossible(m *Message) string {
 	before := func(a, b incident.Value) bool {
 		x, ok := convert.Moment(a)
 		y, ok2 := convert.Moment(b)
-		return ok && ok2 && x.Add(skew).Before(y)
+		return ok && ok2 && x.Add(apart).Before(y)
 	}
 	if before(i.Declared, i.Began) || before(i.Message.Sent, i.Began) {
 		return "began after it was reported"
