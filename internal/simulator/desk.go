@@ -392,6 +392,13 @@ func (d *Desk) Said() []Say {
 	return append([]Say(nil), d.said...)
 }
 
+// KindOf is the kind of a message the desk said, by its ID.
+func (d *Desk) KindOf(id string) Kind {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.sent[id].Kind
+}
+
 // Heard returns what came, in its order.
 func (d *Desk) Heard() []Heard {
 	d.mu.Lock()

@@ -22,7 +22,7 @@ var Mistakes = []Mistake{
 	{"encoding", []Reason{Encoding, Unreadable}},
 	{"doctype", []Reason{Unreadable}},
 	{"missing", []Reason{Structure}},
-	{"nowhere", []Reason{Structure}},
+	{"nowhere", []Reason{Structure, Impossible}},
 	{"unknown-code", []Reason{UnknownCode, Structure}},
 	{"impossible", []Reason{Impossible, Structure}},
 	{"expired", []Reason{Expired}},

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"trojmezi/internal/kernel/clock"
 	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/simulator"
+	"trojmezi/internal/simulator/broker"
 	simczizs "trojmezi/internal/simulator/czizs"
 	"trojmezi/internal/simulator/euhub"
 	simplswd "trojmezi/internal/simulator/plswd"
@@ -41,6 +43,9 @@ var foreignSides = map[string]foreignSide{
 	"plswd by poll":                   {"plswd", simplswd.Profile{}, simplswd.Sample, byPoll},
 	"euemsi by push":                  {"euemsi", euhub.Profile{XML: true}, euhub.Sample, byPush},
 	"euemsijson by poll":              {"euemsijson", euhub.Profile{}, euhub.Sample, byPoll},
+	"plswd by AMQP":                   {"plswd", simplswd.Profile{}, simplswd.Sample, byQueues},
+	"euemsijson by the hub":           {"euemsijson", euhub.Profile{}, euhub.Sample, byHub},
+	"euemsi by the hub":               {"euemsi", euhub.Profile{XML: true}, euhub.Sample, byHub},
 }
 
 func background(t *testing.T, run func(context.Context)) {
@@ -82,6 +87,49 @@ func byPoll(t *testing.T, d *simulator.Desk, dir string) transport.Config {
 	server := httptest.NewServer(simulator.Server(d, []byte(sharedSecret)))
 	t.Cleanup(server.Close)
 	return transport.Config{Poll: &transport.Poll{URL: server.URL, SecretFile: secretFile(t, dir), Every: 250 * time.Millisecond, InsecureLoopback: true}}
+}
+
+// rabbitMQ is a real broker, and what leads a gateway to it.
+func rabbitMQ(t *testing.T, dir string) (address string, way transport.AMQP) {
+	address = os.Getenv("TROJMEZI_TEST_AMQP")
+	if address == "" {
+		t.Skip("TROJMEZI_TEST_AMQP is not set: .ci/rabbit start DIR prints it")
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := u.User.Password()
+	file := filepath.Join(dir, "password")
+	if err := os.WriteFile(file, []byte(password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return address, transport.AMQP{URL: "amqp://" + u.Host, Username: u.User.Username(), PasswordFile: file, InsecureLoopback: true}
+}
+
+func byQueues(t *testing.T, d *simulator.Desk, dir string) transport.Config {
+	address, way := rabbitMQ(t, dir)
+	to, from := simulator.NewID(), simulator.NewID()
+	background(t, func(ctx context.Context) { unbroken(t, ctx, broker.Queues(ctx, d, address, to, from)) })
+	way.RoutingKey, way.Queues = from, []string{to}
+	return transport.Config{AMQP: &way}
+}
+
+func byHub(t *testing.T, d *simulator.Desk, dir string) transport.Config {
+	address, way := rabbitMQ(t, dir)
+	exchange, node := "hubsante-"+simulator.NewID(), "de."+simulator.NewID()
+	background(t, func(ctx context.Context) {
+		unbroken(t, ctx, broker.Hub(ctx, d, address, exchange, node, func(what string) { t.Error(what) }))
+	})
+	way.Exchange, way.RoutingKey, way.Queues = exchange, node, []string{node + ".message", node + ".ack", node + ".info"}
+	return transport.Config{AMQP: &way}
+}
+
+// unbroken reports a carrier that ended by itself.
+func unbroken(t *testing.T, ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		t.Error(err)
+	}
 }
 
 // newForeign is a node with a gateway to a simulated system.
