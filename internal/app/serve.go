@@ -125,7 +125,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	n.links = link.New(link.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name})
 	n.gateways = gateway.New(c.Gateways, gateway.Deps{
 		DB: o.DB, Node: n.exchange, Key: o.Key, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Dir: c.dir, Lang: c.lang(),
-		Adapters: all.Adapters(), Name: n.people.Name,
+		Adapters: all.Adapters(), Owner: n.ownerOf, Name: n.people.Name,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})
 	n.trail = n.auditPages()
@@ -172,6 +172,20 @@ func (n *node) rooms(ctx context.Context) ([]console.Org, error) {
 		rooms = append(rooms, console.Org{ID: o.ID, Name: o.Name, Country: o.Country, Lang: langOf(o.Country), Addresses: o.Addresses})
 	}
 	return rooms, err
+}
+
+// ownerOf is the organisation at an address, else the one that operates the node.
+func (n *node) ownerOf(ctx context.Context, oid string) (owner string, err error) {
+	all, err := n.people.Organisations(ctx)
+	for _, o := range all {
+		if slices.Contains(o.Addresses, oid) {
+			return o.ID, err
+		}
+		if o.Operator {
+			owner = o.ID
+		}
+	}
+	return owner, err
 }
 
 // auditPages are the pages of the audit log, with everybody and everything its leaves

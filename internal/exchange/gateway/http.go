@@ -8,6 +8,7 @@ import (
 
 	"trojmezi/internal/exchange/adapter/transport"
 	"trojmezi/internal/format/tree"
+	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/web"
 	"trojmezi/internal/kernel/web/ui"
@@ -30,28 +31,49 @@ func NewPages(s *Service) *Pages { return &Pages{s} }
 
 // Register adds the pages.
 func (p *Pages) Register(rt *web.Router) {
+	sent, received := web.MayOn(mayOpen, p.outgoingOf), web.MayOn(mayOpen, p.receivedOf)
+	act := web.MayOn(mayAct, p.receivedOf)
 	for _, r := range []struct {
-		pattern, action string
-		handler         web.Handler
+		pattern string
+		guard   web.Guard
+		handler web.Handler
 	}{
-		{"GET " + root, mayRead, p.list},
-		{"GET " + root + "/{name}", mayRead, p.show},
-		{"GET " + root + "/{name}/out/{id}", mayOpen, p.sentOne},
-		{"GET " + trayRoot, mayRead, p.tray},
-		{"GET " + trayRoot + "/{id}", mayOpen, p.one},
-		{"GET " + trayRoot + "/{id}/file", mayOpen, p.file},
-		{"POST " + trayRoot + "/{id}/process", mayAct, p.process},
-		{"POST " + trayRoot + "/{id}/dismiss", mayAct, p.dismiss},
+		{"GET " + root, web.May(mayRead), p.list},
+		{"GET " + root + "/{name}", web.May(mayRead), p.show},
+		{"GET " + root + "/{name}/out/{id}", sent, p.sentOne},
+		{"GET " + trayRoot, web.May(mayRead), p.tray},
+		{"GET " + trayRoot + "/{id}", received, p.one},
+		{"GET " + trayRoot + "/{id}/file", received, p.file},
+		{"POST " + trayRoot + "/{id}/process", act, p.process},
+		{"POST " + trayRoot + "/{id}/dismiss", act, p.dismiss},
 	} {
-		rt.Page(r.pattern, web.May(r.action), r.handler)
+		rt.Page(r.pattern, r.guard, r.handler)
 	}
 }
 
-func t(ctx context.Context, key string) string { return web.T(ctx, key, nil) }
-
-func may(ctx context.Context, action string) bool {
-	return web.Can(ctx, action, web.Organisation(web.Who(ctx).Organisation))
+func (p *Pages) receivedOf(r *http.Request) (access.Resource, error) {
+	id, err := number(r)
+	if err != nil {
+		return access.Resource{}, err
+	}
+	return p.received(r.Context(), id)
 }
+
+func (p *Pages) outgoingOf(r *http.Request) (access.Resource, error) {
+	id, err := number(r)
+	if err != nil {
+		return access.Resource{}, err
+	}
+	return p.outgoing(r.Context(), r.PathValue("name"), id)
+}
+
+// may reports whether the reader may do that with a message at an address.
+func (p *Pages) may(ctx context.Context, action, address string) bool {
+	r, err := p.objectOf(ctx, "", address)
+	return err == nil && web.Can(ctx, action, r)
+}
+
+func t(ctx context.Context, key string) string { return web.T(ctx, key, nil) }
 
 func number(r *http.Request) (int64, error) {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
@@ -83,7 +105,7 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, http.StatusOK, gatewayPage(v))
+	return web.Render(w, r, http.StatusOK, p.gatewayPage(v))
 }
 
 func (p *Pages) sentOne(w http.ResponseWriter, r *http.Request) error {
@@ -104,7 +126,7 @@ func (p *Pages) tray(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, http.StatusOK, trayPage(list, total, all))
+	return web.Render(w, r, http.StatusOK, p.trayPage(list, total, all))
 }
 
 // form is what a person typed into the page of a message.
@@ -129,7 +151,7 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, f for
 	if f.Text == "" {
 		f.Text = readable(v.Body)
 	}
-	return web.Render(w, r, status, itemPage(v, f))
+	return web.Render(w, r, status, p.itemPage(v, f))
 }
 
 // readable is a message as text, whatever it holds.

@@ -372,7 +372,7 @@ func kind(k store.Kind) templ.Component {
 }
 
 // gatewayPage is one gateway.
-func gatewayPage(v view) templ.Component {
+func (p *Pages) gatewayPage(v view) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -533,7 +533,7 @@ func gatewayPage(v view) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = sentTable(v.Out).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = p.sentTable(v.Out).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -559,7 +559,7 @@ func gatewayPage(v view) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = itemTable(t(ctx, "gateway.in"), v.In).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = p.itemTable(t(ctx, "gateway.in"), v.In).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -612,7 +612,7 @@ func stamp(ctx context.Context, at time.Time) string {
 	return web.DateTime(ctx, at)
 }
 
-func sentTable(list []Sent) templ.Component {
+func (p *Pages) sentTable(list []Sent) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -682,7 +682,7 @@ func sentTable(list []Sent) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					if may(ctx, mayOpen) {
+					if p.may(ctx, mayOpen, s.Address) {
 						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 34, "<a href=\"")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
@@ -1368,7 +1368,7 @@ func lossTable(list []convert.Loss) templ.Component {
 }
 
 // trayPage is what waits for a person.
-func trayPage(list []Item, total int64, ended bool) templ.Component {
+func (p *Pages) trayPage(list []Item, total int64, ended bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1426,7 +1426,7 @@ func trayPage(list []Item, total int64, ended bool) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = itemTable(t(ctx, "gateway.tray.title"), list).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = p.itemTable(t(ctx, "gateway.tray.title"), list).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1464,7 +1464,7 @@ func trayPage(list []Item, total int64, ended bool) templ.Component {
 	})
 }
 
-func itemTable(caption string, list []Item) templ.Component {
+func (p *Pages) itemTable(caption string, list []Item) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1534,7 +1534,7 @@ func itemTable(caption string, list []Item) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					if may(ctx, mayOpen) {
+					if p.may(ctx, mayOpen, v.Address) {
 						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 84, "<a href=\"")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
@@ -1697,7 +1697,7 @@ func itemLevel(state string) sign.Level {
 }
 
 // itemPage is one message of a foreign system.
-func itemPage(v Item, f form) templ.Component {
+func (p *Pages) itemPage(v Item, f form) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1898,7 +1898,7 @@ func itemPage(v Item, f form) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if v.State == string(inTray) && !v.Deleted && may(ctx, mayAct) {
+			if v.State == string(inTray) && !v.Deleted && p.may(ctx, mayAct, v.Address) {
 				templ_7745c5c3_Var87 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 					templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 					templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)

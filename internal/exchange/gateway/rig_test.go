@@ -124,6 +124,12 @@ func newRig(t testing.TB, clk *clock.Clock, list ...Config) *rig {
 	r.edeps = exchange.Deps{DB: r.db, Key: key, Ring: ring, Audit: audit.New(r.db, key, clk, log), Policy: policy, Clock: clk, Texts: r.texts, Log: log,
 		Dir: r.dir, Version: "test", ID: "1", Lang: i18n.De}
 	r.deps = Deps{DB: r.db, Key: key, Ring: ring, Audit: r.edeps.Audit, Clock: clk, Texts: r.texts, Log: log, Dir: r.dir, Lang: i18n.De, Adapters: systems(),
+		Owner: func(_ context.Context, oid string) (string, error) {
+			if oid == testDesk {
+				return "p", nil
+			}
+			return "o", nil
+		},
 		Name: func(_ *store.Tx, person string) string { return "Frau " + person }}
 	r.again()
 	return r

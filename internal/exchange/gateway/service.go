@@ -53,6 +53,9 @@ type Deps struct {
 	// before anything is written for it. A *problem.Error refuses the message to its
 	// sender with that text; after any other error it is tried again. Nil: all may.
 	Disclose func(tx *store.Tx, e exchange.Entry, m *convert.Message) error
+	// Owner is the organisation at an address of this node, and for any other text the
+	// one that operates the node: whose people may read the messages.
+	Owner func(ctx context.Context, oid string) (organisation string, err error)
 	// Name is a person's name for the pages; nil: nobody has one.
 	Name func(tx *store.Tx, person string) string
 	// ClockWrong reports whether the clock is known to be wrong; nil: nobody knows.

@@ -31,6 +31,7 @@ type Item struct {
 	Reason                            string // key of why a person is needed
 	EndedBy                           string // name
 	Parent, Copy                      int64  // rows it was corrected from, and into; 0: none
+	Address                           string // of the node whose organisation it is for; "": of none
 	// What follows is nil when it was deleted, and in lists.
 	Body      []byte
 	Diagnosis *Diagnosis
@@ -43,7 +44,7 @@ func (s *Service) item(tx *store.Tx, i *in) Item {
 	v := Item{ID: i.id, Gateway: i.gateway, Name: i.gateway, Kind: i.kind, State: string(i.state), ReceivedAt: moment(i.receivedAt), EndedAt: moment(i.endedAt),
 		Sender: i.sender, Receiver: i.receiver, Foreign: i.foreign, Number: i.number, Reason: i.reason, Parent: i.parent, Deleted: len(i.body) == 0}
 	if g := s.gate(i.gateway); g != nil {
-		v.Name = s.Node.NameOf(g.cfg.OID)
+		v.Name, v.Address = s.Node.NameOf(g.cfg.OID), g.cfg.oidOf(i.receiver)
 	}
 	if i.endedBy != "" && s.Name != nil {
 		v.EndedBy = s.Name(tx, i.endedBy)
@@ -171,7 +172,7 @@ func (s *Service) Correct(ctx context.Context, person string, id int64, body []b
 		if err != nil {
 			return err
 		}
-		c := &in{gateway: i.gateway, kind: i.kind, digest: g.fingerprint(body), receivedAt: millis(s.Clock.Now()), state: inNew, parent: i.id,
+		c := &in{gateway: i.gateway, kind: i.kind, receiver: i.receiver, digest: g.fingerprint(body), receivedAt: millis(s.Clock.Now()), state: inNew, parent: i.id,
 			keyID: key.ID()}
 		c.body = key.Seal(body, c.place("body"))
 		if err := c.insert(tx); err != nil {
