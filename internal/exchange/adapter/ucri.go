@@ -18,7 +18,7 @@ var Protected = []string{"/payload/data/patients", "/payload/data/patient", "/pa
 // Protected. Messages that are about no incident are refused with Kind: catalogues, and
 // what nodes tell each other. Whoever sends it on says from whom and to whom (Sender,
 // Receiver), and the Number and Answers of the foreign system where it knows them; what
-// else may not cross it keeps back by Content.Withhold.
+// else may not cross it keeps back by Content.KeepBack.
 func FromUCRI(e *ucri.Envelope) (*Message, *Refusal) {
 	c, f := convert.Read(e.AppendJSON(nil), convert.UCRI2)
 	if f != nil {
@@ -28,7 +28,7 @@ func FromUCRI(e *ucri.Envelope) (*Message, *Refusal) {
 		return nil, refuse(Kind, "app %s, message %s", e.Payload.AppID, e.Payload.SchemaID)
 	}
 	for _, path := range Protected {
-		c.Withhold(path)
+		c.KeepBack(path)
 	}
 	m := &Message{Kind: c.Kind, ID: strings.ToLower(e.MessageID), Content: c}
 	m.Sent, _ = convert.Moment(c.Incident.Message.Sent)

@@ -55,6 +55,8 @@ type source struct {
 	schema   ucri.Message      // which message of UCRI 2 it is
 	withheld []string          // paths of what is kept back
 	fixed    map[string]string // keys of what every message of the format says
+	// changed says that something was taken out of it: its text goes on no more.
+	changed bool
 	// name is what the format calls an element that is spelt otherwise; nil: as it is.
 	name func(string) string
 }

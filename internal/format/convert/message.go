@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,8 +34,8 @@ var Kinds = []Kind{KindIncident, KindUpdate, KindCancel, KindCompletion, KindAns
 // Message is a message that was read, with all it takes to write it in any format
 // and to say what became of each of its values.
 type Message struct {
-	Format Format // of a foreign format the name of its system
-	Kind   Kind
+	From Format // as it was recognised; of a foreign format the name of its system
+	Kind Kind
 	// Incident may be changed before it is written: a value worked out from one that was
 	// read is made by Derived.
 	Incident *incident.Incident
@@ -68,7 +69,7 @@ func Read(message []byte, from Format) (*Message, *Fault) {
 	if f != nil {
 		return nil, f
 	}
-	return &Message{Format: format, Kind: s.kind(i), Incident: i, Deviations: v.Deviations, source: s}, nil
+	return &Message{From: format, Kind: s.kind(i), Incident: i, Deviations: v.Deviations, source: s}, nil
 }
 
 // New is a message that nobody wrote yet: what it says is set in its incident by
@@ -107,6 +108,14 @@ func (s *source) kind(i *incident.Incident) Kind {
 	return KindIncident
 }
 
+// App is the app of UCRI 2 the message belongs to; of other formats it is an incident.
+func (m *Message) App() string {
+	if m.source.system == systemUCRI {
+		return m.source.schema.AppID
+	}
+	return appIncident
+}
+
 // Options are what a caller chooses.
 type Options struct {
 	// Payload writes of UCRI 2 the app message alone, without its envelope.
@@ -130,6 +139,7 @@ func (m *Message) Write(to Format, o Options) (*Result, *Fault) {
 		return nil, refuse(s.doc.Root.Line, "no_incident", map[string]any{"app": s.schema.AppID, "message": s.schema.SchemaID})
 	}
 	i := m.Incident.Clone()
+	s.added(i, to)
 	if to != UCRI2 {
 		return m.result(write(s, i, to, o), to), nil
 	}
@@ -146,7 +156,7 @@ func (m *Message) Write(to Format, o Options) (*Result, *Fault) {
 }
 
 func (m *Message) result(r *result, to Format) *Result {
-	return &Result{Bytes: r.bytes(to), From: m.Format, Loss: m.source.report(r), Deviations: m.Deviations}
+	return &Result{Bytes: r.bytes(to), From: m.From, Loss: m.source.report(r), Deviations: m.Deviations}
 }
 
 // Mode is whether the message is meant, as EMSI calls it: "ACTUAL", "EXERCS", "TEST"
@@ -163,10 +173,10 @@ func (m *Message) Careful(mode string) {
 	}
 }
 
-// Withhold keeps back what stands at a path and below: it is in no result, not in a
+// KeepBack keeps back what stands at a path and below: it is in no result, not in a
 // remark either. The report says so, and a line where the result has room for remarks
 // says that there is something.
-func (m *Message) Withhold(path string) {
+func (m *Message) KeepBack(path string) {
 	s := *m.source
 	s.withheld = append(slices.Clone(s.withheld), path)
 	m.source = &s
@@ -186,6 +196,90 @@ func (s *source) keepsBack(path string) string {
 		}
 	}
 	return ""
+}
+
+// Withhold puts an incident from which something was taken in the place of the one
+// that was read. at has the same of the source: by the path of a value what stands
+// there instead, "" for nothing. What was signed is not what goes on, so that the
+// signature does not either.
+func (m *Message) Withhold(i *incident.Incident, at map[string]string) {
+	m.Incident = i
+	if len(at) == 0 {
+		return
+	}
+	s := *m.source
+	s.byKey = maps.Clone(s.byKey)
+	s.changed = true
+	kept := make([]*leaf, 0, len(s.leaves))
+	for _, l := range s.leaves {
+		text, changed := at[l.path]
+		switch {
+		case l.key == "signature" && s.system == systemUCRI, changed && text == "":
+			delete(s.byKey, l.key)
+			continue
+		case changed:
+			n := *l.node
+			n.Text, n.Kind = text, tree.String
+			c := *l
+			c.node = &n
+			s.byKey[l.key], l = &c, &c
+		}
+		kept = append(kept, l)
+	}
+	s.leaves = kept
+	rest := i.Extra[:0:0]
+	for _, v := range i.Extra {
+		if s.system != systemUCRI || v.Origin.Path != "/signature" {
+			rest = append(rest, v)
+		}
+	}
+	i.Extra = rest
+	m.source = &s
+}
+
+// newLines are the texts of notes that stood nowhere in the source. They get a time.
+func newLines(i *incident.Incident) (lines []string) {
+	for n := range i.Notes {
+		note := &i.Notes[n]
+		if !note.Text.Is() || note.Text.Origin.Path != "" {
+			continue
+		}
+		if !note.At.Is() {
+			note.At = sentAt(i)
+		}
+		lines = append(lines, note.Text.Text)
+	}
+	return lines
+}
+
+// added finds a place for notes that stood nowhere in the source, where the other
+// format has none for notes.
+func (s *source) added(i *incident.Incident, to Format) {
+	lines, ucri := newLines(i), s.system == systemUCRI
+	at := &i.Description
+	switch schema := s.schema.SchemaID; {
+	case to != UCRI2 && ucri:
+		at = &i.Remark
+	case to != UCRI2:
+	case !ucri || schema == msgIncident || schema == msgRequest || schema == msgNotification:
+		return // they are notes there too
+	case schema == msgAcknowledgement:
+		at = &i.Receipt.Reason
+	default:
+		at = &i.Receipt.Note
+	}
+	behind(at, lines)
+}
+
+// behind writes lines behind a text.
+func behind(at *incident.Value, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	if strings.TrimSpace(at.Text) != "" {
+		lines = append([]string{at.Text}, lines...)
+	}
+	*at = derived(strings.Join(lines, "\n"), at)
 }
 
 // Derived is a value that nobody stated as it is; from, if not nil, is the one that

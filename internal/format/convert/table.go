@@ -193,7 +193,7 @@ func (t *Table) Read(message []byte) (*Message, *Fault) {
 	if kind == KindCompletion && i.Receipt.Status.Text == aborted {
 		kind = KindCancel
 	}
-	m := &Message{Format: Format(t.System), Kind: kind, Incident: i, source: s}
+	m := &Message{From: Format(t.System), Kind: kind, Incident: i, source: s}
 	if t.Shape != nil {
 		m.Deviations = shape.Check(d, t.Shape)
 		slices.SortStableFunc(m.Deviations, func(a, b shape.Deviation) int { return a.Line - b.Line })
@@ -258,6 +258,12 @@ func (t *Table) Write(m *Message, as Kind) (*Result, *Fault) {
 		c.Status = derived(aborted, &c.Status)
 	case as == KindCompletion && !c.Status.Is():
 		c.Status = derived(completed, nil)
+	}
+	switch lines := newLines(i); as {
+	case KindAnswer:
+		behind(&i.Receipt.Reason, lines)
+	case KindCompletion, KindCancel:
+		behind(&i.Receipt.Note, lines)
 	}
 	if t.Fill != nil {
 		t.Fill(i, as)

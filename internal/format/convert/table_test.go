@@ -159,7 +159,7 @@ func TestTablesOfTheProgram(t *testing.T) {
 }
 
 // What is kept back is in no format.
-func TestWithhold(t *testing.T) {
+func TestKeepBack(t *testing.T) {
 	for _, name := range []string{"incident_transfer.incident valid.json", "patient_transport.incident valid.json"} {
 		text := messages(t)[name]
 		m, f := Read(text, UCRI2)
@@ -167,7 +167,7 @@ func TestWithhold(t *testing.T) {
 			t.Fatal(f)
 		}
 		for _, path := range []string{"/informers", "/patient", "/patients"} {
-			m.Withhold(path)
+			m.KeepBack(path)
 		}
 		for _, to := range Formats {
 			r, f := m.Write(to, Options{Payload: to == UCRI2})
@@ -182,6 +182,34 @@ func TestWithhold(t *testing.T) {
 					t.Errorf("%s to %s: %+v", name, to, l)
 				}
 			}
+		}
+	}
+}
+
+// A note that somebody adds in between stands in each format.
+func TestAddedNote(t *testing.T) {
+	m, f := Read(messages(t)["incident_transfer.incident valid.json"], UCRI2)
+	if f != nil {
+		t.Fatal(f)
+	}
+	m.Incident.Notes = append(m.Incident.Notes, incident.Note{Text: Derived("ask for the number", nil)})
+	for _, to := range Formats {
+		if r, f := m.Write(to, Options{}); f != nil || !strings.Contains(string(r.Bytes), "ask for the number") && to != UCRI2 {
+			t.Errorf("%s: %v\n%s", to, f, r.Bytes)
+		}
+	}
+	if r, f := flat().Write(m, KindIncident); f != nil || !strings.Contains(string(r.Bytes), "ask for the number") {
+		t.Error(f)
+	}
+	answer, f := Read(messages(t)["incident_transfer.acknowledgement valid.json"], UCRI2)
+	if f != nil {
+		t.Fatal(f)
+	}
+	answer.Withhold(answer.Incident, map[string]string{"/cause": ""})
+	answer.Incident.Receipt.Reason = incident.Value{}
+	for _, to := range Formats {
+		if r, f := answer.Write(to, Options{}); f != nil || strings.Contains(string(r.Bytes), "gebunden") {
+			t.Errorf("%s: %v\n%s", to, f, r.Bytes)
 		}
 	}
 }

@@ -285,14 +285,15 @@ func (r *result) again(s *source, i *incident.Incident, alone bool) {
 	switch {
 	case enveloped && !alone:
 		r.write(envelopeCells(i, 0))
-		if d := s.doc.Root.Get("payload").Get("data"); d.Value() != "" && len(s.withheld) == 0 {
+		if d := s.doc.Root.Get("payload").Get("data"); d.Value() != "" {
 			r.original = d.Text
 		}
 	case !alone:
 		r.envelope(i, s.schema)
-		if len(s.withheld) == 0 {
-			r.original = string(s.doc.Text)
-		}
+		r.original = string(s.doc.Text)
+	}
+	if s.changed || len(s.withheld) > 0 {
+		r.original = ""
 	}
 	r.write(appCells(i, schema, key, s.has(join(from, "patient"))))
 	byPath := map[string]*leaf{}

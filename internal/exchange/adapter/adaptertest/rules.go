@@ -370,7 +370,7 @@ func protects(t T, s *suite) {
 		t.Fatalf("%v", err)
 	}
 	m := s.out(t, e)
-	m.Content.Withhold("/payload/data/informers/0/phone")
+	m.Content.KeepBack("/payload/data/informers/0/phone")
 	out, fault := s.a.Encode(m)
 	if fault != nil {
 		t.Fatalf("%v", fault)

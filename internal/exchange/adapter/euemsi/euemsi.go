@@ -28,7 +28,7 @@ const longest = 24 * time.Hour
 // New gives the adapter that writes in a syntax; it reads both.
 func New(s tree.Syntax) *adapter.Adapter {
 	a := &adapter.Adapter{
-		Country: "EU", System: "euemsi", Profile: "EDXL-DE 2.0, ISO/TR 22351", Public: true, MediaType: "application/xml", Life: longest,
+		Country: "EU", System: "euemsi", Profile: "docs/profiles/eu-emsi.md", Public: true, MediaType: "application/xml", Life: longest,
 		Decode: decode, Code: code,
 		Encode: func(m *adapter.Message) (*adapter.Encoded, *convert.Fault) { return encode(m, s) },
 	}
@@ -110,7 +110,7 @@ func because(d shape.Deviation) *convert.Fault {
 // receipt is what a machine says of the envelope with a number.
 func receipt(m *adapter.Message, e *edxl.Envelope, of string, format convert.Format) *adapter.Message {
 	m.Kind, m.Answers, m.Content = convert.KindReceipt, of, convert.New(convert.KindReceipt)
-	m.Content.Format = format
+	m.Content.From = format
 	m.Content.Careful(string(e.Status))
 	if f, ok := e.Failure(); ok {
 		number := strconv.Itoa(f.Code)
@@ -215,9 +215,9 @@ func written(m *adapter.Message, id string, syntax tree.Syntax) []byte {
 	}
 	if c := m.Content; c != nil {
 		switch {
-		case c.Format == convert.EDXLJSON:
+		case c.From == convert.EDXLJSON:
 			syntax = tree.JSON
-		case c.Format == convert.EDXLXML:
+		case c.From == convert.EDXLXML:
 			syntax = tree.XML
 		}
 		if l := c.Incident.Message.Language; l.Is() {
