@@ -16,6 +16,8 @@ import (
 type Table struct {
 	System string // its name in origins and labels, in lower case
 	Syntax tree.Syntax
+	// Limits are those of the format; zero: tree.DefaultLimits.
+	Limits tree.Limits
 	// Charsets are the character sets the format permits, in lower case; nil: any known.
 	Charsets []string
 	// Root and Space are the element around a message of XML.
@@ -54,6 +56,21 @@ type about struct {
 	upto   map[*incident.Value]int
 	fixed  map[string]string // key → text
 	room   *room
+	left   int // bytes for remarks
+}
+
+// lineBytes is what the elements around a remark's text need at most.
+const lineBytes = 1024
+
+// fits takes the bytes of a text from those that are left: what would make the message
+// longer than the format permits stays in the report alone.
+func (a *about) fits(text string) bool {
+	need := 2*len(text) + lineBytes // most characters that are written otherwise need less
+	if need > a.left {
+		return false
+	}
+	a.left -= need
+	return true
 }
 
 // room is where remarks go: behind a text, or as lines of a list.
@@ -164,10 +181,17 @@ func (t *Table) cells(i *incident.Incident, k Kind, body string, s *source) *Cel
 	return b
 }
 
+func (t *Table) limits() tree.Limits {
+	if t.Limits == (tree.Limits{}) {
+		return tree.DefaultLimits
+	}
+	return t.Limits
+}
+
 // Read reads a message. With a fault it returns what could be read nevertheless, nil if
 // the document is none of the format.
 func (t *Table) Read(message []byte) (*Message, *Fault) {
-	d, f := tree.Parse(message, tree.DefaultLimits)
+	d, f := tree.Parse(message, t.limits())
 	if f != nil {
 		return nil, f
 	}
@@ -278,11 +302,16 @@ func (t *Table) Write(m *Message, as Kind) (*Result, *Fault) {
 		// What is missing is no value that could be taken out.
 		return slices.DeleteFunc(t.shape(r), func(d shape.Deviation) bool { return d.Rule == "missing" })
 	})
+	b.about.left = t.limits().Bytes - len(r.bytes(Format(t.System)))
 	b.remarks(s, r, i)
 	if f := t.lacking(r); f != nil {
 		return nil, f
 	}
-	return m.result(r, Format(t.System)), nil
+	out := m.result(r, Format(t.System))
+	if most := t.limits().Bytes; len(out.Bytes) > most {
+		return nil, &Fault{Rule: "size", Key: "tree.fault.size", Args: map[string]any{"line": 0, "max": most}}
+	}
+	return out, nil
 }
 
 // shape checks a message that is being written.
@@ -377,6 +406,9 @@ func (b *Cells) remarks(s *source, r *result, i *incident.Incident) {
 			if to.lines > 0 && n >= to.lines {
 				return
 			}
+			if !b.about.fits(part.text(nil)) {
+				continue
+			}
 			note := incident.Note{At: when, Text: derived(part.text(nil), nil), Category: derived(strings.ToUpper(s.system), nil)}
 			line := &Cells{Kind: b.Kind, Body: b.Body, key: at(to.key, n), list: &cellList{}, about: b.about}
 			to.line(line, &note)
@@ -416,7 +448,7 @@ func (b *Cells) behind(to *room, rest []remark, r *result) {
 		if text != "" {
 			line = "\n" + line
 		}
-		if to.max == 0 || utf8.RuneCountInString(text+line) <= to.max {
+		if (to.max == 0 || utf8.RuneCountInString(text+line) <= to.max) && b.about.fits(line) {
 			text, fit = text+line, append(fit, m)
 		}
 	}

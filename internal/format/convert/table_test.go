@@ -213,3 +213,39 @@ func TestAddedNote(t *testing.T) {
 		}
 	}
 }
+
+// A message is never longer than its format permits: what does not fit stays in the
+// report, and what cannot be left out is refused.
+func TestTableLimits(t *testing.T) {
+	text := messages(t)["incident_transfer.incident valid.json"]
+	m, f := Read(text, UCRI2)
+	if f != nil {
+		t.Fatal(f)
+	}
+	whole, f := flat().Write(m, KindIncident)
+	if f != nil {
+		t.Fatal(f)
+	}
+	refused := false
+	for size := len(whole.Bytes) + 1; size > 100; size -= 97 {
+		narrow := flat()
+		narrow.Limits = tree.Limits{Bytes: size, Depth: 8, Nodes: 1000}
+		r, f := narrow.Write(m, KindIncident)
+		if f != nil {
+			if refused = true; f.Rule != "size" {
+				t.Errorf("%d bytes: %v", size, f)
+			}
+			continue
+		}
+		if len(r.Bytes) > size {
+			t.Errorf("%d bytes where %d are permitted", len(r.Bytes), size)
+		}
+		complete(t, text, r, Options{})
+		if _, f := narrow.Read(r.Bytes); f != nil {
+			t.Errorf("%d bytes: %v", size, f)
+		}
+	}
+	if !refused {
+		t.Error("nothing is too long")
+	}
+}

@@ -21,7 +21,7 @@ var (
 	fieldsCSV string
 
 	codes = convert.ParseCodes(codesCSV)
-	table = &convert.Table{System: "czizs", Syntax: tree.XML, Charsets: []string{"utf-8", "windows-1250"}, Root: "DatovaVeta", Space: "urn:trojmezi:profile:cz-izs:1",
+	table = &convert.Table{System: "czizs", Syntax: tree.XML, Limits: tree.Limits{Bytes: 256 << 10, Depth: 16, Nodes: 50_000}, Charsets: []string{"utf-8", "windows-1250"}, Root: "DatovaVeta", Space: "urn:trojmezi:profile:cz-izs:1",
 		Bodies: codes["telo"], Shape: convert.ParseShape(fieldsCSV, codes), Cells: cells,
 		// Before all other codes the numbers of the fire service.
 		Fill: func(i *incident.Incident, _ convert.Kind) {

@@ -21,7 +21,7 @@ var (
 	fieldsCSV string
 
 	codes = convert.ParseCodes(codesCSV)
-	table = &convert.Table{System: "plswd", Syntax: tree.JSON, Charsets: []string{"utf-8"}, Bodies: codes["tresc"],
+	table = &convert.Table{System: "plswd", Syntax: tree.JSON, Limits: tree.Limits{Bytes: 256 << 10, Depth: 16, Nodes: 50_000}, Charsets: []string{"utf-8"}, Bodies: codes["tresc"],
 		Shape: convert.ParseShape(fieldsCSV, codes), Cells: cells,
 		// Before all other codes the classes of the fire service.
 		Fill: func(i *incident.Incident, _ convert.Kind) {
