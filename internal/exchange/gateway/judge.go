@@ -382,7 +382,7 @@ func (g *gate) toTray(tx *store.Tx, i *in, key *seal.Key, t *trouble) error {
 	}
 	g.metrics.trayed.WithLabelValues(g.cfg.Name).Inc()
 	if t.refusal != nil && i.parent == 0 {
-		enc, f := g.adapter.Refuse(t.message, t.refusal, g.reply(t.message, "receipt"))
+		enc, f := g.adapter.Refuse(g.answerable(t.message), t.refusal, g.reply(t.message, "receipt"))
 		if f == nil && enc != nil {
 			if err := g.answer(tx, i, key, enc); err != nil {
 				return err
@@ -390,6 +390,19 @@ func (g *gate) toTray(tx *store.Tx, i *in, key *seal.Key, t *trouble) error {
 		}
 	}
 	return g.Audit.Append(tx, audit.Event{Action: "gateway.tray", Actor: g.cfg.OID, Object: g.cfg.Name, Detail: text, Key: key})
+}
+
+// answerable is a message as it is answered: one that is for nobody here is answered by
+// one of our own addresses, or its sender would not know who speaks.
+func (g *gate) answerable(m *adapter.Message) *adapter.Message {
+	if m == nil || g.cfg.oidOf(m.Receiver) != "" {
+		return m
+	}
+	c := *m
+	if c.Receiver = g.cfg.OID; len(g.cfg.Addresses) > 0 {
+		c.Receiver = g.cfg.Addresses[0].Name
+	}
+	return &c
 }
 
 // wait lets the others through to the writer.
