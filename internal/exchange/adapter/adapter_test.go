@@ -137,6 +137,9 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %+v %v", c.message, out, f)
 		}
 	}
+	if late := open(t, `{`+head+`,"until":"2026-03-01T14:00:30+01:00","re":"x","got":{}}`); late.Kind != convert.KindReceipt {
+		t.Errorf("%+v", late)
+	}
 	receipt := open(t, `{`+head+`,"re":"x","no":{"why":"temporary"}}`)
 	if !receipt.Receipt.Refused || !receipt.Receipt.Again {
 		t.Errorf("%+v", receipt.Receipt)

@@ -12,6 +12,3 @@ func TestJSON(t *testing.T) { adaptertest.Run(t, New(tree.JSON), "testdata/json"
 
 func FuzzXML(f *testing.F)  { adaptertest.Fuzz(f, New(tree.XML), "testdata/xml") }
 func FuzzJSON(f *testing.F) { adaptertest.Fuzz(f, New(tree.JSON), "testdata/json") }
-
-func BenchmarkXML(b *testing.B)  { adaptertest.Bench(b, New(tree.XML), "testdata/xml") }
-func BenchmarkJSON(b *testing.B) { adaptertest.Bench(b, New(tree.JSON), "testdata/json") }
