@@ -56,6 +56,7 @@ type rig struct {
 	list  []Config
 	texts *i18n.Bundle
 	dir   string // with a folder for each gateway
+	sc    store.Config
 }
 
 func record(oid string) map[string]any {
@@ -83,9 +84,8 @@ func newRig(t testing.TB, clk *clock.Clock, list ...Config) *rig {
 	if len(list) == 0 {
 		list = []Config{folder("hzs", czech)}
 	}
-	sc := storetest.Config(t)
-	sc.Clock = clk
-	r := &rig{t: t, clk: clk, list: list, dir: t.TempDir()}
+	r := &rig{t: t, clk: clk, list: list, dir: t.TempDir(), sc: storetest.Config(t)}
+	r.sc.Clock = clk
 	r.cfg = exchange.Config{OID: nodeOID, Listen: "127.0.0.1:0", InsecureLoopback: true, Operator: "Sachsen",
 		Participants: []any{record(desk), record(czech), record(other), record(testDesk), record(testCz)}}
 	if faults := r.cfg.Validate(); len(faults) > 0 {
@@ -95,7 +95,7 @@ func newRig(t testing.TB, clk *clock.Clock, list ...Config) *rig {
 		t.Fatalf("%+v", faults)
 	}
 	var err error
-	r.db, err = store.Open(context.Background(), sc)
+	r.db, err = store.Open(context.Background(), r.sc)
 	r.ok(err)
 	t.Cleanup(func() { r.db.Close() })
 	r.ok(r.db.Migrate(t.Context(), "seal", seal.Migrations()))
@@ -144,6 +144,21 @@ func (r *rig) again() {
 	r.node.Desks([]string{desk, testDesk})
 	r.deps.Node = r.node
 	r.Service = New(r.list, r.deps)
+}
+
+// second is another instance on the same database.
+func (r *rig) second() *rig {
+	r.t.Helper()
+	db, err := store.Open(context.Background(), r.sc)
+	r.ok(err)
+	r.t.Cleanup(func() { db.Close() })
+	o := *r
+	o.db, o.edeps.DB, o.deps.DB = db, db, db
+	o.edeps.ID = "2"
+	o.edeps.Audit = audit.New(db, r.edeps.Key, r.clk, r.edeps.Log)
+	o.deps.Audit = o.edeps.Audit
+	o.again()
+	return &o
 }
 
 func (r *rig) ok(err error) {
