@@ -298,9 +298,13 @@ func (t *Table) Write(m *Message, as Kind) (*Result, *Fault) {
 	}
 	r := newResult(t.Syntax, root, b.about.arrays)
 	r.write(b.list.cells)
-	r.mend(r.root, t.path(r), nil, func() []shape.Deviation {
-		// What is missing is no value that could be taken out.
-		return slices.DeleteFunc(t.shape(r), func(d shape.Deviation) bool { return d.Rule == "missing" })
+	path := t.path(r)
+	r.mend(r.root, path, nil, func() []shape.Deviation {
+		// What is missing is no value that could be taken out, but the part that lacks it
+		// may be, if it is not all of the head or the body: a line of a log without a text.
+		return slices.DeleteFunc(t.shape(r), func(d shape.Deviation) bool {
+			return d.Rule == "missing" && strings.Count(strings.TrimPrefix(d.Path, path), "/") < 2
+		})
 	})
 	b.about.left = t.limits().Bytes - len(r.bytes(Format(t.System)))
 	b.remarks(s, r, i)

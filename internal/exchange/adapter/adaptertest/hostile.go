@@ -2,9 +2,12 @@ package adaptertest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +18,7 @@ import (
 	"trojmezi/internal/exchange/adapter"
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/tree"
+	"trojmezi/internal/format/ucri"
 )
 
 // expires: a message is good to its end and not longer.
@@ -35,6 +39,31 @@ func expires(t T, s *suite) {
 	}
 	if some == 0 {
 		t.Errorf("no message in the folder ever expires")
+	}
+}
+
+// impossible: what no clock and no map can have is refused as that, and a desk's clock
+// that is minutes off is not.
+func impossible(t T, s *suite) {
+	for _, c := range []struct {
+		name, began string
+		life        time.Duration
+		want        adapter.Reason
+	}{
+		{"began a day after it was sent", "2026-03-02T14:03:12Z", time.Hour, adapter.Impossible},
+		{"ended before it was sent", "2026-03-01T13:00:00Z", -time.Hour, adapter.Impossible},
+		{"began a minute after it was sent", "2026-03-01T13:04:13Z", time.Hour, ""},
+	} {
+		m := s.out(t, sample{c.name, convert.KindIncident, envelope("incident_transfer", "incident", `{"sharedIncidentId":"`+shared+`","sentByDispatcherAt":"2026-03-01T13:03:12Z",
+			"startTimestamp":"`+c.began+`","issue":"x","missionLocation":{"address":{"street":"s","city":"Zittau"},"coordinate":{"lat":50,"lon":14}}}`)})
+		m.Expires = m.Sent.Add(c.life)
+		out, fault := s.a.Encode(m)
+		if fault != nil {
+			continue // refused before it was sent
+		}
+		if _, r := s.a.Open(out.Bytes, adapter.Arrival{Now: m.Sent.Add(time.Second)}); reason(r) != c.want {
+			t.Errorf("%s: %v, not %q\n%s", c.name, r, c.want, out.Bytes)
+		}
 	}
 }
 
@@ -303,13 +332,82 @@ func updates(t T, s *suite) {
 	}
 }
 
+// odd is what a text of UCRI 2 may be, beside what people write.
+var odd = []string{"", " ", "\n", "a\nb", "a\r\nb", "\u0001", "<b>&amp;]]>", "\"quoted\" \\ 'single'", "EXERCISE: x", "TEST", "Straße 5/7a – „Žluťoučký“ źdźbło 🚑", "1", "-1", "true", "null", "2026-03-01T14:03:12Z",
+	"7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e911", "+420601000000", "CZ", "UCRI2: issue x; y", strings.Repeat("dlouhé ", 400), "unknown"}
+
+// anyIncident: whatever a valid incident of UCRI 2 says reaches the system whole, and
+// comes back as one. TROJMEZI_ROUNDS sets how often it is tried.
+func anyIncident(t T, s *suite) {
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 0))
+	for range rounds(100) {
+		var data map[string]any
+		if err := json.Unmarshal([]byte(full), &data); err != nil {
+			t.Fatalf("%v", err)
+		}
+		text, err := json.Marshal(shaken(random, data))
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		e := sample{"any", convert.KindIncident, envelope("incident_transfer", "incident", string(text))}
+		if ucri.CheckData(&e.e.Payload) != nil {
+			continue // it lacks what UCRI 2 demands
+		}
+		out, fault := s.a.Encode(s.out(t, e))
+		if fault != nil {
+			t.Errorf("seed %d: %v\n%s", seed, fault, text)
+			continue
+		}
+		complete(t, e.e.AppendJSON(nil), out.Bytes, out.Loss)
+		back, fault := s.a.Decode(out.Bytes)
+		if fault != nil {
+			t.Errorf("seed %d: %v\n%s", seed, fault, out.Bytes)
+			continue
+		}
+		m := s.out(t, e)
+		if m.Mode() != live && back.Mode() == live {
+			t.Errorf("seed %d: an exercise is none: %s", seed, out.Bytes)
+		}
+		takes(t, s.a, out.Bytes)
+	}
+}
+
+// shaken is a value with some of its members left out and some of its texts odd.
+func shaken(random *rand.Rand, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if random.IntN(5) == 0 {
+				delete(v, key)
+			} else if key != "sharedIncidentId" {
+				v[key] = shaken(random, v[key])
+			}
+		}
+	case []any:
+		for n := range v {
+			v[n] = shaken(random, v[n])
+		}
+		return v[:1+random.IntN(len(v))]
+	case string:
+		if random.IntN(6) == 0 {
+			return odd[random.IntN(len(odd))]
+		}
+	}
+	return v
+}
+
+// rounds is how often something random is tried.
+func rounds(few int) int {
+	if n, err := strconv.Atoi(os.Getenv("TROJMEZI_ROUNDS")); err == nil {
+		return n
+	}
+	return few
+}
+
 // damaged: whatever happens to a message on its way, it is refused or is one that goes
 // on rightly. TROJMEZI_ROUNDS sets how often it is tried.
 func damaged(t T, s *suite) {
-	rounds := 400
-	if n, err := strconv.Atoi(os.Getenv("TROJMEZI_ROUNDS")); err == nil {
-		rounds = n
-	}
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
 	var message []byte
@@ -318,7 +416,7 @@ func damaged(t T, s *suite) {
 			t.Errorf("seed %d: %v\n%q", seed, p, message)
 		}
 	}()
-	for range rounds {
+	for range rounds(400) {
 		message = bytes.Clone(s.fixtures[random.IntN(len(s.fixtures))].text)
 		for range 1 + random.IntN(4) {
 			i := random.IntN(len(message))

@@ -44,6 +44,7 @@ var rules = []rule{
 	{"keeps back what is protected", protects},
 	{"keeps moments apart", moments},
 	{"keeps an exercise one", exercises},
+	{"refuses what cannot be", impossible},
 	{"expires", expires},
 	{"knows who may send and to whom", addressed},
 	{"acknowledges", acknowledges},
@@ -54,6 +55,7 @@ var rules = []rule{
 	{"reads character sets or says that it does not", charsets},
 	{"says which differences an update makes", updates},
 	{"survives damage", damaged},
+	{"takes any incident", anyIncident},
 }
 
 // Run checks an adapter with the messages in a folder: each file is one whole message

@@ -27,7 +27,7 @@ var toyTable = convert.Table{
 	System: "toy", Syntax: tree.XML, Root: "toy", Space: "urn:toy",
 	Bodies: toyLists["body"], Shape: convert.ParseShape(toyFields, toyLists), Cells: toyCells,
 	Fill: func(i *incident.Incident, k convert.Kind) {
-		if !i.What.Is() {
+		if i.What.Text == "" {
 			i.What = convert.Derived("?", nil)
 		}
 	},
@@ -204,6 +204,8 @@ func TestRulesCanFail(t *testing.T) {
 		"keeps back what is protected": encode(func(m *adapter.Message, e *adapter.Encoded) {
 			e.Bytes = bytes.ReplaceAll(e.Bytes, []byte("Sturz"), []byte("Sturz Tajemná"))
 		}),
+		"refuses what cannot be": decode(func(m *adapter.Message) { m.Expires = time.Time{} }),
+		"takes any incident":     encode(func(_ *adapter.Message, e *adapter.Encoded) { e.Loss = nil }),
 		"keeps moments apart": encode(func(_ *adapter.Message, e *adapter.Encoded) {
 			e.Bytes = bytes.ReplaceAll(e.Bytes, []byte("T02:30:00+02:00"), []byte("T02:30:00+01:00"))
 		}),
