@@ -320,3 +320,27 @@ func TestServerRefusesStrangers(t *testing.T) {
 		}
 	}
 }
+
+// Whatever comes is judged and never breaks a simulator.
+func FuzzHear(f *testing.F) {
+	for name, p := range profiles {
+		x := newPair(p)
+		if _, err := x.a.Send(event(name), ""); err != nil {
+			f.Fatal(err)
+		}
+		l, _ := x.a.Letter(0)
+		f.Add(l.Bytes)
+	}
+	f.Fuzz(func(t *testing.T, message []byte) {
+		for name, p := range profiles {
+			x := newPair(p)
+			if err := x.b.Take(message); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			h := x.b.Heard()[0]
+			if len(h.Faults) == 0 && (h.ID == "" || h.Kind == "") {
+				t.Errorf("%s takes a message without a number or a kind:\n%s", name, message)
+			}
+		}
+	})
+}

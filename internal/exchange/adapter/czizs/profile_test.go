@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -77,5 +78,34 @@ func TestReasons(t *testing.T) {
 		if codes["telo"].Word(string(k)) == "" {
 			t.Errorf("no message for %s", k)
 		}
+	}
+}
+
+var block = regexp.MustCompile("(?s)```(?:csv|go)\n(.*?)```")
+
+// What the guide shows of this package stands in it.
+func TestGuide(t *testing.T) {
+	guide, err := os.ReadFile("../../../../docs/ops/connect-system.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := ""
+	for _, name := range []string{"data/codes.csv", "data/fields.csv", "czizs.go", "czizs_test.go"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		here += "\n" + string(text)
+	}
+	shown := 0
+	for _, b := range block.FindAllSubmatch(guide, -1) {
+		for line := range strings.Lines(string(b[1])) {
+			if shown++; !strings.Contains(here, "\n"+line) {
+				t.Errorf("the guide shows a line that is not here: %s", line)
+			}
+		}
+	}
+	if shown < 15 {
+		t.Errorf("the guide shows %d lines", shown)
 	}
 }
