@@ -214,9 +214,15 @@ func TestExercise(t *testing.T) {
 	r.start()
 	r.drop("test", "1.xml", r.say(sentence{id: uuid(1), event: uuid(9), mode: "cviceni", to: "de.test"}))
 	r.drop("test", "2.xml", r.say(sentence{id: uuid(2), event: uuid(8), mode: "cviceni", to: "de.node"}))
-	r.until("the exercise", func() bool { return len(r.got(testDesk)) == 1 && len(r.tray()) == 1 })
-	if len(r.got(desk)) > 0 || r.tray()[0].Foreign != uuid(2) {
+	r.drop("test", "3.xml", r.say(sentence{id: uuid(3), event: uuid(7), to: "de.test"})) // real
+	r.until("the exercise", func() bool { return len(r.got(testDesk)) == 1 && len(r.tray()) == 2 })
+	if len(r.got(desk)) > 0 {
 		t.Errorf("an exercise reached a live desk")
+	}
+	for _, v := range r.tray() {
+		if want := map[string]string{uuid(2): "exchange.refuse.kind", uuid(3): "gateway.tray.real"}[v.Foreign]; v.Reason != want {
+			t.Errorf("%s: %s, want %s", v.Foreign, v.Reason, want)
+		}
 	}
 	if e := r.got(testDesk)[0]; !strings.Contains(e.Envelope.Payload.Data, "EXERCISE") {
 		t.Errorf("%s", e.Envelope.Payload.Data)

@@ -111,6 +111,9 @@ func (g *gate) take(tx *store.Tx, i *in, key *seal.Key) error {
 	if m.Kind == convert.KindReceipt {
 		return g.settle(tx, i, key, m)
 	}
+	if g.kind != store.Live && m.Mode() == "ACTUAL" { // nobody there would take it for real
+		return &trouble{key: "gateway.tray.real", message: m, refusal: &adapter.Refusal{Reason: adapter.NotLive, Detail: "a real message for a test address"}}
+	}
 	return g.post(tx, i, key, body, m)
 }
 

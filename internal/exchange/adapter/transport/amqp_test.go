@@ -192,7 +192,9 @@ func TestAMQPReconnects(t *testing.T) {
 	if err := w.Send(t.Context(), Parcel{ID: "4"}); err == nil {
 		t.Error("handed over on a line that is cut")
 	}
-	until(t, "the reason", func() bool { return FailureKey(w.Send(t.Context(), Parcel{ID: "4"})) == "transport.failure.unreachable" })
+	until(t, "the reason", func() bool {
+		return FailureKey(w.Send(t.Context(), Parcel{ID: "4"})) == "transport.failure.unreachable"
+	})
 	r.wire.down(false)
 	until(t, "the line", func() bool { return w.Send(t.Context(), Parcel{ID: "4"}) == nil })
 }
