@@ -148,3 +148,21 @@ func TestRefusals(t *testing.T) {
 		t.Error("a receipt is answered")
 	}
 }
+
+// An address that could be an OID gives way to the node's as any other does.
+func TestAddresses(t *testing.T) {
+	m := open(t, strings.Replace(`{`+head+`,"new":{"about":"Z-7"}}`, "pl.desk", "1.2.3", 1))
+	posts, r := m.Posts(Addressed{Source: "1.2.616", Destination: "1.2.276"})
+	if r != nil {
+		t.Fatal(r)
+	}
+	if e := posts[0].Envelope; e.Source != "1.2.616" || e.Destinations[0] != "1.2.276" {
+		t.Errorf("from %s to %s", e.Source, e.Destinations)
+	}
+	for _, l := range posts[0].Loss {
+		if l.Path == "/from" && l.Value == "1.2.3" && l.MovedTo != nil && *l.MovedTo == "/source" {
+			return
+		}
+	}
+	t.Errorf("the report does not say what became of the sender: %v", posts[0].Loss)
+}

@@ -106,7 +106,7 @@ func (m *Message) post(to Addressed, as convert.Kind, id string) (*Post, *conver
 	if _, said := convert.Moment(i.Message.Expires); !said && !m.Expires.IsZero() {
 		i.Message.Expires = convert.Derived(m.Expires.Format(time.RFC3339), &i.Message.Expires)
 	}
-	o := convert.Options{As: as}
+	o := convert.Options{As: as, Source: to.Source, Destination: to.Destination}
 	if to.Before != nil {
 		o.Before = to.Before.Content
 	}
@@ -118,6 +118,6 @@ func (m *Message) post(to Addressed, as convert.Kind, id string) (*Post, *conver
 	if err != nil {
 		return nil, &convert.Fault{Rule: "invalid", Key: "tree.fault.json", Args: map[string]any{"line": 0}}
 	}
-	e.Source, e.Destinations, e.Ack = to.Source, []string{to.Destination}, ucri.AckAll
+	e.Ack = ucri.AckAll
 	return &Post{Envelope: e, Loss: r.Loss}, nil
 }

@@ -123,6 +123,9 @@ type Options struct {
 	// Wrapped puts a message of EMSI in an envelope into an element named message, as the
 	// French national hub wants it.
 	Wrapped bool
+	// Source and Destination are the OIDs that stand in an envelope of UCRI 2 for the
+	// addresses of another format; "": those that follow from them.
+	Source, Destination string
 	// As is which app message of UCRI 2 another format becomes: an incident's
 	// acknowledgement (KindAnswer), its completion (KindCompletion, KindCancel), lines
 	// (KindText, KindUpdate), else the incident itself.

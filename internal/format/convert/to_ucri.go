@@ -54,7 +54,7 @@ func toUCRI(s *source, i *incident.Incident, o Options) (*result, *Fault) {
 	if o.Payload {
 		key = ""
 	} else {
-		r.envelope(i, schema)
+		r.envelope(i, schema, o)
 	}
 	lines := s.forUCRI(i)
 	b := cellsBelow(key)
@@ -127,13 +127,21 @@ func (s *source) remarksUCRI(i *incident.Incident, r *result, schema ucri.Messag
 
 // envelope writes what carries the message. Who it is for is decided by whoever
 // sends it; an address nobody named is the nil UUID's.
-func (r *result) envelope(i *incident.Incident, schema ucri.Message) {
+func (r *result) envelope(i *incident.Incident, schema ucri.Message, o Options) {
 	m := &i.Message
 	id, sent := uuidOf(m.ID, m.Sender.Address), sentAt(i)
 	sender := oidOf(m.Sender.Address)
 	receiver := derived(nobody, nil)
 	if len(m.Receivers) > 0 && m.Receivers[0].Address.Is() {
 		receiver = oidOf(m.Receivers[0].Address)
+		if o.Destination != "" {
+			receiver = derived(o.Destination, &m.Receivers[0].Address)
+		}
+	} else if o.Destination != "" {
+		receiver = derived(o.Destination, nil)
+	}
+	if o.Source != "" {
+		sender = derived(o.Source, &m.Sender.Address)
 	}
 	r.write([]cell{{"messageId", &id, tree.String}, {"sentDate", &sent, tree.String}, {"source", &sender, tree.String}, {"destinations", &receiver, tree.String}})
 	life := r.put("timeout", strconv.Itoa(r.timeout(m, sent)), tree.Number)
@@ -289,7 +297,7 @@ func (r *result) again(s *source, i *incident.Incident, alone bool) {
 			r.original = d.Text
 		}
 	case !alone:
-		r.envelope(i, s.schema)
+		r.envelope(i, s.schema, Options{})
 		r.original = string(s.doc.Text)
 	}
 	if s.changed || len(s.withheld) > 0 {
