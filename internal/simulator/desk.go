@@ -226,7 +226,9 @@ func (d *Desk) send(s Say, name string) (Say, error) {
 	}
 	if s.Kind == Event || s.Kind == Change {
 		fill(&s.Incident, NewID())
-		d.events[s.Incident] = d.events[s.Incident] // it is known from now on
+		if _, known := d.events[s.Incident]; !known {
+			d.events[s.Incident] = time.Time{}
+		}
 	}
 	made, err := mistakenly(name, s)
 	if err != nil {

@@ -202,3 +202,32 @@ func TestMistakesAreTold(t *testing.T) {
 		}
 	}
 }
+
+// An exercise for a desk in service is refused with the system's own word for it.
+func TestExerciseIsTold(t *testing.T) {
+	for name := range foreign {
+		a, desk := system(t, name)
+		s := samples[name]()
+		s.Mode = simulator.Exercise
+		if _, err := desk.Send(s, ""); err != nil {
+			t.Fatal(err)
+		}
+		at := arrival
+		at.Now = time.Now()
+		m, refusal := a.Open(letters(desk)[0].Bytes, at)
+		if refusal == nil || m.Mode() != "EXERCS" {
+			t.Errorf("%s: an exercise is taken: %v", name, refusal)
+			continue
+		}
+		r, fault := a.Refuse(m, refusal, adapter.Reply{ID: simulator.NewID(), Now: at.Now, Life: time.Hour})
+		if fault != nil || r == nil {
+			t.Fatalf("%s: %v", name, fault)
+		}
+		if err := desk.Take(r.Bytes); err != nil {
+			t.Fatal(err)
+		}
+		if h := desk.Heard()[0]; h.Kind != simulator.Failure || h.Reason != simulator.OtherMode || len(h.Faults) > 0 {
+			t.Errorf("%s: heard %s %s %v\n%s", name, h.Kind, h.Reason, h.Faults, h.Bytes)
+		}
+	}
+}
