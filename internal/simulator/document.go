@@ -11,11 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxBytes and MaxDepth are the limits of the profiles.
-const (
-	MaxBytes = 1 << 20
-	MaxDepth = 16
-)
+// MaxDepth is the deepest that the profiles permit.
+const MaxDepth = 16
 
 // high are the characters 0x80 to 0xFF of windows-1250; a dot of its own is none.
 var high = []rune("€\uFFFD‚\uFFFD„…†‡\uFFFD‰Š‹ŚŤŽŹ\uFFFD‘’“”•–—\uFFFD™š›śťžź" +
@@ -68,9 +65,10 @@ func Windows1250(text string) []byte {
 // encoding has not read ahead.
 type oneByte struct{ *bytes.Reader }
 
-// ReadXML reads a document of XML without a document type; texts are trimmed.
-func ReadXML(message []byte) (Node, []Fault) {
-	if len(message) > MaxBytes {
+// ReadXML reads a document of XML of at most max bytes and without a document type;
+// texts are trimmed.
+func ReadXML(message []byte, max int) (Node, []Fault) {
+	if len(message) > max {
 		return Node{}, []Fault{{TooBig, "", fmt.Sprintf("%d bytes", len(message))}}
 	}
 	dec := xml.NewDecoder(oneByte{bytes.NewReader(message)})
@@ -124,10 +122,10 @@ func ReadXML(message []byte) (Node, []Fault) {
 	}
 }
 
-// ReadJSON reads a JSON object without repeated names.
-func ReadJSON(message []byte) (Node, []Fault) {
+// ReadJSON reads a JSON object of at most max bytes and without repeated names.
+func ReadJSON(message []byte, max int) (Node, []Fault) {
 	switch {
-	case len(message) > MaxBytes:
+	case len(message) > max:
 		return Node{}, []Fault{{TooBig, "", fmt.Sprintf("%d bytes", len(message))}}
 	case !utf8.Valid(message):
 		return Node{}, []Fault{{Encoding, "", "no UTF-8"}}

@@ -15,6 +15,9 @@ import (
 
 const space = "urn:trojmezi:profile:cz-izs:1"
 
+// maxBytes is the longest message.
+const maxBytes = 256 << 10
+
 // Profile is the Czech profile. Narrow makes it write windows-1250.
 type Profile struct{ Narrow bool }
 
@@ -96,7 +99,7 @@ func Sample() simulator.Say {
 
 // Hear implements simulator.Profile.
 func (Profile) Hear(message []byte) simulator.Heard {
-	root, faults := simulator.ReadXML(message)
+	root, faults := simulator.ReadXML(message, maxBytes)
 	if len(faults) > 0 {
 		return simulator.Heard{Faults: faults}
 	}

@@ -30,6 +30,7 @@ func (p Profile) Media() string {
 
 const (
 	spaceEnvelope = "urn:oasis:names:tc:emergency:EDXL:DE:2.0"
+	maxBytes      = 1 << 20 // of our own: the hub names none
 	layout        = "2006-01-02T15:04:05-07:00"
 )
 
@@ -104,7 +105,7 @@ func (Profile) Hear(message []byte) simulator.Heard {
 	if bytes.HasPrefix(bytes.TrimSpace(message), []byte("<")) {
 		read, rules, g = simulator.ReadXML, inXML, &simulator.Grammar{Separator: "/"}
 	}
-	root, faults := read(message)
+	root, faults := read(message, maxBytes)
 	if len(faults) > 0 {
 		return simulator.Heard{Faults: faults}
 	}

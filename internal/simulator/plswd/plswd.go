@@ -12,6 +12,9 @@ import (
 	"trojmezi/internal/simulator"
 )
 
+// maxBytes is the longest message.
+const maxBytes = 256 << 10
+
 // Profile is the Polish profile.
 type Profile struct{}
 
@@ -97,7 +100,7 @@ func Sample() simulator.Say {
 
 // Hear implements simulator.Profile.
 func (Profile) Hear(message []byte) simulator.Heard {
-	root, faults := simulator.ReadJSON(message)
+	root, faults := simulator.ReadJSON(message, maxBytes)
 	if len(faults) > 0 {
 		return simulator.Heard{Faults: faults}
 	}
