@@ -211,8 +211,12 @@ func (t *Table) Read(message []byte) (*Message, *Fault) {
 	}
 	b := t.cells(i, kind, body, s)
 	b.read(s, i)
+	said := Kind(i.Message.Type.Text)
 	if t.Bodies == nil {
-		kind = Kind(i.Message.Type.Text)
+		kind = said
+	}
+	if said != kind && said != "" { // the head says one thing, the body another
+		kind = said + "/" + kind
 	}
 	if kind == KindCompletion && i.Receipt.Status.Text == aborted {
 		kind = KindCancel
@@ -275,6 +279,40 @@ func (t *Table) Write(m *Message, as Kind) (*Result, *Fault) {
 			return nil, t.noWord(s, string(as))
 		}
 	}
+	t.prepare(s, i, as)
+	b := t.cells(i, as, body, nil)
+	if f := t.encode(b, s, i); f != nil {
+		return nil, f
+	}
+	r := newResult(t.Syntax, root, b.about.arrays)
+	r.write(b.list.cells)
+	path := t.path(r)
+	r.mend(r.root, path, nil, func() []shape.Deviation {
+		// What is missing is no value that could be taken out, but the part that lacks it
+		// may be, if it is not all of the head or the body: a line of a log without a text.
+		return slices.DeleteFunc(t.shape(r), func(d shape.Deviation) bool {
+			return d.Rule == "missing" && strings.Count(strings.TrimPrefix(d.Path, path), "/") < 2
+		})
+	})
+	for _, c := range b.list.cells {
+		if c.v == &i.Kind && r.at[c.key] == nil && s.real.mode != isActual.mode {
+			return nil, t.noWord(s, s.real.mode)
+		}
+	}
+	b.about.left = t.limits().Bytes - len(r.bytes(Format(t.System)))
+	b.remarks(s, r, i)
+	if f := t.lacking(r); f != nil {
+		return nil, f
+	}
+	out := m.result(r, Format(t.System))
+	if most := t.limits().Bytes; len(out.Bytes) > most {
+		return nil, &Fault{Rule: "size", Key: "tree.fault.size", Args: map[string]any{"line": 0, "max": most}}
+	}
+	return out, nil
+}
+
+// prepare says in an incident what every format needs that is written by a table.
+func (t *Table) prepare(s *source, i *incident.Incident, as Kind) {
 	i.Message.Type = derived(string(as), &i.Message.Type)
 	i.Kind = derived(s.real.mode, &i.Kind)
 	switch c := &i.Receipt; {
@@ -292,30 +330,6 @@ func (t *Table) Write(m *Message, as Kind) (*Result, *Fault) {
 	if t.Fill != nil {
 		t.Fill(i, as)
 	}
-	b := t.cells(i, as, body, nil)
-	if f := t.encode(b, s, i); f != nil {
-		return nil, f
-	}
-	r := newResult(t.Syntax, root, b.about.arrays)
-	r.write(b.list.cells)
-	path := t.path(r)
-	r.mend(r.root, path, nil, func() []shape.Deviation {
-		// What is missing is no value that could be taken out, but the part that lacks it
-		// may be, if it is not all of the head or the body: a line of a log without a text.
-		return slices.DeleteFunc(t.shape(r), func(d shape.Deviation) bool {
-			return d.Rule == "missing" && strings.Count(strings.TrimPrefix(d.Path, path), "/") < 2
-		})
-	})
-	b.about.left = t.limits().Bytes - len(r.bytes(Format(t.System)))
-	b.remarks(s, r, i)
-	if f := t.lacking(r); f != nil {
-		return nil, f
-	}
-	out := m.result(r, Format(t.System))
-	if most := t.limits().Bytes; len(out.Bytes) > most {
-		return nil, &Fault{Rule: "size", Key: "tree.fault.size", Args: map[string]any{"line": 0, "max": most}}
-	}
-	return out, nil
 }
 
 // shape checks a message that is being written.

@@ -132,6 +132,17 @@ func TestTableRefuses(t *testing.T) {
 	if _, f := deaf.Write(m, KindAnswer); f == nil || f.Rule != "no_word" {
 		t.Errorf("an exercise without a word: %v", f)
 	}
+	two := &Table{System: "two", Syntax: tree.JSON, Bodies: ParseCodes("list,code,means\nbody,a,incident\nbody,b,answer\n")["body"]}
+	two.Cells = func(b *Cells, i *incident.Incident) {
+		b.Code("typ", &i.Message.Type, two.Bodies)
+		b.Text(b.Body+"/x", &i.What)
+	}
+	if m, f := two.Read([]byte(`{"typ":"a","a":{"x":"1"}}`)); f != nil || m.Kind != KindIncident {
+		t.Errorf("%v", f)
+	}
+	if _, f := two.Read([]byte(`{"typ":"a","b":{"x":"1"}}`)); f == nil || f.Rule != "no_kind" {
+		t.Errorf("a head that says something else than the body: %v", f)
+	}
 	strict := flat()
 	strict.Fill = nil
 	m.Incident.Message.ID = incident.Value{}
