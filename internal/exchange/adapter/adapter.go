@@ -49,7 +49,8 @@ type Message struct {
 	Revision int
 	// Sent and Expires are zero where nobody says.
 	Sent, Expires time.Time
-	// Content is what the message says; nil in a KindReceipt.
+	// Content is what the message says; of a KindReceipt whether it is meant, nil of one
+	// that nobody wrote yet.
 	Content *convert.Message
 	Receipt Receipt // of a KindReceipt
 }
