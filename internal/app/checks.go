@@ -122,6 +122,9 @@ func (n *node) receivers(ctx context.Context) (all []health.Receiver, err error)
 		queues, err := exchange.QueueStates(tx)
 		all = nil
 		for _, q := range queues {
+			if slices.ContainsFunc(n.config.Gateways, func(g gateway.Config) bool { return g.OID == q.Destination }) {
+				continue // its gateway's own check tells more
+			}
 			r := health.Receiver{Address: q.Destination, Name: n.exchange.NameOf(q.Destination), Waiting: q.Waiting, Online: q.Online}
 			if q.OldestWaiting > 0 {
 				r.Oldest = moment(q.OldestWaiting)

@@ -272,6 +272,21 @@ func TestDeadLine(t *testing.T) {
 	}
 }
 
+// After a restore nothing goes out before a person says so: it may have gone out before.
+func TestHeld(t *testing.T) {
+	r := newRig(t, clock.System())
+	r.ok(r.db.Write(t.Context(), func(tx *store.Tx) error { return tx.SetSetting("exchange.held", "restore") }))
+	r.start()
+	r.post(desk, czech, uuid(1), "Brand", 600)
+	r.until("that it waits", func() bool { s, err := r.States(t.Context()); return err == nil && s[0].Waiting == 1 })
+	time.Sleep(300 * time.Millisecond)
+	if len(r.outbox("hzs")) > 0 {
+		t.Error("it went out")
+	}
+	r.ok(r.db.Write(t.Context(), func(tx *store.Tx) error { return exchange.Release(tx) }))
+	r.until("the file", func() bool { return len(r.outbox("hzs")) == 1 })
+}
+
 // Without a receipt the same bytes go out again.
 func TestResend(t *testing.T) {
 	c := folder("hzs", czech)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/adapter/transport"
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/ucri"
@@ -43,7 +44,15 @@ func (g *gate) sendDue(ctx context.Context) (more bool, err error) {
 	var list []*out
 	var wake int64
 	now := millis(g.Clock.Now())
-	err = g.DB.Read(ctx, func(tx *store.Tx) (err error) { list, wake, err = due(tx, g.cfg.Name, now); return err })
+	err = g.DB.Read(ctx, func(tx *store.Tx) error {
+		held, err := exchange.Held(tx)
+		if err != nil || held { // after a restore: a person releases what may have gone out before
+			list, wake = nil, 0
+			return err
+		}
+		list, wake, err = due(tx, g.cfg.Name, now)
+		return err
+	})
 	if err != nil {
 		return false, err
 	}

@@ -15,11 +15,17 @@ import (
 	"time"
 	"unicode"
 
+	"golang.org/x/net/netutil"
+
 	"trojmezi/internal/kernel/clock"
 )
 
 // requestTimeout bounds one question to the other side.
 const requestTimeout = 30 * time.Second
+
+// maxCallers bounds the connections to a listener: each may hold a whole message
+// before its signature is looked at.
+const maxCallers = 32
 
 // maxReason bounds what is kept of an answer in words.
 const maxReason = 400
@@ -179,6 +185,7 @@ func (p *push) Receive(ctx context.Context, box Box, up func()) error {
 	if err != nil {
 		return fail("transport.failure.listen", err)
 	}
+	l = netutil.LimitListener(l, maxCallers)
 	if conf != nil {
 		l = tls.NewListener(l, conf)
 	}
