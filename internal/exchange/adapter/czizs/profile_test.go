@@ -109,3 +109,18 @@ func TestGuide(t *testing.T) {
 		t.Errorf("the guide shows %d lines", shown)
 	}
 }
+
+// Every code the adapter knows stands in the document.
+func TestCodes(t *testing.T) {
+	text, err := os.ReadFile("../../../../docs/profiles/cz-izs.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for list, entries := range codes {
+		for _, e := range entries {
+			if !strings.Contains(string(text), "`"+e.Foreign+"`") && !strings.Contains(string(text), "| "+e.Foreign+" |") {
+				t.Errorf("%s of %s is not in the document", e.Foreign, list)
+			}
+		}
+	}
+}

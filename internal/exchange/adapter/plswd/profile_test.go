@@ -69,3 +69,18 @@ func TestReasons(t *testing.T) {
 		}
 	}
 }
+
+// Every code the adapter knows stands in the document.
+func TestCodes(t *testing.T) {
+	text, err := os.ReadFile("../../../../docs/profiles/pl-swd.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for list, entries := range codes {
+		for _, e := range entries {
+			if !bytes.Contains(text, []byte("`"+e.Foreign+"`")) {
+				t.Errorf("%s of %s is not in the document", e.Foreign, list)
+			}
+		}
+	}
+}
