@@ -27,9 +27,7 @@ func FromUCRI(e *ucri.Envelope) (*Message, *Refusal) {
 	if c.Kind == "" {
 		return nil, refuse(Kind, "app %s, message %s", e.Payload.AppID, e.Payload.SchemaID)
 	}
-	for _, path := range Protected {
-		c.KeepBack(path)
-	}
+	c.KeepBack(Protected...)
 	m := &Message{Kind: c.Kind, ID: strings.ToLower(e.MessageID), Content: c}
 	m.Sent, _ = convert.Moment(c.Incident.Message.Sent)
 	m.Expires, _ = convert.Moment(c.Incident.Message.Expires)

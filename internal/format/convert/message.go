@@ -176,12 +176,12 @@ func (m *Message) Careful(mode string) {
 	}
 }
 
-// KeepBack keeps back what stands at a path and below: it is in no result, not in a
+// KeepBack keeps back what stands at some paths and below: it is in no result, not in a
 // remark either. The report says so, and a line where the result has room for remarks
 // says that there is something.
-func (m *Message) KeepBack(path string) {
+func (m *Message) KeepBack(paths ...string) {
 	s := *m.source
-	s.withheld = append(slices.Clone(s.withheld), path)
+	s.withheld = slices.Concat(s.withheld, paths)
 	m.source = &s
 	m.Incident = m.Incident.Clone()
 	m.Incident.Each(func(v *incident.Value) {

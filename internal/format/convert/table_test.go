@@ -177,9 +177,8 @@ func TestKeepBack(t *testing.T) {
 		if f != nil {
 			t.Fatal(f)
 		}
-		for _, path := range []string{"/informers", "/patient", "/patients"} {
-			m.KeepBack(path)
-		}
+		m.KeepBack("/informers", "/patient")
+		m.KeepBack("/patients")
 		for _, to := range Formats {
 			r, f := m.Write(to, Options{Payload: to == UCRI2})
 			if f != nil {
