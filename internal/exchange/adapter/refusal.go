@@ -102,7 +102,7 @@ func (a *Adapter) Open(message []byte, at Arrival) (*Message, *Refusal) {
 		return m, Because(f)
 	}
 	switch {
-	case at.From != "" && m.Sender != at.From:
+	case at.From != "" && m.Sender != at.From && m.Kind != convert.KindReceipt: // a hub reports in its own name
 		return m, refuse(WrongSender, "from %q, says %q", at.From, m.Sender)
 	case !ours(at.Own, m.Receiver):
 		return m, refuse(Unroutable, "for %q", m.Receiver)

@@ -70,6 +70,14 @@ func TestHubRules(t *testing.T) {
 	}
 }
 
+// The hub reports in its own name what became of a message between two others.
+func TestHubReports(t *testing.T) {
+	m, r := New(tree.JSON).Open(changed(t, "json/refusal-expired.json"), adapter.Arrival{Now: sent, From: "fr.health.samu67"})
+	if r != nil || m.Sender != "fr.health.hub" || !m.Receipt.Refused || m.Receipt.Code != "400" || m.Answers == "" {
+		t.Errorf("%+v %v", m, r)
+	}
+}
+
 // What a machine says is never answered, however broken it is.
 func TestNoEndlessReplies(t *testing.T) {
 	for _, message := range [][]byte{changed(t, "xml/receipt-ack.xml"), changed(t, "xml/refusal-expired.xml"),
