@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -172,6 +173,43 @@ func repeats(t T, s *suite) {
 		two, _ := s.a.Encode(s.out(t, e))
 		if fault == nil && (one.ID != two.ID || !bytes.Equal(one.Bytes, two.Bytes)) {
 			t.Errorf("%s is not twice the same:\n%s\n%s", e.name, one.Bytes, two.Bytes)
+		}
+	}
+}
+
+// together: a gateway is not alone with its adapter.
+func together(t T, s *suite) {
+	all := func() (results []string) {
+		for _, f := range s.contents() {
+			if m, fault := s.a.Decode(f.text); fault == nil {
+				posts, _ := m.Posts(addresses)
+				for _, p := range posts {
+					results = append(results, string(p.Envelope.AppendJSON(nil)))
+				}
+			}
+		}
+		for _, e := range samples()[:5] {
+			m, refusal := adapter.FromUCRI(e.e)
+			if refusal != nil {
+				continue
+			}
+			m.Sender, m.Receiver, m.Revision = "de.node", "partner", 1
+			if out, fault := s.a.Encode(m); fault == nil {
+				results = append(results, string(out.Bytes))
+			}
+		}
+		return results
+	}
+	want := all()
+	got := make([][]string, 4)
+	var wait sync.WaitGroup
+	for n := range got {
+		wait.Go(func() { got[n] = all() })
+	}
+	wait.Wait()
+	for _, g := range got {
+		if !slices.Equal(g, want) {
+			t.Errorf("several at once get something else than one alone")
 		}
 	}
 }

@@ -37,6 +37,7 @@ var rules = []rule{
 	{"reads its own messages", reads},
 	{"hands them on in UCRI 2", handsOn},
 	{"gives the same for the same", repeats},
+	{"gives the same to several at once", together},
 	{"comes back the same", roundTrip},
 	{"writes messages of UCRI 2", writes},
 	{"keeps every value or names it", keeps},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -193,6 +194,16 @@ func TestRulesCanFail(t *testing.T) {
 		"reads its own messages":      decode(func(m *adapter.Message) { m.Receiver = "" }),
 		"hands them on in UCRI 2":     decode(func(m *adapter.Message) { m.Content = convert.New(m.Kind) }),
 		"gives the same for the same": decode(func(m *adapter.Message) { calls++; m.ID = fmt.Sprint(m.ID, calls) }),
+		"gives the same to several at once": func(a *adapter.Adapter) {
+			was, turn := a.Decode, new(atomic.Int64)
+			a.Decode = func(b []byte) (*adapter.Message, *convert.Fault) {
+				m, f := was(b)
+				if m != nil {
+					m.ID = fmt.Sprint(turn.Add(1))
+				}
+				return m, f
+			}
+		},
 		"comes back the same": encode(func(_ *adapter.Message, e *adapter.Encoded) {
 			e.Bytes = bytes.ReplaceAll(e.Bytes, []byte("50.8966"), []byte("14.8071"))
 		}),
