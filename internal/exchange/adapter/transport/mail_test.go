@@ -144,3 +144,38 @@ func TestMailOdd(t *testing.T) {
 		}
 	}
 }
+
+// FuzzMail opens any bytes as a mail: what comes of it is the message or the mail itself
+// with what is wrong, and never more than came.
+func FuzzMail(f *testing.F) {
+	for _, raw := range []string{
+		"From: a@b.cz\r\n\r\n<a/>",
+		"From: a@b.cz\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\nPGEvPg==\r\n--x--",
+		"From: a@b.cz\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=3Ca/=3E",
+		"From: x@b.cz\r\n\r\n", "",
+	} {
+		f.Add([]byte(raw))
+	}
+	m := &mailbox{cfg: Mail{From: []string{"a@b.cz"}}}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		d := m.open(raw)
+		if d.Fault != "" && string(d.Body) != string(raw) {
+			t.Error("a mail that is wrong is not kept whole")
+		}
+		if len(d.Body) > len(raw) || len(d.ID) > 4*maxReason+4 {
+			t.Errorf("%d bytes of %d, id of %d", len(d.Body), len(raw), len(d.ID))
+		}
+	})
+}
+
+// FuzzSignature verifies any header: none is right without the secret.
+func FuzzSignature(f *testing.F) {
+	now := time.Unix(1_800_000_000, 0)
+	f.Add(sign([]byte("another secret of both"), now, "id", []byte("x")), "id")
+	f.Add("t=1800000000,v1=00,v1=", "")
+	f.Fuzz(func(t *testing.T, header, id string) {
+		if verify([][]byte{[]byte("the secret of both sides")}, header, id, []byte("body"), now, DefaultWindow) == nil {
+			t.Errorf("%q of %q is taken for right", header, id)
+		}
+	})
+}
