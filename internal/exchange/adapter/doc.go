@@ -1,10 +1,10 @@
 // Package adapter joins the exchange node to systems that do not speak UCRI 2. An
-// Adapter says how one system writes; a Transport how its messages get here and there.
-// What stands between is the same for all of them and is here: which message of UCRI 2
+// Adapter says how one system writes; how its messages get here and there is package
+// transport's. What stands between is the same for all of them and is here: which message of UCRI 2
 // becomes which of theirs, when one has expired, who may have sent it, what is answered
 // to the system's machine and with which reason.
 //
-// Everything but the transports is a function of its arguments: no clock, no
+// Everything here is a function of its arguments: no clock, no
 // randomness, nothing from elsewhere. The same bytes give the same messages with the
 // same numbers, so what is delivered twice is recognised.
 //
