@@ -227,6 +227,12 @@ func TestExercise(t *testing.T) {
 	if e := r.got(testDesk)[0]; !strings.Contains(e.Envelope.Payload.Data, "EXERCISE") {
 		t.Errorf("%s", e.Envelope.Payload.Data)
 	}
+	r.ok(r.db.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := r.node.Post(tx, &ucri.Envelope{Source: testDesk, Destinations: []string{testCz}, Payload: ucri.Payload{AppID: "incident_transfer", AppVersion: "1.0", SchemaID: "acknowledgement",
+			ContentType: ucri.ContentJSON, Data: `{"sharedIncidentId":"` + uuid(9) + `","status":"accepted","acknowledgedByDispatcherAt":"` + ucri.FormatTime(r.clk.Now()) + `"}`}})
+		return err
+	}))
+	r.until("the answer", func() bool { return len(containing(r.outbox("test"), "<Odpoved>", "<Rezim>cviceni</Rezim>")) == 1 })
 	e := r.post(testDesk, testCz, uuid(30), "Brand", 600)
 	r.until("the file", func() bool { return strings.Contains(r.outbox("test")[e.MessageID+".xml"], "<Rezim>test</Rezim>") })
 }

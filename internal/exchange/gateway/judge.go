@@ -102,8 +102,10 @@ func (g *gate) take(tx *store.Tx, i *in, key *seal.Key) error {
 	if refusal != nil {
 		return refusedBy(refusal, m)
 	}
-	if before, err = sameID(tx, i); err != nil {
-		return err
+	if i.foreign != "" {
+		if before, err = sameID(tx, i); err != nil {
+			return err
+		}
 	}
 	if before != nil {
 		return &trouble{key: "gateway.tray.other_content", message: m, refusal: &adapter.Refusal{Reason: adapter.Repeated, Detail: "the id came before with other content"}}

@@ -138,9 +138,6 @@ func (g *gate) encode(tx *store.Tx, e exchange.Entry) (*adapter.Encoded, *refuse
 			return nil, &refused{p.Key, "", &ucri.ErrorBody{Code: ucri.CodeForbiddenApp, Reason: g.Texts.Text(g.Lang, p.Key, p.Args)}}, nil
 		}
 	}
-	if g.kind != store.Live && m.Content != nil {
-		m.Content.Careful("TEST") // UCRI 2 tells it by the address alone
-	}
 	m.Sender, m.Receiver = g.cfg.nameOf(e.Other), g.cfg.Partner
 	shared := ucri.SubjectID(e.Envelope.Payload)
 	about, known, err := incidentBy(tx, g.cfg.Name, "shared", shared)
@@ -151,6 +148,13 @@ func (g *gate) encode(tx *store.Tx, e exchange.Entry) (*adapter.Encoded, *refuse
 		about = incident{number: shared, shared: shared}
 	}
 	m.Number = about.number
+	if g.kind != store.Live { // UCRI 2 tells it by the address alone
+		mode, err := practice(tx, about)
+		if err != nil {
+			return nil, nil, err
+		}
+		m.Content.Careful(mode)
+	}
 	switch m.Kind {
 	case convert.KindAnswer:
 		m.Answers = about.lastID
@@ -168,6 +172,16 @@ func (g *gate) encode(tx *store.Tx, e exchange.Entry) (*adapter.Encoded, *refuse
 		err = about.put(tx, g.cfg.Name)
 	}
 	return enc, nil, err
+}
+
+// practice is what is said of an incident at a test address: that it is an exercise when
+// the system said so of it, else a test.
+func practice(tx *store.Tx, about incident) (mode string, err error) {
+	i, err := one(scanIn(tx, `id = $1`, about.lastIn))
+	if err == nil && i != nil && i.kind == store.Exercise {
+		return "EXERCS", nil
+	}
+	return "TEST", err
 }
 
 // takeStatus reads what a node says of a message that came through this gateway. If
