@@ -117,7 +117,7 @@ func domain(p string) string {
 		return ""
 	}
 	switch parts[1] {
-	case "kernel", "format", "app", "cli", "demo", "bench":
+	case "kernel", "format", "app", "cli", "demo", "bench", "simulator":
 		return ""
 	}
 	return parts[1]
@@ -130,6 +130,20 @@ func in(p string, dirs ...string) bool {
 
 func std(p string) bool {
 	return !strings.Contains(strings.SplitN(p, "/", 2)[0], ".") && !strings.HasPrefix(p, module)
+}
+
+// adapterDir is where the adapters of foreign systems stand.
+const adapterDir = "internal/exchange/adapter"
+
+// adapters tells whether a folder is the interface of adapters or one of them.
+func adapters(dir string) bool {
+	name, below := strings.CutPrefix(dir, adapterDir+"/")
+	return dir == adapterDir || below && name != "all" && !in(name, "adaptertest", "transport")
+}
+
+// touches tells whether a package reaches beyond its arguments.
+func touches(p string) bool {
+	return in(p, "os", "net", "math/rand", "crypto/rand", "log", "io/ioutil", "syscall") && p != "net/url" && p != "net/netip"
 }
 
 // storeFile tells whether a file is one of those that hold a module's SQL.
@@ -215,12 +229,12 @@ var edgeRules = []edgeRule{
 	},
 	{
 		name:   "no message broker",
-		reason: "the SQL log is queue and truth at once (docs/adr/0002-no-message-broker.md)",
+		reason: "the SQL log is queue and truth at once (docs/adr/0002-no-message-broker.md); only a transport speaks to the broker of a foreign system",
 		broken: func(e edge) bool {
-			return in(e.to, "github.com/nats-io", "github.com/rabbitmq", "github.com/segmentio/kafka-go", "github.com/IBM/sarama", "github.com/twmb/franz-go", "github.com/redis", "github.com/ThreeDotsLabs/watermill")
+			return !(in(e.file, adapterDir+"/transport", "internal/simulator/broker") && in(e.to, "github.com/rabbitmq/amqp091-go")) && in(e.to, "github.com/nats-io", "github.com/rabbitmq", "github.com/segmentio/kafka-go", "github.com/IBM/sarama", "github.com/twmb/franz-go", "github.com/redis", "github.com/ThreeDotsLabs/watermill")
 		},
-		bad:  []edge{{"internal/exchange/outbox.go", "github.com/nats-io/nats.go"}},
-		good: []edge{{"internal/exchange/outbox.go", "trojmezi/internal/kernel/store"}},
+		bad:  []edge{{"internal/exchange/outbox.go", "github.com/nats-io/nats.go"}, {"internal/exchange/outbox.go", "github.com/rabbitmq/amqp091-go"}},
+		good: []edge{{"internal/exchange/outbox.go", "trojmezi/internal/kernel/store"}, {"internal/exchange/adapter/transport/amqp.go", "github.com/rabbitmq/amqp091-go"}},
 	},
 	{
 		name:   "modules speak HTTP at their doors only",
@@ -244,10 +258,31 @@ var edgeRules = []edgeRule{
 		name:   "wire formats touch nothing",
 		reason: "no clock, no random, no files, no network inside a format: golden tests stay golden",
 		broken: func(e edge) bool {
-			return in(e.file, "internal/format") && !e.test() && in(e.to, "os", "net", "math/rand", "crypto/rand", "log", "io/ioutil", "syscall") && e.to != "net/url" && e.to != "net/netip"
+			return in(e.file, "internal/format") && !e.test() && touches(e.to)
 		},
 		bad:  []edge{{"internal/format/ucri/id.go", "crypto/rand"}, {"internal/format/ucri/wire.go", "net/http"}, {"internal/format/ucri/wire.go", "os"}},
 		good: []edge{{"internal/format/ucri/wire.go", "encoding/json"}, {"internal/format/ucri/wire.go", "net/url"}},
+	},
+	{
+		name:   "adapters stand on the interface and the formats",
+		reason: "whoever connects one more system reads one package and writes one; an adapter that knew the node, a transport or another adapter could not be tried without them",
+		broken: func(e edge) bool {
+			if e.test() || !adapters(e.dir()) {
+				return false
+			}
+			return e.own() && e.to != module+adapterDir && !in(e.to, "internal/format") || !e.own() && !std(e.to)
+		},
+		bad: []edge{{"internal/exchange/adapter/czizs/czizs.go", "trojmezi/internal/exchange"}, {"internal/exchange/adapter/czizs/czizs.go", "trojmezi/internal/exchange/adapter/transport"},
+			{"internal/exchange/adapter/czizs/czizs.go", "trojmezi/internal/exchange/adapter/plswd"}, {"internal/exchange/adapter/ucri.go", "github.com/google/go-cmp/cmp"}, {"internal/exchange/adapter/ucri.go", "trojmezi/internal/kernel/clock"}},
+		good: []edge{{"internal/exchange/adapter/czizs/czizs.go", "trojmezi/internal/exchange/adapter"}, {"internal/exchange/adapter/czizs/czizs.go", "trojmezi/internal/format/convert"},
+			{"internal/exchange/adapter/all/all.go", "trojmezi/internal/exchange/adapter/czizs"}, {"internal/exchange/adapter/transport/http_push.go", "trojmezi/internal/kernel/clock"}, {"internal/exchange/adapter/czizs/czizs_test.go", "trojmezi/internal/exchange/adapter/adaptertest"}},
+	},
+	{
+		name:   "adapters touch nothing",
+		reason: "a system's message means the same at any hour and on any machine; what moves it is a transport",
+		broken: func(e edge) bool { return adapters(e.dir()) && !e.test() && touches(e.to) },
+		bad:    []edge{{"internal/exchange/adapter/czizs/czizs.go", "os"}, {"internal/exchange/adapter/ucri.go", "crypto/rand"}, {"internal/exchange/adapter/euemsi/euemsi.go", "net/http"}},
+		good:   []edge{{"internal/exchange/adapter/transport/directory.go", "os"}, {"internal/exchange/adapter/czizs/czizs.go", "embed"}},
 	},
 	{
 		name:   "the UCRI client stands on the format alone",
@@ -259,10 +294,19 @@ var edgeRules = []edgeRule{
 		good: []edge{{"internal/exchange/ucrmclient/client.go", "trojmezi/internal/format/ucri"}},
 	},
 	{
+		name:   "the product does without simulators",
+		reason: "they play the other side for whoever tries a connection: the demo, the command line and tests; nothing that runs in service may lean on them",
+		broken: func(e edge) bool {
+			return in(e.to, "internal/simulator") && !e.test() && !in(e.file, "internal/simulator", "internal/cli", "internal/demo")
+		},
+		bad:  []edge{{"internal/exchange/gateway/service.go", "trojmezi/internal/simulator/czizs"}, {"internal/app/app.go", "trojmezi/internal/simulator"}},
+		good: []edge{{"internal/cli/simulate.go", "trojmezi/internal/simulator/plswd"}, {"internal/exchange/adapter/all/foreign_test.go", "trojmezi/internal/simulator/czizs"}},
+	},
+	{
 		name:   "demo and load generator use the public APIs",
 		reason: "what they show must be possible for anybody with an account: the wire format, the client and the kernel's leaves, never a module's code or database",
 		broken: func(e edge) bool {
-			return in(e.file, "internal/demo", "internal/bench") && e.own() && !in(e.to, "internal/format/ucri", "internal/exchange/ucrmclient",
+			return in(e.file, "internal/demo", "internal/bench") && e.own() && !in(e.to, "internal/format/ucri", "internal/exchange/ucrmclient", "internal/simulator",
 				"internal/kernel/clock", "internal/kernel/problem", "internal/kernel/i18n", "internal/demo", "internal/bench")
 		},
 		bad:  []edge{{"internal/demo/demo.go", "trojmezi/internal/exchange"}, {"internal/bench/load.go", "trojmezi/internal/kernel/store"}, {"internal/demo/demo.go", "trojmezi/internal/app"}},
@@ -272,10 +316,13 @@ var edgeRules = []edgeRule{
 		name:   "simulators stand beside the product",
 		reason: "a reference model or simulator that shares code with what it checks shares its errors",
 		broken: func(e edge) bool {
+			if in(e.file, "internal/simulator") { // is written against the profile documents
+				return !std(e.to) && !in(e.to, "internal/simulator") && !(in(e.file, "internal/simulator/broker") && in(e.to, "github.com/rabbitmq/amqp091-go"))
+			}
 			return in(e.file, "test/conformance") && in(e.to, "internal") && e.own() &&
 				!in(e.to, "internal/kernel/store/storetest") // makes the empty databases of the nodes, looks into none
 		},
-		bad:  []edge{{"test/conformance/node_test.go", "trojmezi/internal/format/ucri"}, {"test/conformance/node_test.go", "trojmezi/internal/kernel/store"}},
+		bad:  []edge{{"internal/simulator/czizs/czizs.go", "trojmezi/internal/exchange/adapter/czizs"}, {"internal/simulator/czizs/czizs_test.go", "trojmezi/internal/format/tree"}, {"test/conformance/node_test.go", "trojmezi/internal/format/ucri"}, {"test/conformance/node_test.go", "trojmezi/internal/kernel/store"}},
 		good: []edge{{"test/conformance/node_test.go", "net/http"}, {"test/conformance/node_test.go", "trojmezi/internal/kernel/store/storetest"}, {"test/crash/crash_test.go", "trojmezi/internal/exchange/ucrmclient"}},
 	},
 }
@@ -321,9 +368,9 @@ type callRule struct {
 
 var callRules = []callRule{
 	{
-		name:   "formats have no clock",
+		name:   "formats and adapters have no clock",
 		reason: "the same bytes must give the same message at any hour",
-		where:  func(f string) bool { return in(f, "internal/format") },
+		where:  func(f string) bool { return in(f, "internal/format") || adapters(path.Dir(f)) },
 		names:  []string{"time.Now", "time.Since", "time.Until", "time.Sleep"},
 	},
 	{
@@ -371,7 +418,7 @@ func TestCalls(t *testing.T) {
 		file string
 		want int
 	}{
-		{0, "internal/format/ucri/x.go", 1}, {0, "internal/exchange/x.go", 0},
+		{0, "internal/format/ucri/x.go", 1}, {0, "internal/exchange/x.go", 0}, {0, "internal/exchange/adapter/czizs/x.go", 1}, {0, "internal/exchange/adapter/transport/x.go", 0},
 		{1, "internal/kernel/store/store.go", 1}, {1, "internal/exchange/x_test.go", 0}, {1, "internal/cli/cli.go", 0},
 	} {
 		if got := callRules[c.rule].broken(c.file, bad); len(got) != c.want {
@@ -394,6 +441,35 @@ func parse(t *testing.T, src string) *ast.File {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// maxAdapter is what the smallest adapter may have (lines of Go): one more system is
+// work for data, not for code.
+const maxAdapter = 100
+
+func TestAdapterIsSmall(t *testing.T) {
+	repo := repository(t)
+	smallest, lines := "", 0
+	for _, p := range repo.pkgs {
+		if !adapters(p.rel()) || p.rel() == adapterDir {
+			continue
+		}
+		n := 0
+		for _, name := range p.GoFiles {
+			text, err := os.ReadFile(filepath.Join(p.Dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += bytes.Count(text, []byte{'\n'})
+		}
+		if smallest == "" || n < lines {
+			smallest, lines = p.rel(), n
+		}
+	}
+	if smallest == "" || lines >= maxAdapter {
+		t.Errorf("the smallest adapter is %q with %d lines of Go, not below %d", smallest, lines, maxAdapter)
+	}
+	t.Logf("%s: %d lines", smallest, lines)
 }
 
 // comments returns what is wrong with the package comments of one package.

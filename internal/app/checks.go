@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/gateway"
 	"trojmezi/internal/kernel/health"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/store"
@@ -74,6 +75,7 @@ func (n *node) addChecks() {
 			return all, err
 		}),
 	)
+	n.health.Add(n.gateways.Checks()...)
 	if len(c.Health.TimeServers) > 0 {
 		n.health.Add(health.Clock(n.Clock, c.Health.TimeServers))
 		return
@@ -121,6 +123,9 @@ func (n *node) receivers(ctx context.Context) (all []health.Receiver, err error)
 		queues, err := exchange.QueueStates(tx)
 		all = nil
 		for _, q := range queues {
+			if slices.ContainsFunc(n.config.Gateways, func(g gateway.Config) bool { return g.OID == q.Destination }) {
+				continue // its gateway's own check tells more
+			}
 			r := health.Receiver{Address: q.Destination, Name: n.exchange.NameOf(q.Destination), Waiting: q.Waiting, Online: q.Online}
 			if q.OldestWaiting > 0 {
 				r.Oldest = moment(q.OldestWaiting)
@@ -163,3 +168,13 @@ func (n *node) peers(ctx context.Context) (list []exchange.PeerState, err error)
 }
 
 func moment(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// Gateways lists the lines to foreign systems, and with try what trying each transport
+// now shows, beside a running node or without one.
+func Gateways(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *slog.Logger, try bool) ([]gateway.Probe, error) {
+	n, err := build(ctx, c, o, texts, log, true)
+	if err != nil {
+		return nil, err
+	}
+	return n.gateways.Probe(ctx, try)
+}

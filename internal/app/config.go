@@ -20,6 +20,8 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/adapter/all"
+	"trojmezi/internal/exchange/gateway"
 	"trojmezi/internal/kernel/health"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/identity"
@@ -47,6 +49,8 @@ type Config struct {
 	Bucket      BucketConfig    `yaml:"bucket"`
 	Dev         bool            `yaml:"dev"` // also serves the gallery of page parts
 	Exchange    exchange.Config `yaml:"exchange"`
+	// Gateways are the lines to systems that do not speak UCRI 2.
+	Gateways []gateway.Config `yaml:"gateways"`
 
 	dir string // of the file: paths in it are relative to it
 }
@@ -168,6 +172,9 @@ func parse(path string, text []byte) (*Config, error) {
 	}
 	for _, f := range c.Exchange.Validate() {
 		part("exchange", f.Path, f.Key, f.Args)
+	}
+	for _, f := range gateway.Validate(c.Gateways, c.Exchange, all.Adapters()) {
+		part("gateways", f.Path, f.Key, f.Args)
 	}
 	if len(faults.List) > 0 {
 		faults.sort()

@@ -15,6 +15,7 @@ import (
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/disclosure"
+	"trojmezi/internal/exchange/gateway"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/unit"
@@ -62,6 +63,7 @@ var modules = []struct {
 	{"classification", classification.Migrations},
 	{"agreement", agreement.Migrations},
 	{"unit", unit.Migrations},
+	{"gateway", gateway.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.

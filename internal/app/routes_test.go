@@ -6,10 +6,12 @@ import (
 	"maps"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -24,8 +26,9 @@ import (
 
 // Addresses of the desks of two more organisations.
 const (
-	otherDesk  = "1.2.3.2"
-	senderDesk = "1.2.3.3"
+	otherDesk   = "1.2.3.2"
+	senderDesk  = "1.2.3.3"
+	foreignSide = "1.2.3.4" // of a gateway
 )
 
 // TestRoutes holds every page of the program to the text of the policies, for
@@ -37,13 +40,14 @@ func TestRoutes(t *testing.T) {
 			apps = append(apps, map[string]any{"appId": app, "appVersion": "1.0"})
 		}
 		var records []any
-		for _, oid := range []string{desk, otherDesk, senderDesk} {
+		for _, oid := range []string{desk, otherDesk, senderDesk, foreignSide} {
 			r := deskRecord(oid)
 			r["supportedApps"] = apps
 			records = append(records, r)
 		}
 		m["exchange"].(map[string]any)["participants"] = records
 		m["exchange"].(map[string]any)["accounts"] = []any{}
+		m["gateways"] = []any{map[string]any{"name": "hzs", "oid": foreignSide, "system": "czizs", "partner": "cz.hzs.lbk", "transport": map[string]any{"directory": map[string]any{"path": "hzs"}}}}
 	})
 	ctx := t.Context()
 	o, err := Open(ctx, c, quiet)
@@ -86,6 +90,7 @@ func TestRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	const agreementForm = "cz-pl-3"
+	inTray(t, n, filepath.Join(c.Dir(), "hzs"))
 	connected, _, err := n.links.Create(ctx, people[0].ID, own.ID, "Neighbour")
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +113,7 @@ func TestRoutes(t *testing.T) {
 		"/classification/rows/": "fire", "/classification/neighbours/": otherDesk,
 		"/agreements/rows/": "AG04", "/agreements/forms/": agreementForm,
 		"/units/unit/": vehicle, "/units/publish/": otherDesk, "/units/neighbours/": otherDesk,
-		"/disclosure/history/": "0", "/links/": connected, "/phrasebook/": "P10", "/desks/": desks[0].ID,
+		"/disclosure/history/": "0", "/links/": connected, "/phrasebook/": "P10", "/gateways/": "hzs", "/tray/": "1", "/desks/": desks[0].ID,
 		"/people/": people[0].ID, "/sessions/": in.Session, "/organisations/": other.ID,
 		"/console/incidents/": incident, "/console/requests/": entry, "/console/alarms/": alarm, "/console/shift/": shift.ID, "/console/neighbours/": otherDesk,
 	}
@@ -125,6 +130,7 @@ func TestRoutes(t *testing.T) {
 				}
 			}
 			path = strings.NewReplacer("{entry}", entry, "{form}", agreementForm).Replace(path)
+			path = strings.Replace(path, "/out/{id}", "/out/1", 1)
 			path = wild.ReplaceAllString(path, id)
 			switch {
 			case strings.HasSuffix(path, "form.pdf"):
@@ -177,6 +183,38 @@ func absent(n *node) (patterns []string) {
 		}
 	}
 	return patterns
+}
+
+// inTray brings in a message of a foreign system that needs a person: it is for nobody
+// here. The system's machine is told so.
+func inTray(t *testing.T, n *node, folder string) {
+	t.Helper()
+	now := time.Now().UTC().Format(time.RFC3339)
+	message := `<DatovaVeta xmlns="urn:trojmezi:profile:cz-izs:1" verze="1.0"><Hlavicka><IdZpravy>0f3b2c1e-7a55-4f0e-9d0b-000000000001</IdZpravy><Odesilatel>cz.hzs.lbk</Odesilatel>` +
+		`<Prijemce>nobody</Prijemce><Odeslano>` + now + `</Odeslano><Rezim>ostry</Rezim></Hlavicka><Zprava><Cas>` + now + `</Cas><Text>Osoba Objektová</Text></Zprava></DatovaVeta>`
+	if err := os.MkdirAll(filepath.Join(folder, "in"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "in", "1.xml"), []byte(message), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ran := make(chan error, 1)
+	go func() { ran <- n.gateways.Run(ctx) }()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		_, waiting, err := n.gateways.Tray(ctx, false)
+		if err != nil || time.Now().After(end) {
+			t.Fatal("nothing in the tray", err)
+		}
+		if waiting == 1 {
+			break
+		}
+	}
+	stop()
+	if err := <-ran; err != nil {
+		t.Fatal(err)
+	}
 }
 
 // handedOver is an incident of own that came from sender, with its alarm.

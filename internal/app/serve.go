@@ -17,11 +17,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/adapter"
+	"trojmezi/internal/exchange/adapter/all"
+	"trojmezi/internal/exchange/adapter/transport"
 	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/bridge"
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/disclosure"
+	"trojmezi/internal/exchange/gateway"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/unit"
@@ -58,6 +62,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
 		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), disclosure.Locales(), link.Locales(), phrase.Locales(), agreement.Locales(), bridge.Locales(), classification.Locales(), unit.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), convert.Locales(),
+		adapter.Locales(), transport.Locales(), gateway.Locales(),
 	}, extra...)...)
 }
 
@@ -77,6 +82,7 @@ func policies() map[string][]byte {
 		"classification/policy.cedar": classification.Policy(),
 		"agreement/policy.cedar":      agreement.Policy(),
 		"unit/policy.cedar":           unit.Policy(),
+		"gateway/policy.cedar":        gateway.Policy(),
 	}
 }
 
@@ -101,6 +107,7 @@ type node struct {
 	agreements *agreement.Book
 	units      *unit.Service
 	disclosure *disclosure.Service
+	gateways   *gateway.Service
 	trail      *trail.Pages
 	places     *register.Register
 	files      register.Blobs // nil: nothing was opened, as for the doctor
@@ -131,6 +138,11 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	}
 	n.backups = NewBackups(c.Backup, c, o, log)
 	n.links = link.New(link.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name})
+	n.gateways = gateway.New(c.Gateways, gateway.Deps{
+		DB: o.DB, Node: n.exchange, Key: o.Key, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Dir: c.dir, Lang: c.lang(),
+		Adapters: all.Adapters(), Owner: n.ownerOf, Name: n.people.Name,
+		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
+	})
 	n.trail = n.auditPages()
 	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})
 	n.disclosure = disclosure.New(disclosure.Options{DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name, Retained: n.retained})
@@ -249,6 +261,20 @@ func (n *node) retained(ctx context.Context) (all []disclosure.Kept, err error) 
 	return all, err
 }
 
+// ownerOf is the organisation at an address, else the one that operates the node.
+func (n *node) ownerOf(ctx context.Context, oid string) (owner string, err error) {
+	all, err := n.people.Organisations(ctx)
+	for _, o := range all {
+		if slices.Contains(o.Addresses, oid) {
+			return o.ID, err
+		}
+		if o.Operator {
+			owner = o.ID
+		}
+	}
+	return owner, err
+}
+
 // auditPages are the pages of the audit log, with everybody and everything its leaves
 // name.
 func (n *node) auditPages() *trail.Pages {
@@ -332,7 +358,7 @@ func (n *node) heard(tx *store.Tx, kind store.Kind, alarm string) error {
 
 // schedule registers the work that has its times.
 func (n *node) schedule(ctx context.Context) error {
-	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
+	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.gateways.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
 }
 
 // Serve runs a node until ctx ends. The line "Listening on port N" goes to out
@@ -391,7 +417,7 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return n.exchange.Run(gctx)
 	})
 	g.Go(func() error { return site.serve(gctx) })
-	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, n.units.Run, imports.Run} {
+	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, n.units.Run, n.gateways.Run, imports.Run} {
 		g.Go(func() error { return ended(run(gctx)) })
 	}
 	return g.Wait()

@@ -22,6 +22,7 @@ import (
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/disclosure"
+	"trojmezi/internal/exchange/gateway"
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/unit"
@@ -64,13 +65,14 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements = agreement.NewPages(n.agreements, n.texts, n.files)
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), unit.Nav(), link.Nav(), agreement.Nav(), classification.Nav(), bridge.Nav(), disclosure.Nav(), health.Nav(), phrase.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), unit.Nav(), link.Nav(), agreement.Nav(), classification.Nav(), gateway.Nav(), bridge.Nav(), disclosure.Nav(), health.Nav(), phrase.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	reg.MustRegister(n.exchange.Collectors()...)
+	reg.MustRegister(n.gateways.Collectors()...)
 	rt.Metrics(reg)
 	rt.Handle("GET /{$}", func(w http.ResponseWriter, r *http.Request) error {
 		if web.Who(r.Context()) != nil {
@@ -87,6 +89,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	book.Operator = n.people.DirectoryResource
 	book.Register(rt)
 	screens.Agreements.Register(rt)
+	gateway.NewPages(n.gateways).Register(rt)
 	bridge.Register(rt)
 	classification.NewPages(n.types).Register(rt)
 	unit.NewPages(n.units, n.places).Register(rt)

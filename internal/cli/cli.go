@@ -43,6 +43,7 @@ type commands struct {
 	Exchange  exchangeCmd  `cmd:"" help:"${cli_exchange}"`
 	Bench     benchCmd     `cmd:"" help:"${cli_bench}"`
 	People    peopleCmd    `cmd:"" help:"${cli_people}"`
+	Gateway   gatewayCmd   `cmd:"" help:"${cli_gateway}"`
 	Geo       geoCmd       `cmd:"" help:"${cli_geo}"`
 	Unit      unitCmd      `cmd:"" help:"${cli_unit}"`
 	Agreement agreementCmd `cmd:"" help:"${cli_agreement}"`
@@ -52,6 +53,7 @@ type commands struct {
 
 	Classification classificationCmd `cmd:"" help:"${cli_classification}"`
 	Validate       validateCmd       `cmd:"" help:"${cli_validate}"`
+	Simulate       simulateCmd       `cmd:"" help:"${cli_simulate}"`
 	Phrase         phraseCmd         `cmd:"" help:"${cli_phrase}"`
 	Audit          auditCmd          `cmd:"" help:"${cli_audit}"`
 	DB             dbCmd             `cmd:"" name:"db" help:"${cli_db}"`

@@ -260,3 +260,13 @@ func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
 }
+
+// HasParticipant reports whether the record of an own participant is in c.
+func (c *Config) HasParticipant(oid string) bool {
+	for _, p := range c.Participants {
+		if rec, err := parseParticipant(p); err == nil && rec.ID == oid {
+			return true
+		}
+	}
+	return false
+}

@@ -23,9 +23,11 @@ func (n *Node) Desks(oids []string) {
 	n.desks.Store(&m)
 }
 
+// isDesk reports whether somebody of this program works at the address: people, or a
+// gateway.
 func (n *Node) isDesk(oid string) bool {
-	m := n.desks.Load()
-	return m != nil && (*m)[oid]
+	desks, gateways := n.desks.Load(), n.gateways.Load()
+	return desks != nil && (*desks)[oid] || gateways != nil && (*gateways)[oid]
 }
 
 func (n *Node) wakeDesk(tx *store.Tx, topic string, oids ...string) {

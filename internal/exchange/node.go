@@ -102,6 +102,7 @@ type Node struct {
 	signIns  signIns
 
 	desks       atomic.Pointer[map[string]bool] // addresses with a console on this node
+	gateways    atomic.Pointer[map[string]bool] // addresses that stand for foreign systems
 	withdrawals withdrawals
 	clockWrong  func(context.Context) (bool, error) // may be nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -121,6 +122,7 @@ type peering struct {
 type spec struct {
 	oid      string
 	clients  []string // all owned by the account "clients"
+	gateways []record // to foreign systems, each at an address of its own
 	peers    []peering
 	port     int    // 0: any
 	data     string // "": a fresh folder
@@ -155,7 +157,11 @@ func newNode(t testing.TB, s spec) *node {
 	}
 	accounts := []any{record{"username": "clients", "password": password, "type": "client", "oids": s.clients}}
 	var participants, peers []any
-	for _, c := range s.clients {
+	own := slices.Clone(s.clients)
+	for _, g := range s.gateways {
+		own = append(own, g["oid"].(string))
+	}
+	for _, c := range own {
 		participants = append(participants, record{
 			"id": c, "type": "client", "systemName": "Dispatch " + c, "operatorName": "Control room " + c, "operatorShortName": "CR" + c,
 			"supportedApps":             []any{record{"appId": "notification_text", "appVersion": "1.0"}, record{"appId": "transport_layer_messages", "appVersion": "1.0"}},
@@ -169,7 +175,7 @@ func newNode(t testing.TB, s spec) *node {
 		peers = append(peers, record{"id": fmt.Sprintf("peer%d", i), "oid": p.oid, "base_url": p.url, "username": "node-" + s.oid, "password": password})
 	}
 	text, err := json.MarshalIndent(record{
-		"data": s.data, "database": s.database, "listen": fmt.Sprintf("127.0.0.1:%d", freeport.Port()),
+		"data": s.data, "database": s.database, "gateways": s.gateways, "listen": fmt.Sprintf("127.0.0.1:%d", freeport.Port()),
 		"exchange": record{
 			"oid": s.oid, "listen": fmt.Sprintf("127.0.0.1:%d", s.port), "insecure_loopback": true,
 			"accounts": accounts, "participants": participants, "peers": peers,

@@ -36,12 +36,6 @@ const (
 // Formats lists those that can be written.
 var Formats = []Format{UCRI2, EMSIXML, EMSIJSON, EDXLXML, EDXLJSON}
 
-// Options are what a caller chooses.
-type Options struct {
-	// Payload writes of UCRI 2 the app message alone, without its envelope.
-	Payload bool
-}
-
 // Result is a converted message.
 type Result struct {
 	Bytes []byte
@@ -133,11 +127,8 @@ func (s *source) outside(d *tree.Document, inner *tree.Node) {
 }
 
 func write(s *source, i *incident.Incident, to Format, o Options) *result {
-	switch to {
-	case UCRI2:
-		return toUCRI(s, i, o.Payload)
-	case EDXLXML, EDXLJSON:
-		return toEDXL(s, i, to)
+	if to == EDXLXML || to == EDXLJSON {
+		return toEDXL(s, i, to, o.Wrapped)
 	}
 	return toEMSI(s, i, to)
 }

@@ -145,10 +145,10 @@ var scenes = map[string]bool{"": true, "GEN": true, "GEN/EVENT": true, "GEN/LOCA
 // its other areas, and where its tasks are only if the event says nothing at all.
 func placed(i *incident.Incident) *incident.Location {
 	scene, areas := []*incident.Location{&i.Location}, []*incident.Location{}
-	said := false
+	atPoint := false
 	for n := range i.Areas {
 		a := &i.Areas[n]
-		said = said || len(a.Location.Points) > 0
+		atPoint = atPoint || len(a.Location.Points) > 0
 		if kind, _ := emsi.Known(emsi.AreaTypeList, a.Type.Text); scenes[kind] {
 			scene = append(scene, &a.Location)
 		} else {
@@ -157,7 +157,7 @@ func placed(i *incident.Incident) *incident.Location {
 	}
 	var tasks []*incident.Location
 	for n := range i.Tasks {
-		if !said {
+		if !atPoint {
 			tasks = append(tasks, &i.Tasks[n].Location)
 		}
 	}
@@ -167,7 +167,7 @@ func placed(i *incident.Incident) *incident.Location {
 			if _, ok := pointOf(l); ok {
 				return l
 			}
-			if words == nil && (len(l.Lines) > 0 || l.Name.Is() || l.Address.Street.Is()) {
+			if words == nil && said(l) {
 				words = l
 			}
 		}
@@ -178,12 +178,20 @@ func placed(i *incident.Incident) *incident.Location {
 	return nil
 }
 
+// said reports whether a location says in words where it is.
+func said(l *incident.Location) bool {
+	return len(l.Lines) > 0 || l.Name.Is() || l.Note.Is() || l.Address != (incident.Address{}) || l.Object != (incident.Place{}) || l.Superior != (incident.Place{})
+}
+
 // worldSystems are the names of WGS 84 in degrees, and of what differs from it by less
 // than a metre in Europe, as letters and digits; "" is what is meant without one.
 var worldSystems = map[string]bool{
 	"": true, "4326": true, "EPSG4326": true, "URNOGCDEFCRSEPSG4326": true, "HTTPWWWOPENGISNETDEFCRSEPSG04326": true, "WGS84": true,
 	"4258": true, "EPSG4258": true, "URNOGCDEFCRSEPSG4258": true, "ETRS89": true,
 }
+
+// World reports whether a system of coordinates is degrees of latitude and longitude.
+func World(system incident.Value) bool { return worldSystems[letters(system.Text)] }
 
 // letters are those of a text, with its digits.
 func letters(text string) string {
@@ -198,7 +206,7 @@ func letters(text string) string {
 // pointOf is the point of a location: its one, or the middle of several, which is
 // derived. Without a point on Earth, or in another system of coordinates, it is false.
 func pointOf(l *incident.Location) (incident.Point, bool) {
-	if !worldSystems[letters(l.System.Text)] {
+	if !World(l.System) {
 		return incident.Point{}, false
 	}
 	var points []incident.Point
@@ -230,7 +238,11 @@ type remark struct {
 	label  string
 	leaves []*leaf
 	names  []string // of the leaves
+	kept   bool     // there is something that was kept back
 }
+
+// kept is what the result says of it.
+const kept = "withheld / utajeno / zurückgehalten / zastrzeżone"
 
 // transport are the values of an envelope of UCRI 2 that are about its way.
 var transport = map[string]bool{
@@ -245,8 +257,19 @@ var syntaxAttribute = regexp.MustCompile("^" + tree.AttributeMark + "(xlink|xsi|
 func (s *source) remarks(r *result) []remark {
 	var all []remark
 	at := map[string]int{}
+	marked := map[string]bool{}
 	for _, l := range s.leaves {
-		if r.into[l.path] != nil {
+		if w := s.keepsBack(l.path); w != "" {
+			if label, name := s.label(l); !marked[w] && strings.TrimSpace(l.node.Text) != "" {
+				if w == l.path {
+					label += " " + name
+				}
+				marked[w] = true
+				all = append(all, remark{label: label, kept: true})
+			}
+			continue
+		}
+		if r.into[l.path] != nil || r.why[l.path] == Transport {
 			continue
 		}
 		if !l.node.Leaf() || strings.TrimSpace(l.node.Text) == "" || l.node.Kind == tree.Null {
@@ -257,9 +280,23 @@ func (s *source) remarks(r *result) []remark {
 			r.why[l.path] = Syntax
 			continue
 		}
+		if s.fixed[l.key] != "" {
+			r.why[l.path] = Syntax
+			continue
+		}
 		if s.system == systemUCRI && transport[l.key] {
 			r.why[l.path] = Transport
 			continue
+		}
+		if s.before != nil {
+			if strings.HasPrefix(l.key, outsideMark) {
+				r.why[l.path] = Transport
+				continue
+			}
+			if b := s.before.byKey[l.key]; b != nil && b.node.Text == l.node.Text {
+				r.why[l.path] = Unchanged
+				continue
+			}
 		}
 		label, name := s.label(l)
 		n, known := at[label]
@@ -299,16 +336,40 @@ func (s *source) label(l *leaf) (part, name string) {
 	return strings.Join(words[:len(words)-1], " "), name
 }
 
-// text is the remark as it stands in the other message: "LABEL: NAME value; …".
-func (m remark) text() string {
+// text is the remark as it stands in the other message: "LABEL: NAME value; …", and
+// where before says something else "LABEL: NAME that → value; …".
+func (m remark) text(before *source) string {
 	var b strings.Builder
 	b.WriteString(m.label)
 	sep := ": "
+	if m.kept {
+		b.WriteString(sep + kept)
+	}
 	for n, l := range m.leaves {
-		b.WriteString(sep + m.names[n] + " " + inLine(l.node.Text))
+		b.WriteString(sep + m.names[n] + " ")
+		if before != nil {
+			if was := before.byKey[l.key]; was != nil {
+				b.WriteString(inLine(was.node.Text) + " → ")
+			}
+		}
+		b.WriteString(inLine(l.node.Text))
 		sep = "; "
 	}
 	return b.String()
+}
+
+// gone are lines about what the sender said before and says no more.
+func (s *source) gone() (lines []string) {
+	if s.before == nil {
+		return nil
+	}
+	for _, l := range s.before.leaves {
+		if !s.has(l.key) && !strings.HasPrefix(l.key, outsideMark) && l.node.Leaf() && strings.TrimSpace(l.node.Text) != "" {
+			label, name := s.before.label(l)
+			lines = append(lines, label+": "+name+" "+inLine(l.node.Text)+" → –")
+		}
+	}
+	return lines
 }
 
 // inLine is a value on one line: none looks like a remark of ours.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"trojmezi/internal/format/edxl"
 	"trojmezi/internal/format/emsi"
 	"trojmezi/internal/format/incident"
 	"trojmezi/internal/format/tree"
@@ -137,13 +138,17 @@ func unnumbered(path string) string {
 }
 
 // toEDXL writes an envelope with the message of EMSI in it.
-func toEDXL(s *source, i *incident.Incident, to Format) *result {
+func toEDXL(s *source, i *incident.Incident, to Format, wrapped bool) *result {
 	root := &tree.Node{Name: edxlRoot, Space: edxlSpace, Kind: tree.Object}
 	r := newResult(tree.XML, root, map[string]bool{})
-	content := contentXML + "/" + emsiRoot
+	inside := ""
+	if wrapped {
+		inside = "/message"
+	}
+	content := contentXML + inside + "/" + emsiRoot
 	if to == EDXLJSON {
 		r.syntax, root.Name, root.Space = tree.JSON, "", ""
-		content = contentJSON + "/" + emsiRoot
+		content = contentJSON + inside + "/" + emsiRoot
 		r.arrays = map[string]bool{"content": true}
 		for k := range emsiArrays {
 			r.arrays[content+"/"+k] = true
@@ -169,9 +174,7 @@ func toEDXL(s *source, i *incident.Incident, to Format) *result {
 	if e, ok := moment(m.Expires); ok {
 		end = derived(e.Format(emsiTime), &m.Expires)
 	}
-	if s.system == systemUCRI {
-		m.Type = typeOf(s, i)
-	}
+	m.Type = s.typeOf(i)
 	kind, _ := emsi.Known(emsi.MessageTypeList, m.Type.Text)
 	if kind = kindsOf[kind]; kind == "" {
 		kind = kindsOf["ALERT"]
@@ -197,7 +200,14 @@ func toEDXL(s *source, i *incident.Incident, to Format) *result {
 	if m.Envelope.Sender.Is() {
 		r.moved(&m.Envelope.Sender, at, Rewritten)
 	}
-	r.put("dateTimeSent", t.Format(emsiTime), tree.String)
+	when := r.put("dateTimeSent", t.Format(emsiTime), tree.String)
+	if own, ok := moment(m.Sent); ok {
+		reason := Rewritten
+		if own.Nanosecond() != 0 {
+			reason = Partly
+		}
+		r.moved(&m.Sent, when, reason)
+	}
 	r.moved(&end, r.put("dateTimeExpires", end.Text, tree.String), Rewritten)
 	r.put("distributionStatus", status, tree.String)
 	stated := derived(kind, nil)
@@ -223,6 +233,9 @@ func toEDXL(s *source, i *incident.Incident, to Format) *result {
 	r.moved(&scheme, r.put("descriptor/explicitAddress/explicitAddressScheme", scheme.Text, tree.String), Rewritten)
 	r.moved(&receiver, r.put("descriptor/explicitAddress/explicitAddressValue", receiver.Text, tree.String), Rewritten)
 	if to == EDXLXML {
+		if wrapped {
+			r.put(contentXML+inside, "", tree.String).Space = edxl.SpaceMessage
+		}
 		r.put(content, "", tree.String).Space = emsiSpace
 	}
 	r.emsi(s, i, content)

@@ -23,10 +23,12 @@ const (
 	Syntax    Reason = "syntax"    // it says how the message is written, not what
 	Replaced  Reason = "replaced"  // the result has its own instead
 	Transport Reason = "transport" // it was about the way the message went
+	Unchanged Reason = "unchanged" // it was told before
+	Withheld  Reason = "withheld"  // it was kept back on purpose
 )
 
 // Reasons lists them, for their texts.
-var Reasons = []Reason{NoField, Rewritten, Partly, Syntax, Replaced, Transport}
+var Reasons = []Reason{NoField, Rewritten, Partly, Syntax, Replaced, Transport, Unchanged, Withheld}
 
 // Loss says of one value of the source that it is not in the result as it was.
 type Loss struct {
@@ -40,16 +42,19 @@ type Loss struct {
 // once. A key is the names on the way to the leaf, with a number behind those that
 // repeat from the second on: so one value and a list of one are the same.
 type source struct {
-	doc    *tree.Document
-	leaves []*leaf // in the order of the document
-	byKey  map[string]*leaf
-	parts  map[string]bool // keys of what has parts
-	arrays map[string]bool // keys without numbers of what is an array
-	system string
-	sender string
-	lang   string
-	real   reality
-	schema ucri.Message // which message of UCRI 2 it is
+	doc      *tree.Document
+	leaves   []*leaf // in the order of the document
+	byKey    map[string]*leaf
+	parts    map[string]bool // keys of what has parts
+	arrays   map[string]bool // keys without numbers of what is an array
+	system   string
+	sender   string
+	lang     string
+	real     reality
+	before   *source           // what the same sender said last of the incident; nil: nothing counts as told
+	schema   ucri.Message      // which message of UCRI 2 it is
+	withheld []string          // paths of what is kept back
+	fixed    map[string]string // keys of what every message of the format says
 	// changed says that something was taken out of it: its text goes on no more.
 	changed bool
 	// name is what the format calls an element that is spelt otherwise; nil: as it is.
@@ -263,6 +268,9 @@ func (r *result) child(n *tree.Node, name, key string, array bool) *tree.Node {
 	}
 	n.Kind = tree.Object
 	k := &tree.Node{Name: name, Space: n.Space, Kind: tree.Object}
+	if strings.HasPrefix(name, tree.AttributeMark) {
+		k.Space = ""
+	}
 	holder := n
 	if array {
 		list := plain(key)
@@ -347,6 +355,9 @@ func (s *source) report(r *result) []Loss {
 		into, reason := r.into[l.path], r.why[l.path]
 		if into != nil && reason == "" {
 			continue
+		}
+		if into == nil && s.keepsBack(l.path) != "" {
+			reason = Withheld
 		}
 		loss := Loss{Path: l.path, Value: l.node.Text, Reason: reason}
 		if into != nil {

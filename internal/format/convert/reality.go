@@ -67,7 +67,8 @@ func (r reality) leads(description string) string {
 func ledBy(descriptions ...string) reality {
 	found := isActual
 	for _, text := range descriptions {
-		word, _, _ := strings.Cut(text, ":")
+		word, _, _ := strings.Cut(text, "\n")
+		word, _, _ = strings.Cut(word, ":")
 		word = strings.ToUpper(strings.TrimSpace(word))
 		for _, r := range []reality{isTest, isExercise, isSystem, isUnknown} {
 			// What a mode was that nobody knew, nobody knows afterwards either.

@@ -26,7 +26,7 @@ func toEMSI(s *source, i *incident.Incident, to Format) *result {
 func (r *result) emsi(s *source, i *incident.Incident, key string) {
 	var lines []addressLine
 	if s.system == systemUCRI {
-		i.Message.Type = typeOf(s, i)
+		i.Message.Type = s.typeOf(i)
 		lines = forEMSI(i)
 	}
 	s.fillEMSI(i)
@@ -63,12 +63,18 @@ func (r *result) emsi(s *source, i *incident.Incident, key string) {
 			}
 		}
 	}
-	r.mend(n, s.real)
-	r.freeText(s, i.Description, join(key, "EVENT/FREETEXT"))
+	root := ""
+	if r.syntax == tree.XML {
+		root = "/" + emsiRoot
+	}
+	// Without these no message is valid; what was said is none of their codes.
+	demanded := map[string]string{"CONTEXT/MODE": s.real.mode, "CONTEXT/MSGTYPE": "ALERT"}
+	r.mend(n, root, demanded, func() []shape.Deviation { return emsi.CheckNode(n, r.syntax, root) })
+	s.freeText(r, i.Description, join(key, "EVENT/FREETEXT"))
 }
 
 // freeText writes what the result does not hold yet behind the description.
-func (r *result) freeText(s *source, description incident.Value, key string) {
+func (s *source) freeText(r *result, description incident.Value, key string) {
 	rest := s.remarks(r)
 	if len(rest) == 0 {
 		return
@@ -78,7 +84,7 @@ func (r *result) freeText(s *source, description incident.Value, key string) {
 		text = append(text, description.Text)
 	}
 	for _, m := range rest {
-		text = append(text, m.text())
+		text = append(text, m.text(nil))
 	}
 	n := r.put(key, strings.Join(text, "\n"), tree.String)
 	if description.Is() {
@@ -119,16 +125,10 @@ func isTime(key string) bool {
 	return strings.HasSuffix(key, "DATIME") || strings.HasSuffix(key, "_TIME") || strings.HasSuffix(key, "/CREATION")
 }
 
-// mend takes out of the message at n what the schema of EMSI refuses, so that it
-// stands in the free text instead. Taking out may leave something wrong that was
-// right, so it looks again; each time less is left.
-func (r *result) mend(n *tree.Node, real reality) {
-	// Without these no message is valid; what was said is none of their codes.
-	demanded := map[string]string{"CONTEXT/MODE": real.mode, "CONTEXT/MSGTYPE": "ALERT"}
-	root := ""
-	if r.syntax == tree.XML {
-		root = "/" + emsiRoot
-	}
+// mend takes out of the message at n what its schema refuses, so that it stands in a
+// remark instead; demanded, by key, is said where it may not be missing. Taking out may
+// leave something wrong that was right, so it looks again; each time less is left.
+func (r *result) mend(n *tree.Node, root string, demanded map[string]string, check func() []shape.Deviation) {
 	for {
 		where := map[string]*tree.Node{}
 		for p, k := range (&tree.Document{Syntax: r.syntax, Root: n}).Walk() {
@@ -136,7 +136,7 @@ func (r *result) mend(n *tree.Node, real reality) {
 		}
 		out := map[*tree.Node]bool{}     // taken out
 		changed := map[*tree.Node]bool{} // says something else now
-		for _, dev := range emsi.CheckNode(n, r.syntax, root) {
+		for _, dev := range check() {
 			k := where[dev.Path]
 			if dev.Severity != shape.Error || k == nil || k == n || out[k] || changed[k] {
 				continue
@@ -274,14 +274,18 @@ func (s *source) fillEMSI(i *incident.Incident) {
 	}
 }
 
-// typeOf is what a message of UCRI 2 is among those of EMSI.
-func typeOf(s *source, i *incident.Incident) incident.Value {
+// typeOf is what a message is among those of EMSI: what it says itself, or whoever
+// sends it on; of UCRI 2, what its app message is there.
+func (s *source) typeOf(i *incident.Incident) incident.Value {
+	if i.Message.Type.Is() || s.system != systemUCRI {
+		return i.Message.Type
+	}
 	kind := "UPDATE" // of an incident that was told before
 	switch s.schema.SchemaID {
 	case msgIncident:
 		kind = "ALERT"
 	case msgAcknowledgement:
-		if kind = "ACK"; i.Receipt.Status.Text == "rejected" {
+		if kind = "ACK"; i.Receipt.Status.Text == rejected {
 			kind = "ERROR"
 		}
 	}
@@ -291,10 +295,10 @@ func typeOf(s *source, i *incident.Incident) incident.Value {
 // statusOf is the state of an incident that is over; nothing of one that is not.
 func statusOf(r incident.Receipt) incident.Value {
 	switch r.Status.Text {
-	case "completed_sucessfully": // the specification's spelling
-		return derived("COM", nil)
-	case "aborted":
-		return derived("STOP", nil)
+	case completed:
+		return derived("COM", &r.Status)
+	case aborted:
+		return derived("STOP", &r.Status)
 	}
 	return incident.Value{}
 }

@@ -16,8 +16,17 @@ const (
 	// noTime stands where it demands a time and the message has none.
 	noTime = "1970-01-01T00:00:00Z"
 
-	appIncident = "incident_transfer"
-	appVersion  = "1.0"
+	appIncident     = "incident_transfer"
+	appNotification = "notification_text"
+	appUnits        = "resource_request"
+	appVersion      = "1.0"
+
+	// How a completion ends; the misspelling is the specification's.
+	completed = "completed_sucessfully"
+	aborted   = "aborted"
+	// What a person answers.
+	accepted = "accepted"
+	rejected = "rejected"
 
 	// blueLights is the priority of a mission from which on its units hurry, mostUrgent
 	// the highest.
@@ -26,59 +35,121 @@ const (
 )
 
 // toUCRI writes an envelope, or the app message alone.
-func toUCRI(s *source, i *incident.Incident, alone bool) *result {
+func toUCRI(s *source, i *incident.Incident, o Options) (*result, *Fault) {
 	r := newResult(tree.JSON, &tree.Node{Kind: tree.Object}, ucriArrays)
 	if s.system == systemUCRI {
-		r.again(s, i, alone)
-		return r
+		r.again(s, i, o.Payload)
+		return r, nil
+	}
+	schema := ucri.Message{AppID: appIncident, AppVersion: appVersion, SchemaID: msgIncident}
+	switch o.As {
+	case KindAnswer:
+		schema.SchemaID = msgAcknowledgement
+	case KindCompletion, KindCancel:
+		schema.SchemaID = msgCompletion
+	case KindText, KindUpdate:
+		schema.AppID, schema.SchemaID = appNotification, msgNotification
 	}
 	key := keyData
-	if alone {
+	if o.Payload {
 		key = ""
 	} else {
-		r.envelope(i)
+		r.envelope(i, schema, o)
 	}
 	lines := s.forUCRI(i)
 	b := cellsBelow(key)
-	b.text("sharedIncidentId", &i.ID)
-	b.core(i)
+	switch schema.SchemaID {
+	case msgIncident:
+		b.text("sharedIncidentId", &i.ID)
+		b.core(i)
+	default:
+		s.forApp(i, r, o.As)
+		b.cells = appCells(i, schema.SchemaID, key, false)
+	}
 	r.write(b.cells)
-	for _, l := range lines { // several of them are one value there
-		r.moved(&l, r.at[join(key, "missionLocation/address/additionalInformation")], Rewritten)
-	}
-	at := r.root
-	if !alone {
-		at = r.root.Get("payload").Get("data")
-	}
-	sent := at.Get("sentByDispatcherAt").Value()
-	n := len(at.All("protocolRemarks"))
-	for _, m := range s.remarks(r) {
-		line := join(key, "protocolRemarks")
-		if n > 0 {
-			line += "." + strconv.Itoa(n)
+	if schema.SchemaID == msgIncident {
+		for _, l := range lines { // several of them are one value there
+			r.moved(&l, r.at[join(key, "missionLocation/address/additionalInformation")], Rewritten)
 		}
-		r.put(line+"/timestamp", sent, tree.String)
-		r.noted(m, r.put(line+"/message", m.text(), tree.String))
-		r.put(line+"/category", strings.ToUpper(s.system), tree.String)
-		n++
 	}
-	return r
+	if s.system != systemEMSI { // whose incidents are right by the way they are made
+		r.mendUCRI(schema, key)
+	}
+	s.remarksUCRI(i, r, schema, key)
+	if s.system != systemEMSI || schema.SchemaID != msgIncident {
+		if f := r.lacking(s, schema, key); f != nil {
+			return nil, f
+		}
+	}
+	return r, nil
+}
+
+// remarksUCRI writes what the result does not hold yet where the app message has room
+// for it; an acknowledgement has none.
+func (s *source) remarksUCRI(i *incident.Incident, r *result, schema ucri.Message, key string) {
+	sent := i.Message.Created.Text
+	list := "protocolRemarks"
+	switch schema.SchemaID {
+	case msgAcknowledgement:
+		s.remarks(r) // what says nothing is named as such
+		return
+	case msgCompletion:
+		s.freeText(r, i.Receipt.Note, join(key, "additionalInformation"))
+		return
+	case msgNotification:
+		list = "notifications"
+	}
+	n, first := len(i.Notes), true
+	for k := range i.Notes {
+		first = first && r.at[join(key, at(list, k))] == nil
+	}
+	say := func(text string) *tree.Node {
+		line := join(key, at(list, n))
+		if n++; first && list == "notifications" {
+			text = s.real.leads(text)
+		}
+		first = false
+		r.put(line+"/timestamp", sent, tree.String)
+		said := r.put(line+"/message", text, tree.String)
+		r.put(line+"/category", strings.ToUpper(s.system), tree.String)
+		return said
+	}
+	for _, m := range s.remarks(r) {
+		r.noted(m, say(m.text(s.before)))
+	}
+	for _, text := range s.gone() {
+		say(text)
+	}
+	if first && list == "notifications" { // it demands one
+		say("")
+	}
 }
 
 // envelope writes what carries the message. Who it is for is decided by whoever
 // sends it; an address nobody named is the nil UUID's.
-func (r *result) envelope(i *incident.Incident) {
+func (r *result) envelope(i *incident.Incident, schema ucri.Message, o Options) {
 	m := &i.Message
 	id, sent := uuidOf(m.ID, m.Sender.Address), sentAt(i)
 	sender := oidOf(m.Sender.Address)
 	receiver := derived(nobody, nil)
 	if len(m.Receivers) > 0 && m.Receivers[0].Address.Is() {
 		receiver = oidOf(m.Receivers[0].Address)
+		if o.Destination != "" {
+			receiver = derived(o.Destination, &m.Receivers[0].Address)
+		}
+	} else if o.Destination != "" {
+		receiver = derived(o.Destination, nil)
+	}
+	if o.Source != "" {
+		sender = derived(o.Source, &m.Sender.Address)
 	}
 	r.write([]cell{{"messageId", &id, tree.String}, {"sentDate", &sent, tree.String}, {"source", &sender, tree.String}, {"destinations", &receiver, tree.String}})
-	r.put("timeout", strconv.Itoa(r.timeout(m, sent)), tree.Number)
+	life := r.put("timeout", strconv.Itoa(r.timeout(m, sent)), tree.Number)
+	if _, ok := moment(m.Expires); ok {
+		r.moved(&m.Expires, life, Rewritten)
+	}
 	r.put("ack", string(ucri.DefaultAck), tree.String)
-	for _, p := range [][2]string{{"appId", appIncident}, {"appVersion", appVersion}, {"schemaId", msgIncident}, {"contentType", ucri.ContentJSON}} {
+	for _, p := range [][2]string{{"appId", schema.AppID}, {"appVersion", schema.AppVersion}, {"schemaId", schema.SchemaID}, {"contentType", ucri.ContentJSON}} {
 		r.put("payload/"+p[0], p[1], tree.String)
 	}
 }
@@ -102,11 +173,12 @@ func sentAt(i *incident.Incident) incident.Value {
 	return derived(noTime, nil)
 }
 
-// forUCRI fills in what UCRI 2 demands from what the incident says otherwise. It
-// returns the further lines of its address.
-func (s *source) forUCRI(i *incident.Incident) []incident.Value {
+// identify gives the incident the identifier that all who work on it share.
+func (s *source) identify(i *incident.Incident) {
 	sender := i.Message.Sender.Address
 	switch {
+	case strings.TrimSpace(i.ID.Text) != "":
+		i.ID = uuidOf(i.ID, sender)
 	case strings.TrimSpace(i.Main.Text) != "": // whoever shares the incident names it
 		i.ID = uuidOf(i.Main, incident.Value{})
 	case i.Own.Is():
@@ -116,6 +188,12 @@ func (s *source) forUCRI(i *incident.Incident) []incident.Value {
 	default:
 		i.ID = uuidOf(i.Message.ID, sender)
 	}
+}
+
+// forUCRI fills in what UCRI 2 demands from what the incident says otherwise. It
+// returns the further lines of its address.
+func (s *source) forUCRI(i *incident.Incident) []incident.Value {
+	s.identify(i)
 	if created, ok := stamp(i.Message.Created); ok {
 		i.Message.Created = created
 	} else {
@@ -141,6 +219,18 @@ func (s *source) forUCRI(i *incident.Incident) []incident.Value {
 	}
 	var lines []incident.Value
 	i.Location, lines = whereForUCRI(placed(i))
+	for n := range i.Notes {
+		if at, ok := stamp(i.Notes[n].At); ok {
+			i.Notes[n].At = at
+		} else if i.Notes[n].Text.Is() {
+			i.Notes[n].At = derived(i.Message.Created.Text, nil)
+		}
+	}
+	for n := range i.Callers {
+		if c := &i.Callers[n]; !c.Family.Is() { // the number of one who gave no name matters all the same
+			c.Family = derived(unnamed, nil)
+		}
+	}
 	return lines
 }
 
@@ -151,6 +241,7 @@ func whereForUCRI(l *incident.Location) (out incident.Location, further []incide
 		out.Address.Street = derived(nowhere, nil)
 		return out, nil
 	}
+	out.Address, out.Object, out.Superior, out.Floor, out.Room, out.Note = l.Address, l.Object, l.Superior, l.Floor, l.Room, l.Note
 	if p, ok := pointOf(l); ok {
 		out.Points = []incident.Point{{Lat: p.Lat, Lon: p.Lon}}
 	}
@@ -164,9 +255,12 @@ func whereForUCRI(l *incident.Location) (out incident.Location, further []incide
 	case len(lines) > 0:
 		out.Address.Street, further = lines[0], lines[1:]
 		out.Note = l.Name
+	case l.Address.Street.Is():
 	case l.Name.Is():
 		out.Address.Street = l.Name
-	case len(out.Points) == 0:
+	case l.Address.City.Is(): // a village without streets
+		out.Address.Street = derived(l.Address.City.Text, nil)
+	case len(out.Points) == 0 || out.Address != (incident.Address{}):
 		out.Address.Street = derived(nowhere, nil)
 	}
 	if len(further) > 0 {
@@ -203,13 +297,10 @@ func (r *result) again(s *source, i *incident.Incident, alone bool) {
 			r.original = d.Text
 		}
 	case !alone:
-		r.envelope(i)
-		for name, v := range map[string]string{"appId": s.schema.AppID, "appVersion": s.schema.AppVersion, "schemaId": schema} {
-			r.put("payload/"+name, v, tree.String)
-		}
+		r.envelope(i, s.schema, Options{})
 		r.original = string(s.doc.Text)
 	}
-	if s.changed {
+	if s.changed || len(s.withheld) > 0 {
 		r.original = ""
 	}
 	r.write(appCells(i, schema, key, s.has(join(from, "patient"))))
@@ -219,6 +310,9 @@ func (r *result) again(s *source, i *incident.Incident, alone bool) {
 	}
 	for n := range i.Extra {
 		v := &i.Extra[n]
+		if !v.Is() { // kept back
+			continue
+		}
 		l := byPath[v.Origin.Path]
 		inner, ofApp := strings.CutPrefix(l.key, keyData+"/")
 		if enveloped && !ofApp && alone {

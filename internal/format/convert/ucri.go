@@ -172,16 +172,6 @@ func (s *source) likelyApp() string {
 	return appIncident
 }
 
-// ofIncident reports whether a message is about an incident, or only about lists of
-// codes or the way of messages.
-func ofIncident(m ucri.Message) bool {
-	switch m.SchemaID {
-	case msgIncident, msgAcknowledgement, msgCompletion, msgNotification, msgRequest, msgGranted, msgDeployed:
-		return true
-	}
-	return false
-}
-
 func grow[T any](list *[]T, n int) {
 	if len(*list) < n {
 		*list = append(*list, make([]T, n-len(*list))...)

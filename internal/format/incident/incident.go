@@ -1,5 +1,7 @@
 package incident
 
+import "reflect"
+
 // Confidence is how a value came to be.
 type Confidence string
 
@@ -38,6 +40,8 @@ type Incident struct {
 	// incident it is a part of.
 	ID, Own, Main Value
 	References    []Reference
+	// Revision is which telling of it this is, from 1.
+	Revision Value
 	// Kind is live, exercise, test or system.
 	Kind Value
 
@@ -198,3 +202,52 @@ type Note struct{ At, Text, Category, Silent Value }
 
 // Receipt is what somebody says about a message or an incident of before.
 type Receipt struct{ At, Status, Reason, Note Value }
+
+// Clone returns a copy that shares no list with the incident.
+func (i *Incident) Clone() *Incident {
+	out := *i
+	unshare(reflect.ValueOf(&out).Elem())
+	return &out
+}
+
+// Each gives every value of the incident.
+func (i *Incident) Each(f func(*Value)) { each(reflect.ValueOf(i).Elem(), f) }
+
+func each(v reflect.Value, f func(*Value)) {
+	switch {
+	case v.Type() == reflect.TypeFor[Value]():
+		f(v.Addr().Interface().(*Value))
+	case v.Kind() == reflect.Struct:
+		for n := range v.NumField() {
+			each(v.Field(n), f)
+		}
+	case v.Kind() == reflect.Slice:
+		for n := range v.Len() {
+			each(v.Index(n), f)
+		}
+	}
+}
+
+// unshare gives every list below v elements of its own. Origins are never changed and
+// stay shared.
+func unshare(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[Value]() {
+			return
+		}
+		for n := range v.NumField() {
+			unshare(v.Field(n))
+		}
+	case reflect.Slice:
+		if v.IsNil() {
+			return
+		}
+		own := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(own, v)
+		v.Set(own)
+		for n := range own.Len() {
+			unshare(own.Index(n))
+		}
+	}
+}

@@ -91,6 +91,13 @@ func FromText(text string) []byte {
 	return []byte(text)
 }
 
+// Text is a document as people read it, whatever set of characters it is in; false when
+// its bytes are not of that set.
+func Text(doc []byte) (string, bool) {
+	text, f := new(Document).decode(doc)
+	return string(text), f == nil
+}
+
 // decode brings the text to UTF-8.
 func (d *Document) decode(doc []byte) ([]byte, *Fault) {
 	d.Charset = "utf-8"

@@ -145,6 +145,14 @@ func (c *Config) Validate() []Fault {
 	return faults
 }
 
+// Validate returns every mistake found in s and fills in defaults; the paths of the
+// faults begin with "smtp".
+func (s *SMTP) Validate() []Fault {
+	var faults []Fault
+	s.validate(func(key string, args i18n.Args, path ...any) { faults = append(faults, Fault{path, key, args}) })
+	return faults
+}
+
 func (s *SMTP) validate(add func(string, i18n.Args, ...any)) {
 	if s.Host == "" || strings.ContainsAny(s.Host, " :/") && net.ParseIP(s.Host) == nil {
 		add("notify.config.host", i18n.Args{"value": s.Host}, "smtp", "host")

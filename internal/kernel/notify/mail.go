@@ -37,7 +37,7 @@ func (m *mailer) send(ctx context.Context, msg message) error {
 	if err != nil {
 		return m.scrub(err)
 	}
-	client, err := m.client(ctx)
+	client, err := m.smtp.Client(ctx)
 	if err != nil {
 		return m.scrub(err)
 	}
@@ -83,8 +83,10 @@ func (m *mailer) domain() string {
 	return from[strings.LastIndexByte(from, '@')+1:]
 }
 
-func (m *mailer) client(ctx context.Context) (*mail.Client, error) {
-	roots, err := rootsOf(m.smtp.CAFile)
+// Client returns a client for the server, with its secrets as they are now. Paths
+// must be absolute.
+func (s SMTP) Client(ctx context.Context) (*mail.Client, error) {
+	roots, err := rootsOf(s.CAFile)
 	if err != nil {
 		return nil, err
 	}
@@ -94,13 +96,13 @@ func (m *mailer) client(ctx context.Context) (*mail.Client, error) {
 		wait = max(time.Until(end), time.Millisecond)
 	}
 	opts := []mail.Option{
-		mail.WithPort(m.smtp.Port), mail.WithTimeout(wait), mail.WithHELO("localhost"),
-		mail.WithTLSConfig(&tls.Config{ServerName: m.smtp.Host, RootCAs: roots, MinVersion: tls.VersionTLS12}),
+		mail.WithPort(s.Port), mail.WithTimeout(wait), mail.WithHELO("localhost"),
+		mail.WithTLSConfig(&tls.Config{ServerName: s.Host, RootCAs: roots, MinVersion: tls.VersionTLS12}),
 	}
 	if name, err := os.Hostname(); err == nil && name != "" {
 		opts = append(opts, mail.WithHELO(name))
 	}
-	switch m.smtp.TLS {
+	switch s.TLS {
 	case tlsWhole:
 		opts = append(opts, mail.WithSSL())
 	case tlsNone:
@@ -108,14 +110,14 @@ func (m *mailer) client(ctx context.Context) (*mail.Client, error) {
 	default: // without encryption nothing is sent (spec: RFC 8314, §3)
 		opts = append(opts, mail.WithTLSPolicy(mail.TLSMandatory))
 	}
-	if m.smtp.Username != "" {
-		password, err := secret(m.smtp.PasswordFile)
+	if s.Username != "" {
+		password, err := secret(s.PasswordFile)
 		if err != nil {
 			return nil, err
 		}
-		opts = append(opts, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(m.smtp.Username), mail.WithPassword(string(password)))
+		opts = append(opts, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(s.Username), mail.WithPassword(string(password)))
 	}
-	return mail.NewClient(m.smtp.Host, opts...)
+	return mail.NewClient(s.Host, opts...)
 }
 
 // scrub takes the address and the login out of what a server or library says:

@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/simulator"
+	"trojmezi/internal/simulator/czizs"
+	"trojmezi/internal/simulator/euhub"
+	"trojmezi/internal/simulator/plswd"
+)
+
+type simulateCmd struct {
+	System string `arg:"" enum:"czizs,plswd,euemsi,euemsijson" help:"${cli_simulate_system}"`
+	Name   string `required:"" help:"${cli_simulate_name}"`
+	Peer   string `required:"" help:"${cli_simulate_peer}"`
+	Mode   string `enum:"live,exercise,test" default:"test" help:"${cli_simulate_mode}"`
+
+	Folder     string `xor:"way" required:"" placeholder:"DIR" help:"${cli_simulate_folder}"`
+	Listen     string `xor:"way" required:"" placeholder:"HOST:PORT" help:"${cli_simulate_listen}"`
+	URL        string `name:"url" help:"${cli_simulate_url}"`
+	SecretFile string `help:"${cli_simulate_secret}"`
+
+	Events  int           `help:"${cli_simulate_events}"`
+	Mistake string        `help:"${cli_simulate_mistake}"`
+	Answer  string        `enum:",accept,reject" default:"" help:"${cli_simulate_answer}"`
+	Words   string        `help:"${cli_simulate_words}"`
+	Think   time.Duration `default:"3s" help:"${cli_simulate_think}"`
+	Delay   time.Duration `help:"${cli_simulate_delay}"`
+	Silent  bool          `help:"${cli_simulate_silent}"`
+	Narrow  bool          `help:"${cli_simulate_narrow}"`
+	For     time.Duration `help:"${cli_simulate_for}"`
+}
+
+// Run plays a foreign system until it is interrupted or its time is over, and prints
+// what it says and hears. It exits with 1 when something heard was not as the profile
+// says.
+func (c *simulateCmd) Run(e *env) error {
+	profile, sample := map[string]simulator.Profile{"czizs": czizs.Profile{Narrow: c.Narrow}, "plswd": plswd.Profile{}, "euemsi": euhub.Profile{XML: true}, "euemsijson": euhub.Profile{}}[c.System],
+		map[string]func() simulator.Say{"czizs": czizs.Sample, "plswd": plswd.Sample, "euemsi": euhub.Sample, "euemsijson": euhub.Sample}[c.System]
+	desk := simulator.New(profile, c.Name, c.Peer, simulator.Mode(c.Mode), nil)
+	desk.Behave(simulator.Behaviour{Delay: c.Delay, Silent: c.Silent, Decision: simulator.Decision(c.Answer), Think: c.Think, Words: c.Words})
+	var secret []byte
+	if c.Folder == "" {
+		text, err := os.ReadFile(c.SecretFile)
+		if err != nil {
+			fmt.Fprintln(e.errw, e.t("cli.simulate.no_secret", i18n.Args{"detail": err.Error()}))
+			return exit(exitUsage)
+		}
+		first, _, _ := strings.Cut(string(text), "\n")
+		secret = []byte(strings.TrimRight(first, "\r"))
+	}
+	for range max(c.Events, min(1, len(c.Mistake))) {
+		if _, err := desk.Send(sample(), c.Mistake); err != nil {
+			fmt.Fprintln(e.errw, e.t("cli.simulate.no_mistake", i18n.Args{"names": mistakeNames()}))
+			return exit(exitUsage)
+		}
+	}
+	ctx, stop := context.WithCancel(e.ctx)
+	if c.For > 0 {
+		ctx, stop = context.WithTimeout(e.ctx, c.For)
+	}
+	defer stop()
+	ended := make(chan error, 2)
+	c.carry(ctx, e, desk, secret, ended)
+	wrong := e.tell(ctx, desk, ended)
+	if err := <-ended; err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if wrong {
+		return exit(exitFailed)
+	}
+	return nil
+}
+
+func mistakeNames() string {
+	var names []string
+	for _, m := range simulator.Mistakes {
+		names = append(names, m.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// carry starts what carries the desk's messages; ended gets why it ended.
+func (c *simulateCmd) carry(ctx context.Context, e *env, d *simulator.Desk, secret []byte, ended chan<- error) {
+	if c.Folder != "" {
+		go func() { ended <- simulator.Folder(ctx, d, c.Folder) }()
+		return
+	}
+	handler := simulator.Server(d, secret)
+	if c.URL != "" {
+		handler = simulator.Receiver(d, secret)
+		go func() { _ = simulator.Push(ctx, d, http.DefaultClient, c.URL, secret) }() // ends with ctx
+	}
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		ended <- err
+		return
+	}
+	e.say("cli.simulate.listening", i18n.Args{"address": l.Addr().String()})
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			ended <- err
+		}
+	}()
+	go func() {
+		<-ctx.Done()
+		ended <- errors.Join(ctx.Err(), server.Close())
+	}()
+}
+
+// tell prints what a desk says and hears until it ends; true if anything heard was not
+// as the profile says.
+func (e *env) tell(ctx context.Context, d *simulator.Desk, ended chan error) (wrong bool) {
+	said, heard, over := 0, 0, false
+	for {
+		for _, s := range d.Said()[said:] {
+			said++
+			e.line("→", s, nil)
+		}
+		for _, h := range d.Heard()[heard:] {
+			heard++
+			wrong = wrong || len(h.Faults) > 0
+			e.line("←", h.Say, h.Faults)
+		}
+		if over {
+			return wrong
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			over = true
+		case <-ctx.Done():
+			over = true
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// line prints a message; words of the profile stay as they are.
+func (e *env) line(way string, s simulator.Say, faults []simulator.Fault) {
+	_ = e.show(map[string]any{"way": way, "message": s, "faults": faults}, func() {
+		text := strings.Join(strings.Fields(strings.Join([]string{string(s.Reason), s.Where, s.What, s.Text}, " ")), " ")
+		fmt.Fprintf(e.out, "%s %s %-8s %s %s\n", time.Now().Format(time.TimeOnly), way, s.Kind, s.ID, text)
+		for _, f := range faults {
+			fmt.Fprintf(e.out, "         ! %s %s %s\n", f.Reason, f.Where, f.Text)
+		}
+	})
+}

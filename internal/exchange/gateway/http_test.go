@@ -1,0 +1,143 @@
+package gateway
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"trojmezi/internal/kernel/access"
+	"trojmezi/internal/kernel/clock"
+	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/web"
+)
+
+// site serves the pages of a rig; the reader is whom the header names.
+func (r *rig) site() *httptest.Server {
+	r.t.Helper()
+	rules, err := access.Load(map[string][]byte{"gateway/policy.cedar": Policy()})
+	r.ok(err)
+	rt := web.NewRouter(web.Config{Bundle: r.texts, Log: r.Log, Clock: r.clk, Policy: rules, Nav: Nav(),
+		Authenticate: func(q *http.Request) (*web.Person, error) {
+			organisation, role, _ := strings.Cut(q.Header.Get("Test-Person"), "/")
+			return &web.Person{ID: "p", Name: "Lukáš", Organisation: organisation, Roles: []string{role}}, nil
+		}})
+	NewPages(r.Service).Register(rt)
+	s := httptest.NewServer(rt)
+	r.t.Cleanup(s.Close)
+	return s
+}
+
+func ask(t testing.TB, s *httptest.Server, person, path string, lang i18n.Lang, form url.Values) (status int, page, at string) {
+	t.Helper()
+	method, body := http.MethodGet, ""
+	if form != nil {
+		method, body = http.MethodPost, form.Encode()
+	}
+	q, err := http.NewRequestWithContext(t.Context(), method, s.URL+path+"?lang="+string(lang), strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Header.Set("Test-Person", person)
+	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	q.Header.Set("Accept", "text/html")
+	q.Header.Set("Sec-Fetch-Site", "same-origin")
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	a, err := client.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	text, err := io.ReadAll(a.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.StatusCode, string(text), a.Header.Get("Location")
+}
+
+// The pages say that the profile is our own, show what is wrong in the reader's words,
+// and run nothing of what a message holds; a copy is corrected, and read in its own
+// character set.
+func TestPages(t *testing.T) {
+	r := newRig(t, clock.System())
+	r.start()
+	s := r.site()
+	narrow := `<?xml version="1.0" encoding="windows-1250"?>` + strings.NewReplacer("Nehoda", "Po\x9e\xe1r &lt;script&gt;x&lt;/script&gt;", "Nov\u00e1kov\u00e1", "Nov\xe1kov\xe1").
+		Replace(r.say(sentence{id: uuid(1), event: uuid(9), to: "de.nobody"}))
+	r.drop("hzs", "1.xml", narrow)
+	r.drop("hzs", "2.xml", "<DatovaVeta>\n<script>alert(1)</script>")
+	sent := r.post(desk, czech, uuid(5), "Brand", 600)
+	r.until("the tray and the file", func() bool { return len(r.tray()) == 2 && r.outbox("hzs")[sent.MessageID+".xml"] != "" })
+	one := r.tray()[0].ID
+	if r.tray()[0].Foreign != uuid(1) {
+		one = r.tray()[1].ID
+	}
+	path := trayRoot + "/" + strconv.FormatInt(one, 10)
+	for _, l := range i18n.Langs {
+		for _, p := range []string{root, root + "/hzs", root + "/hzs/out/1", root + "/hzs/out/2", trayRoot, path, trayRoot + "/1", trayRoot + "/2"} {
+			status, page, _ := ask(t, s, "o/technician", p, l, nil)
+			if status != http.StatusOK || strings.Contains(page, "<script>alert") || strings.Contains(page, "<script>x") {
+				t.Errorf("%s %s: %d", l, p, status)
+			}
+		}
+		for _, p := range []string{root, root + "/hzs"} {
+			key := map[string]string{root: "gateway.own_profile.short", root + "/hzs": "gateway.own_profile"}[p]
+			if _, page, _ := ask(t, s, "o/technician", p, l, nil); !strings.Contains(page, r.texts.Text(l, key, i18n.Args{"profile": "docs/profiles/cz-izs.md"})) {
+				t.Errorf("%s %s does not say whose profile it is", l, p)
+			}
+		}
+	}
+	status, page, _ := ask(t, s, "o/technician", path, i18n.Cs, nil)
+	if status != http.StatusOK || !strings.Contains(page, "Požár") || !strings.Contains(page, "Nováková") || !strings.Contains(page, "de.nobody") {
+		t.Errorf("%d\n%s", status, page)
+	}
+	if _, file, _ := ask(t, s, "o/technician", path+"/file", i18n.Cs, nil); file != narrow {
+		t.Error("the file is not the bytes that came")
+	}
+	for person, want := range map[string]int{"o/shift_leader": 403, "o/administrator": 403, "o/dispatcher": 403, "p/technician": 403} {
+		if status, _, _ := ask(t, s, person, path+"/dismiss", i18n.De, url.Values{"reason": {"x"}}); status != want {
+			t.Errorf("%s dismisses: %d", person, status)
+		}
+	}
+	if status, _, _ := ask(t, s, "o/shift_leader", path, i18n.De, nil); status != http.StatusOK {
+		t.Errorf("a shift leader reads: %d", status)
+	}
+	if status, page, _ := ask(t, s, "o/administrator", trayRoot, i18n.De, nil); status != http.StatusOK || strings.Contains(page, path) {
+		t.Errorf("an administrator sees the list without links: %d", status)
+	}
+	for _, bad := range []string{trayRoot + "/x", trayRoot + "/99", root + "/none", root + "/hzs/out/99"} {
+		if status, _, _ := ask(t, s, "o/technician", bad, i18n.Pl, nil); status != http.StatusNotFound {
+			t.Errorf("%s: %d", bad, status)
+		}
+	}
+	// The text of the form, corrected as a browser sends it.
+	text := readable([]byte(narrow))
+	right := strings.ReplaceAll(strings.Replace(text, "de.nobody", "de.node", 1), "\n", "\r\n")
+	status, _, at := ask(t, s, "o/technician", path+"/process", i18n.Cs, url.Values{"message": {right}})
+	if status != http.StatusSeeOther {
+		t.Fatalf("%d", status)
+	}
+	r.until("the incident", func() bool { return len(r.got(desk)) == 1 })
+	if data := r.got(desk)[0].Envelope.Payload.Data; !strings.Contains(data, "Požár") || !strings.Contains(data, "Nováková") {
+		t.Errorf("%s", data)
+	}
+	if status, page, _ := ask(t, s, "o/technician", at, i18n.En, nil); status != http.StatusOK || !strings.Contains(page, r.texts.Text(i18n.En, "gateway.state.posted", nil)) {
+		t.Errorf("%s: %d", at, status)
+	}
+	if status, _, _ := ask(t, s, "o/technician", path+"/process", i18n.Cs, url.Values{"message": {right}}); status != http.StatusConflict {
+		t.Errorf("processed again: %d", status)
+	}
+	other := trayRoot + "/" + strconv.FormatInt(r.tray()[0].ID, 10)
+	if status, _, _ := ask(t, s, "o/technician", other+"/dismiss", i18n.Cs, url.Values{"reason": {" "}}); status != http.StatusUnprocessableEntity {
+		t.Errorf("dismissed without a reason: %d", status)
+	}
+	if status, _, at := ask(t, s, "o/technician", other+"/dismiss", i18n.Cs, url.Values{"reason": {"nesmysl"}}); status != http.StatusSeeOther || at != trayRoot {
+		t.Errorf("%d %s", status, at)
+	}
+	if len(r.tray()) != 0 {
+		t.Error("the tray is not empty")
+	}
+}

@@ -1,0 +1,249 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/adapter"
+	"trojmezi/internal/format/convert"
+	"trojmezi/internal/format/ucri"
+	"trojmezi/internal/kernel/audit"
+	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/seal"
+	"trojmezi/internal/kernel/store"
+)
+
+const (
+	// page bounds the messages that are written in one transaction.
+	page = 32
+	// feedLag is how far the stored position may stay behind messages of others:
+	// writing it down for each of those would cost a commit.
+	feedLag = 2_000
+)
+
+// writeOut reads one page of the log and writes what is for the foreign system.
+func (g *gate) writeOut(ctx context.Context) (more bool, err error) {
+	var from, next int64
+	var entries []exchange.Entry
+	err = g.DB.Read(ctx, func(tx *store.Tx) error {
+		l, err := readLine(tx, g.cfg.Name)
+		if err != nil {
+			return err
+		}
+		from = l.position
+		entries, next, err = g.Node.Feed(tx, []string{g.cfg.OID}, max(from, g.skipped.Load()), page)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	if len(entries) == 0 && next-from < feedLag {
+		moved := next > g.skipped.Load()
+		g.skipped.Store(max(next, g.skipped.Load()))
+		return moved, nil
+	}
+	err = g.DB.Write(ctx, func(tx *store.Tx) error {
+		// Another instance may lead by now: the position decides who writes.
+		if ok, err := move(tx, g.cfg.Name, from, next); err != nil || !ok {
+			return err
+		}
+		for _, e := range entries {
+			if !e.Incoming || e.Envelope == nil {
+				continue // of the system itself, or deleted
+			}
+			if err := g.write(tx, e); err != nil {
+				return err
+			}
+		}
+		tx.Notify(topicOut(g.cfg.Name))
+		return nil
+	})
+	return true, err
+}
+
+// write turns one message into the system's and keeps it for sending; what the system
+// has no message for ends here, and its sender is told.
+func (g *gate) write(tx *store.Tx, e exchange.Entry) error {
+	if ucri.TransportLayer(e.Envelope.Payload) {
+		return g.takeStatus(tx, e)
+	}
+	now := g.Clock.Now()
+	if !now.Before(e.ExpiresAt) {
+		return nil // the node tells the sender
+	}
+	o := &out{gateway: g.cfg.Name, kind: e.Kind, entry: e.ID, source: e.Other, messageID: e.MessageID, state: outWaiting,
+		createdAt: millis(now), expiresAt: millis(e.ExpiresAt), keyID: e.KeyID}
+	enc, refusal, err := g.encode(tx, e)
+	if err != nil {
+		return err
+	}
+	if refusal != nil {
+		o.state, o.reason, o.endedAt = outRefused, refusal.key, o.createdAt
+		o.answer = e.Key.Seal([]byte(refusal.detail), o.place("answer"))
+		if err := o.insert(tx); err != nil {
+			return err
+		}
+		g.metrics.ended(g.cfg.Name, outRefused)
+		return g.Node.Conclude(tx, e.ID, refusal.cause)
+	}
+	loss, err := json.Marshal(enc.Loss)
+	if err != nil {
+		return fmt.Errorf("gateway: loss report: %w", err)
+	}
+	o.foreign = enc.ID
+	o.body = e.Key.Seal(enc.Bytes, o.place("body"))
+	o.loss = e.Key.Seal(loss, o.place("loss"))
+	if !enc.Expires.IsZero() {
+		o.expiresAt = min(o.expiresAt, millis(enc.Expires))
+	}
+	if err := o.insert(tx); err != nil {
+		return err
+	}
+	return g.Audit.Append(tx, audit.Event{Action: "gateway.write", Actor: g.cfg.OID, Object: e.MessageID, Detail: enc.Bytes, Key: e.Key})
+}
+
+// refused is why a message does not go out: a text key for the pages, words for whoever
+// looks after the line, and what its sender is told.
+type refused struct {
+	key, detail string
+	cause       *ucri.ErrorBody
+}
+
+// because tells a refusal of an adapter.
+func (g *gate) because(r *adapter.Refusal) *refused {
+	key := "adapter.refusal." + string(r.Reason)
+	code := ucri.CodePayloadInvalid
+	if r.Reason == adapter.Kind {
+		code = ucri.CodeUnsupportedSchema
+	}
+	return &refused{key, r.Error(), &ucri.ErrorBody{Code: code, Reason: g.Texts.Text(g.Lang, key, nil)}}
+}
+
+// encode applies the disclosure policy and writes the message.
+func (g *gate) encode(tx *store.Tx, e exchange.Entry) (*adapter.Encoded, *refused, error) {
+	m, refusal := adapter.FromUCRI(e.Envelope)
+	if refusal != nil {
+		return nil, g.because(refusal), nil
+	}
+	if g.Disclose != nil {
+		if err := g.Disclose(tx, e, m.Content); err != nil {
+			p, ok := errors.AsType[*problem.Error](err)
+			if !ok {
+				return nil, nil, err
+			}
+			return nil, &refused{p.Key, "", &ucri.ErrorBody{Code: ucri.CodeForbiddenApp, Reason: g.Texts.Text(g.Lang, p.Key, p.Args)}}, nil
+		}
+	}
+	m.Sender, m.Receiver = g.cfg.nameOf(e.Other), g.cfg.Partner
+	shared := ucri.SubjectID(e.Envelope.Payload)
+	about, known, err := incidentBy(tx, g.cfg.Name, "shared", shared)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !known {
+		about = incident{number: shared, shared: shared}
+	}
+	m.Number = about.number
+	if g.kind != store.Live { // UCRI 2 tells it by the address alone
+		mode, err := practice(tx, about)
+		if err != nil {
+			return nil, nil, err
+		}
+		m.Content.Careful(mode)
+	}
+	switch m.Kind {
+	case convert.KindAnswer:
+		m.Answers = about.lastID
+	case convert.KindIncident:
+		if about.told++; known {
+			m.Kind = convert.KindUpdate // UCRI 2 has no word for it
+		}
+		m.Revision = int(about.told)
+	}
+	enc, f := g.adapter.Encode(m)
+	if f != nil {
+		return nil, g.because(adapter.Because(f)), nil
+	}
+	if shared != "" {
+		err = about.put(tx, g.cfg.Name)
+	}
+	return enc, nil, err
+}
+
+// practice is what is said of an incident at a test address: that it is an exercise when
+// the system said so of it, else a test.
+func practice(tx *store.Tx, about incident) (mode string, err error) {
+	i, err := one(scanIn(tx, `id = $1`, about.lastIn))
+	if err == nil && i != nil && i.kind == store.Exercise {
+		return "EXERCS", nil
+	}
+	return "TEST", err
+}
+
+// takeStatus reads what a node says of a message that came through this gateway. If
+// nobody took it in time, or it was refused, the system's machine is told.
+func (g *gate) takeStatus(tx *store.Tx, e exchange.Entry) error {
+	s, bad := ucri.ParseDeliveryStatus(e.Envelope.Payload)
+	if bad == nil && s.StatusCode != ucri.Delivered {
+		i, err := one(scanIn(tx, `gateway = $1 AND posted_id = $2 ORDER BY id LIMIT 1`, g.cfg.Name, s.RefMessageID))
+		if err != nil {
+			return err
+		}
+		if i != nil {
+			if err := g.undelivered(tx, i, s); err != nil {
+				return err
+			}
+		}
+	}
+	return g.Node.Conclude(tx, e.ID, nil)
+}
+
+func (g *gate) undelivered(tx *store.Tx, i *in, s ucri.DeliveryStatus) error {
+	key, err := g.Ring.Lookup(tx, i.keyID)
+	if errors.Is(err, seal.ErrDestroyed) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	body, err := key.Open(i.body, i.place("body"))
+	if err != nil {
+		return err
+	}
+	m, f := g.adapter.Decode(body)
+	if f != nil {
+		return nil // it was read once: a release in between reads otherwise
+	}
+	why := &adapter.Refusal{Reason: adapter.Undelivered, Detail: fmt.Sprintf("status %d", s.StatusCode)}
+	enc, f := g.adapter.Refuse(m, why, g.reply(m, "undelivered"))
+	if f != nil || enc == nil {
+		return nil
+	}
+	return g.answer(tx, i, key, enc)
+}
+
+// receiptLife is how long a receipt is worth sending.
+const receiptLife = time.Hour
+
+// reply is the head of an answer to the system's machine: the same for the same message.
+func (g *gate) reply(m *adapter.Message, what string) adapter.Reply {
+	r := adapter.Reply{Now: g.Clock.Now(), Life: receiptLife}
+	if m != nil {
+		r.ID = convert.UUID(what+"/"+m.ID, g.cfg.OID+"/"+m.Sender)
+	}
+	return r
+}
+
+// answer keeps a receipt for sending, sealed as what it answers.
+func (g *gate) answer(tx *store.Tx, i *in, key *seal.Key, enc *adapter.Encoded) error {
+	now := g.Clock.Now()
+	o := &out{gateway: g.cfg.Name, kind: i.kind, answers: i.id, foreign: enc.ID, state: outWaiting, createdAt: millis(now), expiresAt: millis(now.Add(receiptLife)),
+		keyID: key.ID()}
+	o.body = key.Seal(enc.Bytes, o.place("body"))
+	tx.Notify(topicOut(g.cfg.Name))
+	return o.insert(tx)
+}
