@@ -71,6 +71,7 @@ test("units across the border", async (t) => {
   await until(here, path, "Florian Zittau 33");
   await inspectAll(t, here, "units-incident");
   await here.page.locator("#do-units").waitFor();
+  await here.page.waitForLoadState();
   await here.page.keyboard.press("v");
   await here.page.waitForURL(/\/units$/);
   await here.see("unit.near.lead");
@@ -84,6 +85,8 @@ test("units across the border", async (t) => {
   await leader.go("/units");
   await inspectAll(t, leader, "units");
   await leader.page.getByRole("link", { name: "Florian Zittau 33" }).click();
+  await leader.page.waitForURL(/\/units\/unit\//);
+  await leader.page.waitForLoadState();
   const unit = new URL(leader.page.url()).pathname;
   await leader.page.keyboard.press("3");
   await leader.page.locator("#status-on_the_way.button-primary").waitFor();

@@ -21,8 +21,6 @@ type Seen struct {
 	Kind      store.Kind
 	Neighbour string // name
 	Label     string // the neighbour's word for a type that is not in our catalogue
-
-	on [3]float64 // its point on the unit sphere
 }
 
 // Now is the status to show at a moment: what is older than stale is Unknown.
@@ -55,6 +53,29 @@ func (s *Seen) Reported() time.Time {
 type snapshot struct {
 	number int64
 	units  []*Seen
+	places []place
+}
+
+// place is what a unit is found by, beside the others in memory: following ten
+// thousand pointers would take longer than comparing.
+type place struct {
+	on    [3]float64 // its point on the unit sphere
+	heard int64      // Unix milliseconds
+	free  bool
+	kind  store.Kind
+	typ   string
+	unit  *Seen
+}
+
+// places are the units with a position.
+func places(units []*Seen) []place {
+	out := make([]place, 0, len(units))
+	for _, u := range units {
+		if u.Spot != nil {
+			out = append(out, place{onSphere(geo.Point{Lat: u.Spot.Lat, Lon: u.Spot.Lon}), millis(u.Heard), u.Status == Free, u.Kind, u.Type, u})
+		}
+	}
+	return out
 }
 
 // Query narrows what Near finds.
@@ -68,22 +89,22 @@ type Query struct {
 // Near are the units neighbours show to an organisation, the nearest first: those
 // that are free, with a position. The distance is a straight line times a factor.
 func (s *Service) Near(ctx context.Context, org string, at geo.Point, q Query) ([]Offer, error) {
-	units, set, err := s.shown(ctx, org)
+	snap, set, err := s.shown(ctx, org)
 	if err != nil {
 		return nil, problem.Wrap("unit.Near", err)
 	}
-	return nearest(units, at, s.o.Clock.Now(), set, q), nil
+	return nearest(snap.places, at, s.o.Clock.Now(), set, q), nil
 }
 
 // SeenBy are all units neighbours show to an organisation, by neighbour and call sign.
 func (s *Service) SeenBy(ctx context.Context, org string) ([]Offer, error) {
-	units, set, err := s.shown(ctx, org)
+	snap, set, err := s.shown(ctx, org)
 	if err != nil {
 		return nil, problem.Wrap("unit.SeenBy", err)
 	}
 	now := s.o.Clock.Now()
-	out := make([]Offer, 0, len(units))
-	for _, u := range units {
+	out := make([]Offer, 0, len(snap.units))
+	for _, u := range snap.units {
 		out = append(out, Offer{Seen: u, State: u.Now(now, set.Stale), Factor: set.Factor, Stale: set.Stale})
 	}
 	slices.SortStableFunc(out, func(a, b Offer) int {
@@ -97,11 +118,11 @@ func (s *Service) SeenBy(ctx context.Context, org string) ([]Offer, error) {
 
 // One finds a unit a neighbour shows; false: it shows none with that id any more.
 func (s *Service) One(ctx context.Context, org, other, id string) (Offer, bool, error) {
-	units, set, err := s.shown(ctx, org)
+	snap, set, err := s.shown(ctx, org)
 	if err != nil {
 		return Offer{}, false, problem.Wrap("unit.One", err)
 	}
-	for _, u := range units {
+	for _, u := range snap.units {
 		if u.Other == other && u.ID == id {
 			return Offer{Seen: u, State: u.Now(s.o.Clock.Now(), set.Stale), Factor: set.Factor, Stale: set.Stale}, true, nil
 		}
@@ -110,10 +131,8 @@ func (s *Service) One(ctx context.Context, org, other, id string) (Offer, bool, 
 }
 
 // shown reads what is seen, from memory while nothing new was told.
-func (s *Service) shown(ctx context.Context, org string) ([]*Seen, Settings, error) {
-	var snap *snapshot
-	var set Settings
-	err := s.o.DB.Read(ctx, func(tx *store.Tx) error {
+func (s *Service) shown(ctx context.Context, org string) (snap *snapshot, set Settings, err error) {
+	err = s.o.DB.Read(ctx, func(tx *store.Tx) error {
 		c, err := countsOf(tx, org)
 		if err != nil {
 			return err
@@ -134,15 +153,13 @@ func (s *Service) shown(ctx context.Context, org string) ([]*Seen, Settings, err
 		if err := s.complete(tx, org, snap.units); err != nil {
 			return err
 		}
+		snap.places = places(snap.units)
 		s.mu.Lock()
 		s.seen[org] = snap
 		s.mu.Unlock()
 		return nil
 	})
-	if err != nil {
-		return nil, set, err
-	}
-	return snap.units, set, nil
+	return snap, set, err
 }
 
 // complete adds what the register and the catalogues say.
@@ -161,9 +178,6 @@ func (s *Service) complete(tx *store.Tx, org string, units []*Seen) error {
 	}
 	for _, u := range units {
 		u.Kind, u.Neighbour, u.Label = kinds[u.Other], s.o.Node.NameOf(u.Other), labels[[2]string{u.Other, u.Type}]
-		if u.Spot != nil {
-			u.on = onSphere(geo.Point{Lat: u.Spot.Lat, Lon: u.Spot.Lon})
-		}
 	}
 	return nil
 }
@@ -175,15 +189,17 @@ func onSphere(p geo.Point) [3]float64 {
 }
 
 // nearest picks the best of all in one pass.
-func nearest(units []*Seen, at geo.Point, now time.Time, set Settings, q Query) []Offer {
+func nearest(all []place, at geo.Point, now time.Time, set Settings, q Query) []Offer {
 	type found struct {
 		u   *Seen
 		far float64 // square of the chord: grows with the distance
 	}
 	here := onSphere(at)
 	var best []found
-	for _, u := range units {
-		if u.Spot == nil || u.Kind != q.Kind || len(q.Types) > 0 && !slices.Contains(q.Types, u.Type) || !q.Any && u.Now(now, set.Stale) != Free {
+	oldest := millis(now.Add(-set.Stale))
+	for i := range all {
+		u := &all[i]
+		if !q.Any && (!u.free || u.heard < oldest) || u.kind != q.Kind || len(q.Types) > 0 && !slices.Contains(q.Types, u.typ) {
 			continue
 		}
 		x, y, z := u.on[0]-here[0], u.on[1]-here[1], u.on[2]-here[2]
@@ -197,7 +213,7 @@ func nearest(units []*Seen, at geo.Point, now time.Time, set Settings, q Query) 
 			}
 			return 1
 		})
-		if best = slices.Insert(best, n, found{u, far}); len(best) > q.Limit {
+		if best = slices.Insert(best, n, found{u.unit, far}); len(best) > q.Limit {
 			best = best[:q.Limit]
 		}
 	}

@@ -69,7 +69,7 @@ func TestNothingHiddenIsSent(t *testing.T) {
 	types := Types()
 	for n := range 24 {
 		u := Unit{Kind: store.Live, CallSign: canary('C', n), Type: types[rnd.IntN(4)].Code, Station: canary('S', n), Skills: canary('K', n),
-			Home: &geo.Point{Lat: 50 + rnd.Float64(), Lon: 14 + rnd.Float64()}, Status: Statuses[rnd.IntN(len(Statuses))], Ready: 1000 + n, Crew: 60 + n}
+			Home: fineAt(rnd), Status: Statuses[rnd.IntN(len(Statuses))], Ready: 1000 + n, Crew: 60 + n}
 		if n%8 == 0 {
 			u.Kind = []store.Kind{store.Test, store.Exercise}[n/8%2]
 		}
@@ -100,8 +100,7 @@ func TestNothingHiddenIsSent(t *testing.T) {
 		}
 		r.turn(2)
 		for _, u := range units {
-			p := geo.Point{Lat: 50 + rnd.Float64(), Lon: 14 + rnd.Float64()}
-			u.Reported = &Position{Point: p}
+			p := *fineAt(rnd)
 			r.clk.Advance(time.Second)
 			_, err := r.Move(t.Context(), Actor{noPerson, ownRoom}, map[string]Position{u.CallSign: {Point: p, At: r.clk.Now(), Source: "AVL"}})
 			r.ok(err)
@@ -135,13 +134,18 @@ func TestNothingHiddenIsSent(t *testing.T) {
 			check("the readiness", fmt.Sprintf(`"ready\":%d`, u.Ready), rule.Ready)
 			check("the crew", fmt.Sprintf(`"crew\":%d`, u.Crew), rule.Crew)
 			for _, p := range append(positions[other][u.ID], *u.Home) {
-				check("a position", strconv.FormatFloat(math.Round(p.Lat*1e6)/1e6, 'f', -1, 64), rule.Position == Exact)
+				check("a position", fmt.Sprintf(`\"lat\":%s,\"lon\":%s`, degrees(p.Lat), degrees(p.Lon)), rule.Position == Exact)
 			}
 			// Statuses are not canaries: those with the id tell.
 			for _, part := range strings.Split(sent, `{\"id\":\"`+u.ID+`\"`)[1:] {
 				body, _, _ := strings.Cut(part, `{\"id\":`)
 				if strings.Contains(body, `\"st\":`) && !rule.Status {
 					t.Errorf("the status of unit %d was sent to %s", n, other)
+				}
+				for _, p := range append(positions[other][u.ID], *u.Home) {
+					if rule.Position != Exact && (strings.Contains(body, `\"lat\":`+degrees(p.Lat)+",") || strings.Contains(body, `\"lon\":`+degrees(p.Lon))) {
+						t.Errorf("half a position of unit %d was sent to %s", n, other)
+					}
 				}
 			}
 		}
@@ -150,6 +154,15 @@ func TestNothingHiddenIsSent(t *testing.T) {
 		t.Errorf("only %d values were shown: the test looks at nothing", shown)
 	}
 }
+
+// fineAt is a point with six digits after the comma, which the middle of no field has.
+func fineAt(rnd *rand.Rand) *geo.Point {
+	part := func() float64 { return (float64(rnd.IntN(100_000))*10 + 7) / 1e6 }
+	return &geo.Point{Lat: 50 + part(), Lon: 14 + part()}
+}
+
+// degrees is a coordinate as it would stand in a block.
+func degrees(v float64) string { return strconv.FormatFloat(math.Round(v*1e6)/1e6, 'f', -1, 64) }
 
 func randomRules(rnd *rand.Rand, units []*Unit) Rules {
 	rule := func() Rule {
@@ -372,7 +385,6 @@ func many(n int, now time.Time) []*Seen {
 		s := &Seen{Published: Published{ID: strconv.Itoa(i), CallSign: "U-" + strconv.Itoa(i), Type: Types()[rnd.IntN(len(Types()))].Code, Status: Statuses[rnd.IntN(len(Statuses))]},
 			Other: zittau, Heard: now, Kind: store.Live}
 		s.Spot = &Spot{Lat: 50 + rnd.Float64()*2, Lon: 14 + rnd.Float64()*2}
-		s.on = onSphere(geo.Point{Lat: s.Spot.Lat, Lon: s.Spot.Lon})
 		out[i] = s
 	}
 	return out
@@ -386,7 +398,7 @@ func TestNearest(t *testing.T) {
 	for range 50 {
 		at := geo.Point{Lat: 50 + rand.Float64()*2, Lon: 14 + rand.Float64()*2}
 		q := Query{Kind: store.Live, Types: []string{"F-PUMP", "F-LADDER"}, Limit: 7}
-		got := nearest(units, at, now, defaults, q)
+		got := nearest(places(units), at, now, defaults, q)
 		var want []*Seen
 		for _, u := range units {
 			if u.Spot != nil && u.Kind == store.Live && u.Now(now, defaults.Stale) == Free && slices.Contains(q.Types, u.Type) {
@@ -401,7 +413,7 @@ func TestNearest(t *testing.T) {
 			}
 		}
 	}
-	if got := nearest(units, geo.Point{Lat: 50, Lon: 15}, now, defaults, Query{Kind: store.Live}); len(got) != 0 {
+	if got := nearest(places(units), geo.Point{Lat: 50, Lon: 15}, now, defaults, Query{Kind: store.Live}); len(got) != 0 {
 		t.Errorf("a limit of none gives %d", len(got))
 	}
 }
