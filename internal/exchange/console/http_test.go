@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/geo"
@@ -36,7 +37,7 @@ var staff = map[string]*web.Person{
 
 func pageTexts(t testing.TB) *i18n.Bundle {
 	t.Helper()
-	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), Locales(), web.Locales, ui.Locales, geo.Locales, register.Locales)
+	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), Locales(), web.Locales, ui.Locales, geo.Locales, register.Locales, agreement.Locales())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/ucrmclient"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/access"
@@ -136,6 +137,7 @@ func newRoom(t testing.TB, clk *clock.Clock, port int, org Org, cfg exchange.Con
 		{"audit", func() error { return db.Migrate(t.Context(), "audit", audit.Migrations()) }},
 		{"exchange", func() error { return db.Migrate(t.Context(), "exchange", exchange.Migrations()) }},
 		{"console", func() error { return db.Migrate(t.Context(), "console", Migrations()) }},
+		{"agreement", func() error { return db.Migrate(t.Context(), "agreement", agreement.Migrations()) }},
 		{"job", func() error { return db.Migrate(t.Context(), "job", job.Migrations()) }},
 	} {
 		if err := m.run(); err != nil {
