@@ -29,6 +29,7 @@ type Options struct {
 type Book struct {
 	o Options
 	*Index
+	kept kept
 }
 
 // New returns the book. Before the first question Ship has to run once.

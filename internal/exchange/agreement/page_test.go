@@ -391,6 +391,13 @@ func TestPanel(t *testing.T) {
 	if len(p.Sides) != 2 || p.Sides[0].With != register.DE || byText(p.Sides[0].Answers[0].By) != "AG04" || p.Sides[0].Answers[0].Value != Probably {
 		t.Fatalf("%+v", p.Sides)
 	}
+	// What is kept of it ends with the next verification.
+	if err := s.Verify(ctx, "p1", "AG04", 1, "text"); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = s.Panel(ctx, "o", nil, near, "/console/incidents/x/forms"); err != nil || p.Sides[0].Answers[0].Value != Yes {
+		t.Fatalf("after the verification: %+v %v", p.Sides[0].Answers[0].Value, err)
+	}
 	// With Poland the disaster treaty has its certificate, filled with the incident.
 	if f := s.formsOf(p.Sides[1].Answers[slices.Index(Services, Disaster)]); len(f) != 1 || p.address(f[0].ID) != "/console/incidents/x/forms/cz-pl-4" {
 		t.Errorf("forms %v", f)

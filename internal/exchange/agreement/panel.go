@@ -3,9 +3,13 @@ package agreement
 import (
 	"context"
 	"slices"
+	"strings"
+	"sync"
 
 	"trojmezi/internal/kernel/geo"
+	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/register"
+	"trojmezi/internal/kernel/store"
 )
 
 // Panel is what a place means for every service and neighbour at once.
@@ -30,30 +34,67 @@ type Side struct {
 	Answers    []Answer    // one per service, as in Services
 }
 
+// kept are panels as they were last asked for: a console draws its incident anew with
+// every message, and nothing about the place has changed.
+type kept struct {
+	mu     sync.Mutex
+	stamp  string // of the rows and forms
+	state  any    // of the borders
+	panels map[keptKey]Panel
+}
+
+type keptKey struct {
+	from string
+	at   geo.Point
+	day  string
+}
+
+// keptMost bounds the panels kept; beyond it they are asked for anew.
+const keptMost = 2000
+
 // Panel answers for a place and an organisation; fallback are the units it is taken
 // to work for until it has written down its own. forms is the Forms of the result.
 func (s *Book) Panel(ctx context.Context, organisation string, fallback []string, at geo.Point, forms string) (*Panel, error) {
-	from, err := s.Area(ctx, organisation)
-	if err != nil {
-		return nil, err
+	const op = "agreement.Panel"
+	var mark string
+	var from []string
+	if err := s.o.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		own, err := tx.Setting(settingArea + organisation)
+		if err != nil {
+			return err
+		}
+		from = strings.Fields(own)
+		mark, err = stamp(tx)
+		return err
+	}); err != nil {
+		return nil, problem.Wrap(op, err)
 	}
 	if len(from) == 0 {
 		from = fallback
 	}
-	p := &Panel{Forms: forms}
 	if len(from) == 0 || len(s.areaFaults(from)) > 0 {
-		p.Unset = true
-		return p, nil
+		return &Panel{Unset: true}, nil
 	}
-	rows, err := s.Rows(ctx)
-	if err != nil {
-		return nil, err
+	key, state := keptKey{strings.Join(from, " "), at, s.today()}, s.places.State()
+	s.kept.mu.Lock()
+	defer s.kept.mu.Unlock()
+	if s.kept.stamp != mark || s.kept.state != state || len(s.kept.panels) >= keptMost {
+		s.kept.stamp, s.kept.state, s.kept.panels = mark, state, map[keptKey]Panel{}
 	}
-	if p.Originals, err = s.Originals(ctx); err != nil {
-		return nil, err
+	p, ok := s.kept.panels[key]
+	if !ok {
+		rows, err := s.Rows(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if p.Originals, err = s.Originals(ctx); err != nil {
+			return nil, err
+		}
+		p.fill(s.Index, rows, Question{At: at, From: from, Day: key.day})
+		s.kept.panels[key] = p
 	}
-	p.fill(s.Index, rows, Question{At: at, From: from, Day: s.today()})
-	return p, nil
+	p.Forms = forms
+	return &p, nil
 }
 
 // fill asks for every service and neighbour for which a direction arises.

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"trojmezi/internal/kernel/blob"
@@ -147,6 +148,13 @@ func Referenced(tx *store.Tx) (refs []blob.Ref, err error) {
 		}
 	}
 	return refs, err
+}
+
+// stamp changes with every version of a row and every attached form.
+func stamp(tx *store.Tx) (string, error) {
+	var versions, forms, at int64
+	err := tx.Row(`SELECT (SELECT COUNT(*) FROM agreement_version), (SELECT COUNT(*) FROM agreement_form), (SELECT COALESCE(MAX(at), 0) FROM agreement_form)`).Scan(&versions, &forms, &at)
+	return fmt.Sprint(versions, forms, at), err
 }
 
 func none(err error) bool { return errors.Is(err, sql.ErrNoRows) }

@@ -17,6 +17,7 @@ import (
 	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/unit"
+	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/geo"
@@ -40,7 +41,7 @@ var staff = map[string]*web.Person{
 
 func pageTexts(t testing.TB) *i18n.Bundle {
 	t.Helper()
-	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales(), classification.Locales(), disclosure.Locales(), web.Locales, ui.Locales, geo.Locales, register.Locales, unit.Locales())
+	b, err := i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), phrase.Locales(), Locales(), classification.Locales(), disclosure.Locales(), web.Locales, ui.Locales, geo.Locales, register.Locales, unit.Locales(), agreement.Locales())
 	if err != nil {
 		t.Fatal(err)
 	}

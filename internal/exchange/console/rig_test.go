@@ -16,6 +16,7 @@ import (
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/phrase"
+	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/ucrmclient"
 	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/format/ucri"
@@ -144,6 +145,7 @@ func newRoom(t testing.TB, clk *clock.Clock, port int, org Org, cfg exchange.Con
 		{"classification", func() error { return db.Migrate(t.Context(), "classification", classification.Migrations()) }},
 		{"unit", func() error { return db.Migrate(t.Context(), "unit", unit.Migrations()) }},
 		{"disclosure", func() error { return db.Migrate(t.Context(), "disclosure", disclosure.Migrations()) }},
+		{"agreement", func() error { return db.Migrate(t.Context(), "agreement", agreement.Migrations()) }},
 		{"job", func() error { return db.Migrate(t.Context(), "job", job.Migrations()) }},
 	} {
 		if err := m.run(); err != nil {

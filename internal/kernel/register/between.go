@@ -77,6 +77,10 @@ func (r *Register) Between(p geo.Point, a, b Country) (Span, bool) {
 	return Span{Distance: sure, Near: max(0, least-off), Far: sure + off, Error: t.error, Open: least < sure, Approximate: !t.official}, true
 }
 
+// State is another value whenever other boundaries have come into use: whoever keeps
+// what Between and Country said compares it.
+func (r *Register) State() any { return r.official.Load() }
+
 // toChunks is the distance to the nearest line, if it is less than best.
 func toChunks(p geo.Point, all []chunk, best float64) float64 {
 	m := metresAt(p.Lat)
