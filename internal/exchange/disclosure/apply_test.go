@@ -153,7 +153,7 @@ func TestSpecific(t *testing.T) {
 		{"1.2.276.1", "incident_transfer", "", "Location.Address.Street", "P-01"},
 		{"1.2.276.1", "incident_transfer", "", "Message.Sender.Person", "P-02"},
 	} {
-		if r := table.Decide(Case{Peer: x.peer, App: x.app, Class: x.class}, x.path); r.ID != x.rule {
+		if r := table.plan(Case{Peer: x.peer, App: x.app, Class: x.class}).of[byPath[x.path]]; r.ID != x.rule {
 			t.Errorf("%+v is decided by %s", x, r.ID)
 		}
 	}

@@ -3,9 +3,9 @@
 // that an authority reads and changes. It is applied before any adapter or converter
 // sees the incident, and leaves in it, for the receiver, a mark of whatever it took.
 //
-//	Table      NewTable, Check, Decide, Apply; pure, without clock or database
+//	Table      NewTable, Check, Apply; pure, without clock or database
 //	Mark       what the receiver reads, and by which he asks for it
-//	Service    New, Table, Save, Disclose, Held, reviews of emergencies, the papers
+//	Service    New, Table, Save, Disclose, Preview, Give, Try, reviews of emergencies, the papers
 //
 // What passes is the rule's matter alone; whose life is in danger and what a person
 // answered comes from the caller. It sends nothing.

@@ -186,16 +186,6 @@ func groupOf(l leaf) Group {
 
 func (l leaf) personal() bool { return l.is == personal || l.is == naming }
 
-// Paths lists the paths of all values, and which of them are personal.
-func Paths() (all []string, isPersonal map[string]bool) {
-	isPersonal = map[string]bool{}
-	for _, l := range leaves {
-		all = append(all, l.path)
-		isPersonal[l.path] = l.personal()
-	}
-	return all, isPersonal
-}
-
 // telling are parts of names by which formats call what is about a person, with the
 // value of the model that what has no field there is judged like.
 var telling = []struct{ word, path string }{

@@ -267,12 +267,3 @@ func (t *Table) plan(c Case) *plan {
 	t.plans[k] = p
 	return p
 }
-
-// Decide tells which rule is about a value, and "" if there is no such value.
-func (t *Table) Decide(c Case, path string) Rule {
-	n, ok := byPath[path]
-	if !ok {
-		return Rule{}
-	}
-	return *t.plan(c).of[n]
-}
