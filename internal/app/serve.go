@@ -114,6 +114,17 @@ type node struct {
 }
 
 // build puts the parts of a node together. Nothing runs yet, and with look nothing
+// toGateway puts what a dispatch system sends to a foreign one through the rules of
+// disclosure. What a person sent from a console has been through them, with his answers.
+func (n *node) toGateway(tx *store.Tx, e exchange.Entry, m *convert.Message) error {
+	judged, err := n.disclosure.Judged(tx, e.MessageID)
+	if err != nil || judged {
+		return err
+	}
+	_, err = n.disclosure.Disclose(tx, disclosure.Transfer{Peer: e.Own, Message: e.MessageID, Nobody: "–"}, m)
+	return err
+}
+
 // will: the node may be running beside.
 func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *slog.Logger, look bool) (n *node, err error) {
 	n = &node{Opened: o, config: c, texts: texts, log: log, jobs: job.New(o.DB, o.Clock, log)}
@@ -138,14 +149,14 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	}
 	n.backups = NewBackups(c.Backup, c, o, log)
 	n.links = link.New(link.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name})
+	n.disclosure = disclosure.New(disclosure.Options{DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name, Retained: n.retained})
 	n.gateways = gateway.New(c.Gateways, gateway.Deps{
 		DB: o.DB, Node: n.exchange, Key: o.Key, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Dir: c.dir, Lang: c.lang(),
-		Adapters: all.Adapters(), Owner: n.ownerOf, Name: n.people.Name,
+		Adapters: all.Adapters(), Owner: n.ownerOf, Name: n.people.Name, Disclose: n.toGateway,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})
 	n.trail = n.auditPages()
 	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})
-	n.disclosure = disclosure.New(disclosure.Options{DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name, Retained: n.retained})
 	n.addChecks()
 	if n.places, err = register.Load(); err != nil {
 		return nil, err

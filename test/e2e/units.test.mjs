@@ -72,7 +72,7 @@ test("units across the border", async (t) => {
   await inspectAll(t, here, "units-incident");
   await here.page.locator("#do-units").waitFor();
   await here.page.waitForLoadState();
-  await here.page.keyboard.press("v");
+  await here.page.keyboard.press("i");
   await here.page.waitForURL(/\/units$/);
   await here.see("unit.near.lead");
   await inspectAll(t, here, "units-ask");

@@ -13,11 +13,11 @@ import (
 	"testing"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/unit"
-	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/geo"

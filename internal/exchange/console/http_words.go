@@ -228,7 +228,7 @@ func helpKeys(ctx context.Context) []ui.Fact {
 	} {
 		out = append(out, ui.Fact{Label: k.key, Text: web.T(ctx, "console.p.key."+k.text, nil)})
 	}
-	out = append(out, ui.Fact{Label: "V", Text: web.T(ctx, "unit.near.ask", nil)})
+	out = append(out, ui.Fact{Label: "E", Text: web.T(ctx, "console.p.do.change", nil)}, ui.Fact{Label: "I", Text: web.T(ctx, "unit.near.ask", nil)})
 	return out
 }
 

@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/classification"
 	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/phrase"
-	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/ucrmclient"
 	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/format/ucri"

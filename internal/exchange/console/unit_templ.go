@@ -183,7 +183,7 @@ func unitsButton(v *screen) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if len(v.near(ctx, 1)) > 0 {
-			templ_7745c5c3_Err = ui.Link(ui.Button{ID: "do-units", Text: web.T(ctx, "unit.near.ask", nil), URL: v.unitsURL(), Key: "v"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Link(ui.Button{ID: "do-units", Text: web.T(ctx, "unit.near.ask", nil), URL: v.unitsURL(), Key: "i"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -99,8 +99,8 @@ func TestUnitsAcrossTheBorder(t *testing.T) {
 		t.Error("the unit is not on the map")
 	}
 
-	// Two keys: V leads to the list, 1 asks for the first.
-	if !strings.Contains(around(page, `id="do-units"`), `data-key="v"`) || strings.Count(page, `data-key="v"`) != 1 {
+	// Two keys: I leads to the list, 1 asks for the first.
+	if !strings.Contains(around(page, `id="do-units"`), `data-key="i"`) || strings.Count(page, `data-key="i"`) != 1 {
 		t.Error("no key, or one that something else has too, leads to the units")
 	}
 	list := s.as("jana").page(incidentURL(id) + "/units")

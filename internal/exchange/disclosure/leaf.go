@@ -27,7 +27,7 @@ var natures = map[string]nature{
 	"Incident.Types": plain, "Incident.Actors": plain, "Incident.Scenes": plain, "Incident.Environment": plain,
 	"Incident.What": words, "Incident.Description": words, "Incident.Remark": words,
 	"Incident.Source": plain, "Incident.Scale": plain, "Incident.Certainty": plain, "Incident.Status": plain, "Incident.Risk": plain, "Incident.Cause": plain, "Incident.BlueLights": plain,
-	"Incident.Began": plain, "Incident.Declared": plain, "Incident.Observed": plain,
+	"Incident.Revision": plain, "Incident.Began": plain, "Incident.Declared": plain, "Incident.Observed": plain,
 	"Incident.Location": inside, "Incident.Areas": inside, "Incident.Callers": inside, "Incident.Patients": inside, "Incident.Accused": inside, "Incident.Victims": inside,
 	"Incident.Casualties": inside, "Incident.Evacuated": inside, "Incident.Car": inside, "Incident.Pickup": inside, "Incident.Target": inside,
 	"Incident.PickupAt": frame, "Incident.ArrivalAt": frame, "Incident.Tasks": inside, "Incident.Resources": inside, "Incident.Notes": inside, "Incident.Receipt": inside,

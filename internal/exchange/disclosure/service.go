@@ -289,6 +289,13 @@ func (s *Service) Give(tx *store.Tx, person, incident, peer string, g Group) (st
 	return text, problem.Wrap(op, s.o.Audit.Append(tx, audit.Event{Action: "disclosure.give", Actor: person, Object: incident, Detail: []byte(peer + " " + string(g))}))
 }
 
+// Judged reports whether a message was put through the rules already, on its way from
+// the person who sends it.
+func (s *Service) Judged(tx *store.Tx, message string) (bool, error) {
+	d, err := decisions(tx, message, 1)
+	return len(d) > 0, problem.Wrap("disclosure.Judged", err)
+}
+
 // Decisions lists what was decided, the newest first, of one message or of all for "".
 func (s *Service) Decisions(ctx context.Context, message string, most int) (out []Logged, err error) {
 	err = s.o.DB.Read(ctx, func(tx *store.Tx) error { out, err = decisions(tx, message, most); return err })
