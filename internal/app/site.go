@@ -65,7 +65,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements = agreement.NewPages(n.agreements, n.texts, n.files)
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), unit.Nav(), link.Nav(), agreement.Nav(), classification.Nav(), gateway.Nav(), bridge.Nav(), disclosure.Nav(), health.Nav(), phrase.Nav(), register.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), unit.Nav(), agreement.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
