@@ -93,7 +93,9 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	bridge.Register(rt)
 	classification.NewPages(n.types).Register(rt)
 	unit.NewPages(n.units, n.places).Register(rt)
-	disclosure.NewPages(n.disclosure).Register(rt)
+	rules := disclosure.NewPages(n.disclosure)
+	rules.Operator = n.people.DirectoryResource
+	rules.Register(rt)
 	register.NewPages(n.places, n.files).Register(rt)
 	n.health.Register(rt)
 	n.trail.Register(rt)
