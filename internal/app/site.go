@@ -92,7 +92,9 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	gateway.NewPages(n.gateways).Register(rt)
 	bridge.Register(rt)
 	classification.NewPages(n.types).Register(rt)
-	unit.NewPages(n.units, n.places).Register(rt)
+	units := unit.NewPages(n.units, n.places)
+	units.Operator = n.people.DirectoryResource
+	units.Register(rt)
 	rules := disclosure.NewPages(n.disclosure)
 	rules.Operator = n.people.DirectoryResource
 	rules.Register(rt)
