@@ -91,7 +91,9 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements.Register(rt)
 	gateway.NewPages(n.gateways).Register(rt)
 	bridge.Register(rt)
-	classification.NewPages(n.types).Register(rt)
+	types := classification.NewPages(n.types)
+	types.Operator = n.people.DirectoryResource
+	types.Register(rt)
 	units := unit.NewPages(n.units, n.places)
 	units.Operator = n.people.DirectoryResource
 	units.Register(rt)
