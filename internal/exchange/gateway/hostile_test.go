@@ -8,8 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/adapter/transport"
+	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/clock"
+	"trojmezi/internal/kernel/store"
 )
 
 // What a foreign system writes into its ids, or calls its files, stops nothing behind
@@ -40,5 +43,35 @@ func TestHostileNames(t *testing.T) {
 		if strings.ContainsRune(i.Foreign+i.Receiver, 0) {
 			t.Errorf("%q %q", i.Foreign, i.Receiver)
 		}
+	}
+}
+
+// A status about a message to one desk that names another, as any neighbour can send it,
+// tells the foreign system nothing.
+func TestStatusOfAnother(t *testing.T) {
+	r := newRig(t, clock.System())
+	r.drop("hzs", "1.xml", r.say(sentence{id: uuid(1), event: "U-1"}))
+	stop := r.start()
+	r.until("the message", func() bool { return len(r.got(desk)) == 1 && len(r.outbox("hzs")) == 1 })
+	stop()
+	for destination, want := range map[string]int64{other: 0, desk: 1} {
+		s := ucri.DeliveryStatus{RefMessageID: r.got(desk)[0].MessageID, Destination: destination, StatusCode: ucri.Refused}
+		r.ok(r.db.Write(t.Context(), func(tx *store.Tx) error {
+			var before, after int64
+			count := func(n *int64) error { return tx.Row(`SELECT COUNT(*) FROM gateway_out`).Scan(n) }
+			if err := count(&before); err != nil {
+				return err
+			}
+			if err := r.gate("hzs").takeStatus(tx, exchange.Entry{Incoming: true, Envelope: &ucri.Envelope{Payload: s.Payload()}}); err != nil {
+				return err
+			}
+			if err := count(&after); err != nil {
+				return err
+			}
+			if after-before != want {
+				t.Errorf("a status about %s: %d messages to the system", destination, after-before)
+			}
+			return nil
+		}))
 	}
 }
