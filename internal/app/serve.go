@@ -113,7 +113,6 @@ type node struct {
 	files      register.Blobs // nil: nothing was opened, as for the doctor
 }
 
-// build puts the parts of a node together. Nothing runs yet, and with look nothing
 // toGateway puts what a dispatch system sends to a foreign one through the rules of
 // disclosure. What a person sent from a console has been through them, with his answers.
 func (n *node) toGateway(tx *store.Tx, e exchange.Entry, m *convert.Message) error {
@@ -121,10 +120,22 @@ func (n *node) toGateway(tx *store.Tx, e exchange.Entry, m *convert.Message) err
 	if err != nil || judged {
 		return err
 	}
-	_, err = n.disclosure.Disclose(tx, disclosure.Transfer{Peer: e.Own, Message: e.MessageID, Nobody: "–"}, m)
+	// Whose it is tells which emergency holds, and who gives what was withheld.
+	all, err := identity.OrganisationsIn(tx)
+	if err != nil {
+		return err
+	}
+	t := disclosure.Transfer{Peer: e.Own, Message: e.MessageID, Nobody: "–"}
+	for _, o := range all {
+		if slices.Contains(o.Addresses, e.Other) {
+			t.Organisation = o.ID
+		}
+	}
+	_, err = n.disclosure.Disclose(tx, t, m)
 	return err
 }
 
+// build puts the parts of a node together. Nothing runs yet, and with look nothing
 // will: the node may be running beside.
 func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *slog.Logger, look bool) (n *node, err error) {
 	n = &node{Opened: o, config: c, texts: texts, log: log, jobs: job.New(o.DB, o.Clock, log)}

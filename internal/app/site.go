@@ -91,9 +91,15 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements.Register(rt)
 	gateway.NewPages(n.gateways).Register(rt)
 	bridge.Register(rt)
-	classification.NewPages(n.types).Register(rt)
-	unit.NewPages(n.units, n.places).Register(rt)
-	disclosure.NewPages(n.disclosure).Register(rt)
+	types := classification.NewPages(n.types)
+	types.Operator = n.people.DirectoryResource
+	types.Register(rt)
+	units := unit.NewPages(n.units, n.places)
+	units.Operator = n.people.DirectoryResource
+	units.Register(rt)
+	rules := disclosure.NewPages(n.disclosure)
+	rules.Operator = n.people.DirectoryResource
+	rules.Register(rt)
 	register.NewPages(n.places, n.files).Register(rt)
 	n.health.Register(rt)
 	n.trail.Register(rt)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/collate"
 	"golang.org/x/text/language"
 
+	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/web"
@@ -27,15 +28,20 @@ const root = "/classification"
 const maxForm = 4 * maxFile
 
 // Pages are the screens of a service.
-type Pages struct{ *Service }
+type Pages struct {
+	*Service
+	// Operator is the resource of who operates the node and so keeps its rows; nil: each
+	// organisation is its own operator.
+	Operator func(ctx context.Context) (access.Resource, error)
+}
 
 // NewPages returns them.
-func NewPages(s *Service) *Pages { return &Pages{s} }
+func NewPages(s *Service) *Pages { return &Pages{Service: s} }
 
 // Register adds the pages.
 func (p *Pages) Register(rt *web.Router) {
 	const one, nb = root + "/rows/{key}", root + "/neighbours"
-	read, edit := web.May(mayRead), web.May(mayEdit)
+	read, edit := web.May(mayRead), web.MayOn(mayEdit, p.wholeNode)
 	for _, r := range []struct {
 		pattern string
 		guard   web.Guard
@@ -58,6 +64,23 @@ func (p *Pages) Register(rt *web.Router) {
 	} {
 		rt.Page(r.pattern, r.guard, r.handler)
 	}
+}
+
+func (p *Pages) wholeNode(r *http.Request) (access.Resource, error) {
+	return p.node(r.Context())
+}
+
+func (p *Pages) node(ctx context.Context) (access.Resource, error) {
+	if p.Operator == nil {
+		return web.Organisation(web.Who(ctx).Organisation), nil
+	}
+	return p.Operator(ctx)
+}
+
+// mayEdit reports whether the reader may change rows.
+func (p *Pages) mayEdit(ctx context.Context) bool {
+	on, err := p.node(ctx)
+	return err == nil && web.Can(ctx, mayEdit, on)
 }
 
 func may(ctx context.Context, action string) bool {

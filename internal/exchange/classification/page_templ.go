@@ -108,7 +108,7 @@ func (p *Pages) listPage(q sought, rows []*Row) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				if may(ctx, mayEdit) {
+				if p.mayEdit(ctx) {
 					templ_7745c5c3_Err = ui.Link(ui.Button{Text: t(ctx, "classification.new"), URL: root + "/new", Icon: "add", Kind: ui.Primary, Key: "n"}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -818,7 +818,7 @@ func (p *Pages) rowPage(r *Row, all []Version, names map[string]string, fault st
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				if may(ctx, mayEdit) {
+				if p.mayEdit(ctx) {
 					templ_7745c5c3_Err = ui.Link(ui.Button{Text: t(ctx, "classification.edit"), URL: address(r.Key, r.Since, "/edit"), Icon: "edit", Kind: ui.Primary, Key: "e"}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -1080,7 +1080,7 @@ func (p *Pages) rowPage(r *Row, all []Version, names map[string]string, fault st
 				}
 				ctx = templ.InitializeContext(ctx)
 				for i, v := range all {
-					templ_7745c5c3_Err = version(r, v, i == 0).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = version(r, v, !(i == 0) && p.mayEdit(ctx)).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -1147,7 +1147,7 @@ func codeFacts(ctx context.Context, r *Row) (out []ui.Fact) {
 }
 
 // version is one of a row with what it changed.
-func version(now *Row, v Version, newest bool) templ.Component {
+func version(now *Row, v Version, restorable bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1201,7 +1201,7 @@ func version(now *Row, v Version, newest bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if !newest && may(ctx, mayEdit) {
+		if restorable {
 			templ_7745c5c3_Var55 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 				templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 				templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)

@@ -27,6 +27,7 @@ import (
 )
 
 var people = map[string]*web.Person{
+	"guest": {ID: "guest", Name: "Gerd Gast", Organisation: "p", Roles: []string{"technician"}, Lang: i18n.Cs},
 	"jan":   {ID: "jan", Name: "Jan Technik", Organisation: "o", Roles: []string{"technician"}, Lang: i18n.Cs},
 	"petra": {ID: "petra", Name: "Petra Správcová", Organisation: "o", Roles: []string{"administrator"}, Lang: i18n.Cs},
 	"vera":  {ID: "vera", Name: "Věra Vedoucí", Organisation: "o", Roles: []string{"shift_leader"}, Lang: i18n.De},
@@ -236,7 +237,9 @@ func site(t *testing.T, s *Service) func(who string) browser {
 	}
 	rt := web.NewRouter(web.Config{Bundle: texts, Log: slog.New(slog.DiscardHandler), Clock: s.o.Clock, Policy: rules, Nav: Nav(),
 		Authenticate: func(r *http.Request) (*web.Person, error) { return people[r.Header.Get("X-Who")], nil }})
-	NewPages(s).Register(rt)
+	pages := NewPages(s)
+	pages.Operator = func(context.Context) (access.Resource, error) { return web.Organisation("o"), nil }
+	pages.Register(rt)
 	srv := httptest.NewServer(rt)
 	t.Cleanup(srv.Close)
 	t.Cleanup(func() {
@@ -320,6 +323,15 @@ func TestPages(t *testing.T) {
 	for path, who := range map[string]string{"/rows": "vera", "/rows/fire/restore": "vera", "/rows/fire/check": "dana", "/neighbours/1.2.3/ask": "vera", "/import": "dana"} {
 		if status, _ := as(who).post(root+path, url.Values{"lang": {"cs"}, "words": {"Požár"}}); status != http.StatusForbidden {
 			t.Errorf("%s may %s: %d", who, path, status)
+		}
+	}
+	// The rows are those of all rooms of the node: another organisation's technician reads them.
+	if status, page := as("guest").get(root + "/rows/fire"); status != http.StatusOK || strings.Contains(page, "/edit\"") || strings.Contains(page, "/restore\"") {
+		t.Errorf("another organisation's technician is offered more: %d", status)
+	}
+	for _, path := range []string{"/rows", "/rows/fire/restore", "/import"} {
+		if status, _ := as("guest").post(root+path, url.Values{"key": {"fire"}}); status != http.StatusForbidden && status != http.StatusNotFound {
+			t.Errorf("another organisation's technician may %s: %d", path, status)
 		}
 	}
 	if status, _ := as("jan").get(root + "/rows/nothing"); status != http.StatusNotFound {

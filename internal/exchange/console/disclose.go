@@ -165,7 +165,7 @@ func (s *Service) GiveWithheld(ctx context.Context, who Actor, incident, neighbo
 		if err != nil {
 			return "", err
 		}
-		text, err := s.Disclosure.Give(tx, who.Person, to.record.sharedID, neighbour, g)
+		text, err := s.Disclosure.Give(tx, org.ID, who.Person, to.record.sharedID, neighbour, g)
 		if err != nil {
 			return "", err
 		}

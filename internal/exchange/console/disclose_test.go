@@ -38,6 +38,7 @@ func TestAskAndGive(t *testing.T) {
 	if !strings.Contains(page, incidentURL(id)+"/ask") {
 		t.Fatalf("nothing to press: %s", page)
 	}
+	first := filled(page[strings.Index(page, incidentURL(id)+"/ask\""):])
 	max.goes(incidentURL(id)+"/ask", ask, incidentURL(id))
 	if page = max.page(incidentURL(id)); strings.Contains(page, incidentURL(id)+"/ask\"") {
 		t.Error("he can ask again")
@@ -53,6 +54,15 @@ func TestAskAndGive(t *testing.T) {
 	})
 	if theirs, _ := de.incident(id).Withheld(); len(theirs) != 0 {
 		t.Errorf("still to be asked for: %v", theirs)
+	}
+	// Told anew, it is withheld anew, and the key to ask for it does something again.
+	again := accident(room2)
+	again.Danger, again.Type, again.Incident = false, "odklízení stromu", id
+	cz.handOver(again)
+	de.until("the second hand-over is here", func() bool { de.sync(); theirs, _ := de.incident(id).Withheld(); return len(theirs) == 1 })
+	second := filled(max.page(incidentURL(id))[strings.Index(max.page(incidentURL(id)), incidentURL(id)+"/ask\""):])
+	if second.Get("once") == first.Get("once") {
+		t.Errorf("asking once more is the same as asking: %v", second)
 	}
 	list, err := log.Decisions(t.Context(), "", 100)
 	cz.ok(err)

@@ -14,6 +14,7 @@ import (
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/tree"
 	"trojmezi/internal/format/ucri"
+	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/store"
@@ -22,14 +23,19 @@ import (
 )
 
 // Pages are the screens of a service.
-type Pages struct{ *Service }
+type Pages struct {
+	*Service
+	// Operator is the resource of who operates the node, whose one table holds for all
+	// organisations on it; nil: each organisation is its own operator.
+	Operator func(ctx context.Context) (access.Resource, error)
+}
 
 // NewPages returns them.
-func NewPages(s *Service) *Pages { return &Pages{s} }
+func NewPages(s *Service) *Pages { return &Pages{Service: s} }
 
 // Register adds the pages.
 func (p *Pages) Register(rt *web.Router) {
-	read, change, review := web.May(mayRead), web.May(mayChange), web.May(mayReview)
+	read, change, review := web.May(mayRead), web.MayOn(mayChange, p.wholeNode), web.May(mayReview)
 	for _, r := range []struct {
 		pattern string
 		guard   web.Guard
@@ -62,6 +68,19 @@ var maxForm = int64(3*tree.DefaultLimits.Bytes + 4096)
 func who(r *http.Request) *web.Person { return web.Who(r.Context()) }
 
 func t(ctx context.Context, key string) string { return web.T(ctx, key, nil) }
+
+func (p *Pages) wholeNode(r *http.Request) (access.Resource, error) {
+	if p.Operator == nil {
+		return web.Organisation(who(r).Organisation), nil
+	}
+	return p.Operator(r.Context())
+}
+
+// mayChange reports whether the reader may change the rules.
+func (p *Pages) mayChange(r *http.Request) bool {
+	on, err := p.wholeNode(r)
+	return err == nil && web.Can(r.Context(), mayChange, on)
+}
 
 func may(ctx context.Context, action string) bool {
 	return web.Can(ctx, action, web.Organisation(web.Who(ctx).Organisation))
@@ -104,7 +123,7 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query().Get("q")
 	slices.SortStableFunc(v.Rules, before)
 	rules := find(v.Rules, q)
-	return web.Render(w, r, http.StatusOK, listPage(v, rules, q))
+	return web.Render(w, r, http.StatusOK, listPage(v, rules, q, p.mayChange(r)))
 }
 
 func (p *Pages) file(w http.ResponseWriter, r *http.Request) error {
@@ -286,7 +305,7 @@ func (p *Pages) renderEarlier(w http.ResponseWriter, r *http.Request, status int
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, status, earlierPage(v, now.Number, differences(now.Rules, v.Rules), faults))
+	return web.Render(w, r, status, earlierPage(v, now.Number, differences(now.Rules, v.Rules), faults, p.mayChange(r)))
 }
 
 func (p *Pages) restore(w http.ResponseWriter, r *http.Request) error {

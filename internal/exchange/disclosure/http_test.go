@@ -21,6 +21,7 @@ import (
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/clock"
 	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/seal"
 	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/store/storetest"
@@ -39,11 +40,13 @@ type site struct {
 	texts *i18n.Bundle
 	rt    *web.Router
 	clk   *clock.Clock
+	pages *Pages
 }
 
 var people = map[string]*web.Person{
 	"admin":  {ID: "admin", Name: "Adam Admin", Organisation: "o", Roles: []string{"administrator"}, Lang: i18n.En},
 	"leader": {ID: "leader", Name: "Věra Vedoucí", Organisation: "o", Roles: []string{"shift_leader"}, Lang: i18n.Cs},
+	"guest":  {ID: "guest", Name: "Gerd Gast", Organisation: "p", Roles: []string{"administrator"}, Lang: i18n.En},
 	"desk":   {ID: "desk", Name: "Dana Dispečerka", Organisation: "o", Roles: []string{"dispatcher"}, Lang: i18n.Pl},
 }
 
@@ -85,7 +88,8 @@ func newSite(t *testing.T) *site {
 		Retained: func(context.Context) ([]Kept, error) { return []Kept{{"live", 90}}, nil }})
 	s.rt = web.NewRouter(web.Config{Bundle: s.texts, Log: log, Clock: s.clk, Policy: rules, Nav: Nav(), Built: built.Built(),
 		Authenticate: func(r *http.Request) (*web.Person, error) { return people[r.Header.Get("who")], nil }})
-	NewPages(s.Service).Register(s.rt)
+	s.pages = NewPages(s.Service)
+	s.pages.Register(s.rt)
 	return s
 }
 
@@ -234,11 +238,17 @@ func TestDisclose(t *testing.T) {
 	if code, raw := s.visit("leader", "/disclosure/papers.pdf", nil); code != http.StatusOK || !strings.HasPrefix(raw, "%PDF") {
 		t.Errorf("%d", code)
 	}
-	give := func() (text string, err error) {
-		err = s.db.Write(t.Context(), func(tx *store.Tx) error { text, err = s.Give(tx, "desk", shared, neighbour, Callers); return err })
+	give := func(organisation string) (text string, err error) {
+		err = s.db.Write(t.Context(), func(tx *store.Tx) error {
+			text, err = s.Give(tx, organisation, "desk", shared, neighbour, Callers)
+			return err
+		})
 		return text, err
 	}
-	if text, err := give(); err != nil || text != "Jiří Novák +420 603 123 456" {
+	if text, err := give("p"); problem.KindOf(err) != problem.NotFound || text != "" {
+		t.Errorf("another organisation of the node gives it, and reads it: %q %v", text, err)
+	}
+	if text, err := give("o"); err != nil || text != "Jiří Novák +420 603 123 456" {
 		t.Errorf("%q %v", text, err)
 	}
 	s.must(s.db.Write(t.Context(), func(tx *store.Tx) error {
@@ -248,7 +258,7 @@ func TestDisclose(t *testing.T) {
 		}
 		return s.o.Ring.Destroy(tx, key.ID())
 	}))
-	if text, err := give(); err == nil {
+	if text, err := give("o"); err == nil {
 		t.Errorf("after its deletion: %q", text)
 	}
 	var n int64
@@ -257,6 +267,51 @@ func TestDisclose(t *testing.T) {
 	}))
 	if n != 2 {
 		t.Errorf("%d entries in the audit log", n)
+	}
+}
+
+// An emergency that one organisation of a node declares opens nothing of another's that
+// works on the same incident.
+func TestEmergencyIsOfOne(t *testing.T) {
+	s := newSite(t)
+	for _, c := range []struct {
+		organisation, emergency string
+		tells                   bool
+	}{{"o", "únos", true}, {"p", "", false}, {"o", "", true}} {
+		m, f := convert.Read([]byte(sample), convert.Auto)
+		if f != nil {
+			t.Fatal(f)
+		}
+		tr := Transfer{Peer: neighbour, Message: "x", Organisation: c.organisation, Person: "leader", Emergency: c.emergency}
+		var out Outcome
+		s.must(s.db.Write(t.Context(), func(tx *store.Tx) (err error) { out, err = s.Disclose(tx, tr, m); return err }))
+		if tells := len(out.Marks) == 0; tells != c.tells {
+			t.Errorf("%s tells everything: %v", c.organisation, tells)
+		}
+	}
+}
+
+// The table holds for everybody on the node: the administrator of an organisation that
+// does not operate it opens nothing to anybody.
+func TestOperatorAlone(t *testing.T) {
+	s := newSite(t)
+	s.pages.Operator = func(context.Context) (access.Resource, error) { return web.Organisation("o"), nil }
+	text := s.page("guest", "/disclosure", "P-05")
+	if strings.Contains(text, "/disclosure/import") || strings.Contains(text, "/disclosure/rule") {
+		t.Error("it is offered what he may not do")
+	}
+	rule := url.Values{"base": {"0"}, "id": {"X"}, "peer": {"*"}, "app": {"*"}, "path": {"Callers.Phone"}, "class": {"*"}, "action": {"pass"}, "reason": {"x"}}
+	for path, form := range map[string]url.Values{"/disclosure/rule": rule, "/disclosure/import": {"base": {"0"}, "text": {"x"}}, "/disclosure/history/0": {"base": {"0"}}} {
+		if code, _ := s.visit("guest", path, form); code != http.StatusForbidden && code != http.StatusNotFound {
+			t.Errorf("%s: %d", path, code)
+		}
+	}
+	if v, err := s.Current(t.Context()); err != nil || v.Number != 0 {
+		t.Errorf("version %d %v", v.Number, err)
+	}
+	s.page("admin", "/disclosure", "/disclosure/import")
+	if code, body := s.visit("admin", "/disclosure/rule", rule); code != http.StatusSeeOther {
+		t.Errorf("the operator's: %d %s", code, body)
 	}
 }
 
@@ -279,7 +334,7 @@ func TestReview(t *testing.T) {
 	if code, _ := s.visit("admin", path, url.Values{"verdict": {"maybe"}}); code != http.StatusUnprocessableEntity {
 		t.Errorf("%d", code)
 	}
-	if code, text := s.visit("admin", path, url.Values{"verdict": {"wrong"}, "note": {"nebylo třeba"}}); code != http.StatusSeeOther {
+	if code, text := s.visit("admin", path, url.Values{"verdict": {"wrong"}, "note": {"nebylo třeba" + strings.Repeat("ř", 250)}}); code != http.StatusSeeOther {
 		t.Fatalf("%d %s", code, text)
 	}
 	s.page("leader", "/disclosure/reviews", "nebylo třeba", "Adam Admin")

@@ -27,7 +27,7 @@ func columnsOf(ctx context.Context, names ...string) (out []ui.Column) {
 }
 
 // listPage is the table of rules, in the order in which they decide.
-func listPage(v Version, rules []Rule, q string) templ.Component {
+func listPage(v Version, rules []Rule, q string, change bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -80,7 +80,7 @@ func listPage(v Version, rules []Rule, q string) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if may(ctx, mayChange) {
+				if change {
 					templ_7745c5c3_Err = ui.Link(ui.Button{Text: t(ctx, "disclosure.do.add"), URL: root + "/rule", Icon: "add", Key: "n"}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -163,7 +163,7 @@ func listPage(v Version, rules []Rule, q string) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if may(ctx, mayChange) {
+				if change {
 					templ_7745c5c3_Err = ui.Link(ui.Button{Text: t(ctx, "disclosure.do.import"), URL: root + "/import", Kind: ui.Quiet}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -284,7 +284,7 @@ func listPage(v Version, rules []Rule, q string) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						if may(ctx, mayChange) {
+						if change {
 							templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "<a href=\"")
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
@@ -1074,7 +1074,7 @@ func historyPage(all []Version) templ.Component {
 	})
 }
 
-func earlierPage(v Version, now int64, changes []ui.Change, faults ui.Errors) templ.Component {
+func earlierPage(v Version, now int64, changes []ui.Change, faults ui.Errors, change bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1140,7 +1140,7 @@ func earlierPage(v Version, now int64, changes []ui.Change, faults ui.Errors) te
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if may(ctx, mayChange) {
+				if change {
 					templ_7745c5c3_Err = ui.Post(ui.Button{Text: t(ctx, "disclosure.do.restore"), URL: root + "/history/" + strconv.FormatInt(v.Number, 10), Kind: ui.Primary, Hidden: []ui.Option{{Value: "base", Text: strconv.FormatInt(now, 10)}}}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err

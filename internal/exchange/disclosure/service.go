@@ -181,7 +181,7 @@ func (s *Service) apply(tx *store.Tx, t Transfer, m *convert.Message) (Outcome, 
 	c := Case{Peer: t.Peer, App: m.App(), Class: cmp.Or(t.Class, ClassOf(i)), Answers: t.Answers, Nobody: t.Nobody, Override: t.Emergency != ""}
 	c.Life = t.Life || table.Threatens(c.Class) || i.BlueLights.Text == "true"
 	if !c.Override {
-		if c.Override, err = overridden(tx, shared(i), t.Peer, s.o.Clock.Now().Add(-openFor)); err != nil {
+		if c.Override, err = overridden(tx, t.Organisation, shared(i), t.Peer, s.o.Clock.Now().Add(-openFor)); err != nil {
 			return Outcome{}, c, n, err
 		}
 	}
@@ -230,7 +230,7 @@ func (s *Service) Disclose(tx *store.Tx, t Transfer, m *convert.Message) (Outcom
 		if err != nil {
 			return o, problem.Wrap(op, err)
 		}
-		if err := putHeld(tx, key, id, t.Peer, mark.Group, now, text); err != nil {
+		if err := putHeld(tx, key, t.Organisation, id, t.Peer, mark.Group, now, text); err != nil {
 			return o, problem.Wrap(op, err)
 		}
 	}
@@ -268,11 +268,11 @@ func (s *Service) emergency(tx *store.Tx, t Transfer, i *incident.Incident, now 
 	return s.o.Audit.Append(tx, audit.Event{Action: "disclosure.emergency", Actor: t.Person, Object: e.ID, Detail: []byte(e.Reason), Key: key.Key})
 }
 
-// Give returns what was withheld of a group from a neighbour, who has asked for it,
-// and writes down that it goes now; problem NotFound when there is nothing.
-func (s *Service) Give(tx *store.Tx, person, incident, peer string, g Group) (string, error) {
+// Give returns what an organisation withheld of a group from a neighbour, who has asked
+// for it, and writes down that it goes now; problem NotFound when there is nothing.
+func (s *Service) Give(tx *store.Tx, organisation, person, incident, peer string, g Group) (string, error) {
 	const op = "disclosure.Give"
-	text, err := held(tx, s.o.Ring, incident, peer, g)
+	text, err := held(tx, s.o.Ring, organisation, incident, peer, g)
 	if err == nil && text == "" {
 		err = problem.New(op, problem.NotFound, "disclosure.refuse.nothing", nil)
 	}
@@ -344,7 +344,7 @@ func (s *Service) Review(ctx context.Context, person, organisation, id, verdict,
 		case !slices.Contains(Verdicts, verdict):
 			return problem.New(op, problem.Invalid, "disclosure.refuse.verdict", nil)
 		}
-		n, err := closeEmergency(tx, id, person, verdict, strings.TrimSpace(note[:min(len(note), 400)]), s.o.Clock.Now())
+		n, err := closeEmergency(tx, id, person, verdict, strings.TrimSpace(strings.ToValidUTF8(note[:min(len(note), 400)], "")), s.o.Clock.Now())
 		if err == nil && n == 0 {
 			err = problem.New(op, problem.Conflict, "disclosure.refuse.reviewed", nil)
 		}

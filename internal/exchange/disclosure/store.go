@@ -114,14 +114,14 @@ func decisions(tx *store.Tx, message string, most int) (out []Logged, err error)
 	return out, rows.Err()
 }
 
-func heldPlace(incident, peer string, g Group) []byte {
-	return []byte("disclosure_held:" + incident + "/" + peer + "/" + string(g))
+func heldPlace(organisation, incident, peer string, g Group) []byte {
+	return []byte("disclosure_held:" + organisation + "/" + incident + "/" + peer + "/" + string(g))
 }
 
-func putHeld(tx *store.Tx, key sealing, incident, peer string, g Group, at time.Time, text string) error {
-	_, err := tx.Exec(`INSERT INTO disclosure_held (incident, peer, part, at, body, key_id, own) VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (incident, peer, part) DO UPDATE SET at = excluded.at, body = excluded.body, key_id = excluded.key_id, own = excluded.own`,
-		incident, peer, string(g), at.UnixMilli(), key.Seal([]byte(text), heldPlace(incident, peer, g)), key.ID(), key.own)
+func putHeld(tx *store.Tx, key sealing, organisation, incident, peer string, g Group, at time.Time, text string) error {
+	_, err := tx.Exec(`INSERT INTO disclosure_held (organisation, incident, peer, part, at, body, key_id, own) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (organisation, incident, peer, part) DO UPDATE SET at = excluded.at, body = excluded.body, key_id = excluded.key_id, own = excluded.own`,
+		organisation, incident, peer, string(g), at.UnixMilli(), key.Seal([]byte(text), heldPlace(organisation, incident, peer, g)), key.ID(), key.own)
 	return err
 }
 
@@ -166,18 +166,19 @@ func eraseOwn(tx *store.Tx, ring *seal.Ring, before time.Time) error {
 	return nil
 }
 
-// held reads what was withheld of a group; "" when there is nothing or it is deleted.
-func held(tx *store.Tx, ring *seal.Ring, incident, peer string, g Group) (string, error) {
+// held reads what an organisation withheld of a group; "" when there is nothing or it is
+// deleted. Two of one node may work on the same incident.
+func held(tx *store.Tx, ring *seal.Ring, organisation, incident, peer string, g Group) (string, error) {
 	var body []byte
 	var keyID int64
-	err := tx.Row(`SELECT body, key_id FROM disclosure_held WHERE incident = $1 AND peer = $2 AND part = $3`, incident, peer, string(g)).Scan(&body, &keyID)
+	err := tx.Row(`SELECT body, key_id FROM disclosure_held WHERE organisation = $1 AND incident = $2 AND peer = $3 AND part = $4`, organisation, incident, peer, string(g)).Scan(&body, &keyID)
 	if errors.Is(err, store.ErrNoRows) {
 		return "", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	text, err := unseal(tx, ring, keyID, body, heldPlace(incident, peer, g))
+	text, err := unseal(tx, ring, keyID, body, heldPlace(organisation, incident, peer, g))
 	return text, err
 }
 
@@ -245,10 +246,11 @@ func emergencies(tx *store.Tx, organisation, id string, most int) (out []Emergen
 	return out, rows.Err()
 }
 
-// overridden reports whether an emergency opened an incident to a neighbour since.
-func overridden(tx *store.Tx, incident, peer string, since time.Time) (bool, error) {
+// overridden reports whether an emergency of the organisation opened an incident to a
+// neighbour since.
+func overridden(tx *store.Tx, organisation, incident, peer string, since time.Time) (bool, error) {
 	var n int64
-	err := tx.Row(`SELECT COUNT(*) FROM disclosure_emergency WHERE incident = $1 AND peer = $2 AND at >= $3`, incident, peer, since.UnixMilli()).Scan(&n)
+	err := tx.Row(`SELECT COUNT(*) FROM disclosure_emergency WHERE organisation = $1 AND incident = $2 AND peer = $3 AND at >= $4`, organisation, incident, peer, since.UnixMilli()).Scan(&n)
 	return n > 0, err
 }
 

@@ -20,7 +20,7 @@ func (i *in) place(what string) []byte {
 // Take stores what came in, sealed. The same delivery again is not stored again: the
 // receipt it was answered with goes out once more.
 func (b *inbox) Take(ctx context.Context, d transport.Delivery) error {
-	i := &in{gateway: b.cfg.Name, kind: b.kind, deliveryID: d.ID, digest: b.fingerprint(d.Body), mediaType: d.Type, volatile: d.Volatile, state: inNew}
+	i := &in{gateway: b.cfg.Name, kind: b.kind, deliveryID: short(d.ID), digest: b.fingerprint(d.Body), mediaType: short(d.Type), volatile: d.Volatile, state: inNew}
 	err := b.DB.Write(ctx, func(tx *store.Tx) error {
 		now := millis(b.Clock.Now())
 		if d.Cursor != "" {
@@ -32,7 +32,7 @@ func (b *inbox) Take(ctx context.Context, d transport.Delivery) error {
 			return err
 		}
 		if d.ID != "" {
-			before, err := one(scanIn(tx, `gateway = $1 AND delivery_id = $2 AND digest = $3 ORDER BY id LIMIT 1`, b.cfg.Name, d.ID, i.digest))
+			before, err := one(scanIn(tx, `gateway = $1 AND delivery_id = $2 AND digest = $3 ORDER BY id LIMIT 1`, b.cfg.Name, i.deliveryID, i.digest))
 			if err != nil {
 				return err
 			}

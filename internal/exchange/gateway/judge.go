@@ -34,17 +34,25 @@ func refusedBy(r *adapter.Refusal, m *adapter.Message) *trouble {
 	return &trouble{key: "adapter.refusal." + string(r.Reason), refusal: r, message: m}
 }
 
-// judgeNew reads what was stored, in its order.
+// judgeNew reads what was stored, in its order. One message's fault holds up no other,
+// and no more do those of many.
 func (g *gate) judgeNew(ctx context.Context) (more bool, err error) {
-	var list []*in
-	err = g.DB.Read(ctx, func(tx *store.Tx) (err error) {
-		list, err = scanIn(tx, `gateway = $1 AND state = 'new' ORDER BY id LIMIT 16`, g.cfg.Name)
-		return err
-	})
-	for _, i := range list {
-		err = errors.Join(err, g.judge(ctx, i.id)) // one's fault holds up no other
+	var faults []error
+	for last := int64(0); ; more = true {
+		var list []*in
+		if err := g.DB.Read(ctx, func(tx *store.Tx) (err error) {
+			list, err = scanIn(tx, `gateway = $1 AND state = 'new' AND id > $2 ORDER BY id LIMIT 16`, g.cfg.Name, last)
+			return err
+		}); err != nil || len(list) == 0 {
+			return more, errors.Join(append(faults, err)...)
+		}
+		for _, i := range list {
+			last = i.id
+			if err := g.judge(ctx, i.id); err != nil && len(faults) < 16 {
+				faults = append(faults, err)
+			}
+		}
 	}
-	return len(list) > 0, err
 }
 
 // judge processes a message in one transaction, or in another one puts it into the
@@ -166,9 +174,11 @@ func (i *in) name(m *adapter.Message, kind store.Kind) {
 	}
 }
 
-// short bounds a foreign name that is kept in plain.
+// short bounds a foreign name that is kept in plain, and leaves out what PostgreSQL does
+// not store: whoever wrote it would stop the line.
 func short(s string) string {
 	const most = 200
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 	if r := []rune(s); len(r) > most {
 		return string(r[:most])
 	}
@@ -319,7 +329,7 @@ func (g *gate) acknowledge(tx *store.Tx, i *in, key *seal.Key, m *adapter.Messag
 
 // settle takes what the system's machine says of a message that was sent to it.
 func (g *gate) settle(tx *store.Tx, i *in, key *seal.Key, m *adapter.Message) error {
-	o, err := one(scanOut(tx, `gateway = $1 AND foreign_id = $2 ORDER BY answers, id LIMIT 1`, g.cfg.Name, m.Answers))
+	o, err := one(scanOut(tx, `gateway = $1 AND foreign_id = $2 ORDER BY answers, id LIMIT 1`, g.cfg.Name, short(m.Answers)))
 	if err != nil {
 		return err
 	}

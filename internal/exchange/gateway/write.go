@@ -193,7 +193,19 @@ func (g *gate) takeStatus(tx *store.Tx, e exchange.Entry) error {
 		if err != nil {
 			return err
 		}
-		if i != nil {
+		ours := false
+		if i != nil { // a status that names another destination is none of it, whoever sends it
+			posted, err := g.Node.Entry(tx, i.entry)
+			if err != nil && !errors.Is(err, store.ErrNoRows) {
+				return err
+			}
+			to := posted.Other
+			if posted.Incoming { // from here to a desk of this node
+				to = posted.Own
+			}
+			ours = err == nil && to == s.Destination
+		}
+		if ours {
 			if err := g.undelivered(tx, i, s); err != nil {
 				return err
 			}

@@ -36,10 +36,15 @@ const fileLimit = 4 << 20
 type Pages struct {
 	*Service
 	places *register.Register // nil: no map
+	// Operator is the resource of who operates the node and so its settings; nil: each
+	// organisation is its own operator.
+	Operator func(ctx context.Context) (access.Resource, error)
 }
 
 // NewPages returns them.
-func NewPages(s *Service, places *register.Register) *Pages { return &Pages{s, places} }
+func NewPages(s *Service, places *register.Register) *Pages {
+	return &Pages{Service: s, places: places}
+}
 
 // Nav returns the module's task.
 func Nav() []web.NavItem {
@@ -68,7 +73,7 @@ func (p *Pages) Register(rt *web.Router) {
 		{"POST " + root + "/neighbours/{oid}/follow", status, p.follow},
 		{"POST " + root + "/neighbours/{oid}/unfollow", status, p.unfollow},
 		{"GET " + root + "/publish", read, p.publishList},
-		{"POST " + root + "/publish/settings", publish, p.settings},
+		{"POST " + root + "/publish/settings", web.MayOn(mayPublish, p.wholeNode), p.settings},
 		{"GET " + root + "/publish/{oid}", read, p.publishForm},
 		{"POST " + root + "/publish/{oid}", publish, p.publish},
 		{"GET " + root + "/unit/{id}", readOne, p.show},
@@ -87,6 +92,24 @@ func (p *Pages) object(r *http.Request) (access.Resource, error) {
 	id := r.PathValue("id")
 	org, err := p.owner(r.Context(), id)
 	return access.Resource{Type: "Unit", ID: id, Attributes: map[string]any{"organisation": org}}, err
+}
+
+func (p *Pages) wholeNode(r *http.Request) (access.Resource, error) {
+	return p.node(r.Context())
+}
+
+func (p *Pages) node(ctx context.Context) (access.Resource, error) {
+	if p.Operator == nil {
+		return web.Organisation(web.Who(ctx).Organisation), nil
+	}
+	return p.Operator(ctx)
+}
+
+// maySet reports whether the reader may change the settings, which hold for the whole
+// node.
+func (p *Pages) maySet(ctx context.Context) bool {
+	on, err := p.node(ctx)
+	return err == nil && web.Can(ctx, mayPublish, on)
 }
 
 func actor(r *http.Request) Actor {

@@ -2,13 +2,16 @@ package unit
 
 import (
 	"bytes"
+	"context"
 	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
+	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/store"
+	"trojmezi/internal/kernel/web"
 )
 
 // cut is what stands in a page around a text.
@@ -140,6 +143,17 @@ func TestPagesOfVisibility(t *testing.T) {
 	}
 	if set, err := r.Settings(t.Context()); err != nil || set.Factor != 1.5 {
 		t.Errorf("%+v %v", set, err)
+	}
+	// They hold for every room of the node: those of another one than the operator's see them.
+	v.of.Operator = func(context.Context) (access.Resource, error) { return web.Organisation(ownRoom), nil }
+	if status, _, _ := v.post("max", "/units/publish/settings", url.Values{"factor": {"3"}, "stale": {"30"}, "every": {"600"}}); status != http.StatusForbidden && status != http.StatusNotFound {
+		t.Errorf("another room's shift leader: %d", status)
+	}
+	if _, page := v.get("max", "/units/publish"); strings.Contains(page, "/publish/settings") || !strings.Contains(page, "1.5") {
+		t.Error("another room's shift leader is offered what he may not do")
+	}
+	if status, _, _ := v.post("petr", "/units/publish/settings", url.Values{"factor": {"1,5"}, "stale": {"5"}, "every": {"30"}}); status != http.StatusSeeOther {
+		t.Errorf("the operator's: %d", status)
 	}
 }
 

@@ -2635,7 +2635,7 @@ func (p *Pages) publishListPage(peers []peer, set Settings, f form) templ.Compon
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				if may(ctx, mayPublish) {
+				if p.maySet(ctx) {
 					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 152, "<form method=\"post\" action=\"")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err

@@ -234,6 +234,7 @@ var staff = map[string]*web.Person{
 type visitor struct {
 	r  *rig
 	rt *web.Router
+	of *Pages
 }
 
 func (r *rig) pages() *visitor {
@@ -250,8 +251,9 @@ func (r *rig) pages() *visitor {
 			}
 			return staff[c.Value], nil
 		}})
-	NewPages(r.Service, places).Register(rt)
-	return &visitor{r, rt}
+	of := NewPages(r.Service, places)
+	of.Register(rt)
+	return &visitor{r, rt, of}
 }
 
 func (v *visitor) do(who, method, path, contentType, body string) (int, string, string) {

@@ -423,6 +423,12 @@ func dropSeen(tx *store.Tx, org, other, id string) error {
 	return err
 }
 
+// seenOf is how many units a neighbour shows to an organisation.
+func seenOf(tx *store.Tx, org, other string) (n int64, err error) {
+	err = tx.Row(`SELECT COUNT(*) FROM unit_seen WHERE org = $1 AND other = $2`, org, other).Scan(&n)
+	return n, err
+}
+
 // seenBy are all units neighbours show to an organisation; what held at a later
 // moment for the whole list holds for each.
 func seenBy(tx *store.Tx, org string) ([]*Seen, error) {

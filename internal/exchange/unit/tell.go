@@ -616,6 +616,17 @@ func (s *Service) told(tx *store.Tx, org string, e exchange.Entry, sub string, b
 	case b.Seq != f.seq+1:
 		f.gap = true
 	}
+	n, err := seenOf(tx, org, e.Other)
+	if err != nil {
+		return err
+	}
+	if n > maxUnits { // no control room has as many: they are made up
+		s.o.Log.Warn("unit: too many units", "other", e.Other, "message", e.MessageID)
+		if err := forgetSeen(tx, org, e.Other); err != nil {
+			return err
+		}
+		b.Units, f.gap = nil, true
+	}
 	for _, p := range b.Units[:min(2*wholeList, len(b.Units))] {
 		if !p.sound() {
 			continue

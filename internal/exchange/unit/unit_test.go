@@ -375,6 +375,17 @@ func TestStrangeBlocks(t *testing.T) {
 	if seen, err = r.SeenBy(t.Context(), otherRoom); err != nil || len(seen) != 1 || seen[0].State != Unknown {
 		t.Errorf("with a clock ahead: %+v, %v", seen, err)
 	}
+	// Who makes up ever new units fills no table.
+	r.write(func(tx *store.Tx) error {
+		_, err := tx.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= $3)
+			INSERT INTO unit_seen (org, other, unit, body, heard_at) SELECT $1, $2, 'u' || i, '{}', 0 FROM n`, otherRoom, liberec, maxUnits)
+		return err
+	})
+	seq++
+	send(liberec, f.sub, block(`{"id":"one too many","call":"A","type":"F-PUMP","st":"free"}`))
+	if n := r.count(`SELECT COUNT(*) FROM unit_seen WHERE org = $1`, otherRoom); n > 0 {
+		t.Errorf("%d units", n)
+	}
 }
 
 // many are n units around the border as a neighbour shows them.

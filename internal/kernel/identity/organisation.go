@@ -170,6 +170,9 @@ func (d *Directory) DirectoryResource(ctx context.Context) (access.Resource, err
 	return access.Resource{Type: "Directory", ID: "organisations", Attributes: map[string]any{"organisation": id}}, nil
 }
 
+// OrganisationsIn is Organisations within a transaction.
+func OrganisationsIn(tx *store.Tx) ([]Organisation, error) { return organisations(tx) }
+
 func organisations(tx *store.Tx) ([]Organisation, error) {
 	rows, err := tx.Query(`SELECT id, name, country, addresses, operator, created_at FROM identity_organisation ORDER BY name, id`)
 	if err != nil {
