@@ -63,6 +63,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens := console.NewPages(n.console, n.places)
 	screens.Alive, screens.Colleagues, screens.Operator = n.people.Unchanged, n.colleagues, n.people.DirectoryResource
 	screens.Agreements = agreement.NewPages(n.agreements, n.texts, n.files)
+	screens.Agreements.Operator = n.people.DirectoryResource
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
 		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), unit.Nav(), agreement.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),

@@ -14,6 +14,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
@@ -37,19 +38,23 @@ const maxForm = 64 << 10
 // Pages are the screens of a book.
 type Pages struct {
 	*Book
+	// Operator is the resource of who operates the node and so keeps its rows, which hold
+	// for all; nil: each organisation is its own operator.
+	Operator func(ctx context.Context) (access.Resource, error)
+
 	texts *i18n.Bundle
 	files register.Blobs // nil: forms cannot be attached
 }
 
 // NewPages returns them.
 func NewPages(b *Book, texts *i18n.Bundle, files register.Blobs) *Pages {
-	return &Pages{b, texts, files}
+	return &Pages{Book: b, texts: texts, files: files}
 }
 
 // Register adds the pages.
 func (p *Pages) Register(rt *web.Router) {
 	const row, form = rowsPath + "/{id}", formsPath + "/{form}"
-	read, edit := web.May(mayRead), web.May(mayEdit)
+	read, edit, verify := web.May(mayRead), web.MayOn(mayEdit, p.wholeNode), web.MayOn(mayVerify, p.wholeNode)
 	for _, r := range []struct {
 		pattern string
 		guard   web.Guard
@@ -67,8 +72,8 @@ func (p *Pages) Register(rt *web.Router) {
 		{"GET " + row, read, p.show},
 		{"GET " + row + "/edit", edit, p.editForm},
 		{"POST " + row, edit, p.edit},
-		{"GET " + row + "/verify", web.May(mayVerify), p.verifyForm},
-		{"POST " + row + "/verify", web.May(mayVerify), p.verify},
+		{"GET " + row + "/verify", verify, p.verifyForm},
+		{"POST " + row + "/verify", verify, p.verify},
 		{"GET " + row + "/remove", edit, p.removeForm},
 		{"POST " + row + "/remove", edit, p.remove},
 		{"GET " + formsPath, read, p.formList},
@@ -88,6 +93,21 @@ func t(ctx context.Context, key string) string { return web.T(ctx, key, nil) }
 func may(ctx context.Context, action string) bool {
 	p := web.Who(ctx)
 	return p != nil && web.Can(ctx, action, web.Organisation(p.Organisation))
+}
+
+// keeps reports whether the reader may do something to what holds for the whole node.
+func (p *Pages) keeps(ctx context.Context, action string) bool {
+	on, err := p.node(ctx)
+	return err == nil && web.Can(ctx, action, on)
+}
+
+func (p *Pages) wholeNode(r *http.Request) (access.Resource, error) { return p.node(r.Context()) }
+
+func (p *Pages) node(ctx context.Context) (access.Resource, error) {
+	if p.Operator == nil {
+		return web.Organisation(web.Who(ctx).Organisation), nil
+	}
+	return p.Operator(ctx)
 }
 
 func who(r *http.Request) *web.Person { return web.Who(r.Context()) }

@@ -241,7 +241,7 @@ func (p *Pages) mainPage(a asking, l list) templ.Component {
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					if may(ctx, mayEdit) {
+					if p.keeps(ctx, mayEdit) {
 						templ_7745c5c3_Err = ui.Link(ui.Button{Text: t(ctx, "agreement.new"), URL: Path + "/new", Icon: "edit"}).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
@@ -1583,7 +1583,7 @@ func (p *Pages) showPage(all []Version, files map[string]Original) templ.Compone
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					if may(ctx, mayVerify) && !v.Row.Verified() && !v.Row.Empty() {
+					if p.keeps(ctx, mayVerify) && !v.Row.Verified() && !v.Row.Empty() {
 						templ_7745c5c3_Err = ui.Link(ui.Button{Text: t(ctx, "agreement.verify"), URL: rowURL(v.Row.ID) + "/verify", Icon: "check"}).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
@@ -1593,7 +1593,7 @@ func (p *Pages) showPage(all []Version, files map[string]Original) templ.Compone
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					if may(ctx, mayEdit) {
+					if p.keeps(ctx, mayEdit) {
 						templ_7745c5c3_Err = ui.Link(ui.Button{Text: t(ctx, "agreement.edit"), URL: rowURL(v.Row.ID) + "/edit", Icon: "edit"}).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
@@ -3156,7 +3156,7 @@ func (p *Pages) formPage(v filling) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if !v.Incident && p.files != nil && may(ctx, mayEdit) {
+			if !v.Incident && p.files != nil && p.keeps(ctx, mayEdit) {
 				templ_7745c5c3_Var132 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 					templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 					templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)

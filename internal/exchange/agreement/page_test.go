@@ -2,6 +2,8 @@ package agreement
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"io"
 	"log/slog"
 	"mime/multipart"
@@ -33,10 +35,11 @@ import (
 // site is a node's agreements with their pages, seen by a person of a role.
 type site struct {
 	*Book
-	t      *testing.T
-	db     *store.DB
-	server *httptest.Server
-	role   string
+	t        *testing.T
+	db       *store.DB
+	server   *httptest.Server
+	role     string
+	operator string // of the node; "": the reader's organisation
 }
 
 const names = "Věra Ověřená"
@@ -83,7 +86,9 @@ func newSite(t *testing.T) *site {
 		Authenticate: func(*http.Request) (*web.Person, error) {
 			return &web.Person{ID: "p1", Name: names, Place: "Liberec", Organisation: "o", Roles: []string{s.role}}, nil
 		}})
-	NewPages(s.Book, texts, files).Register(rt)
+	pages := NewPages(s.Book, texts, files)
+	pages.Operator = func(context.Context) (access.Resource, error) { return web.Organisation(cmp.Or(s.operator, "o")), nil }
+	pages.Register(rt)
 	s.server = httptest.NewServer(rt)
 	t.Cleanup(func() {
 		s.server.Close()
@@ -401,5 +406,24 @@ func TestPanel(t *testing.T) {
 	// With Poland the disaster treaty has its certificate, filled with the incident.
 	if f := s.formsOf(p.Sides[1].Answers[slices.Index(Services, Disaster)]); len(f) != 1 || p.address(f[0].ID) != "/console/incidents/x/forms/cz-pl-4" {
 		t.Errorf("forms %v", f)
+	}
+}
+
+// The rows hold for all organisations of a node: another one's shift leader reads them
+// and changes nothing.
+func TestOperatorKeepsTheRows(t *testing.T) {
+	s := newSite(t)
+	s.operator = "another"
+	if page := s.get(rowsPath + "/AG04"); strings.Contains(page, rowsPath+"/AG04/edit") || strings.Contains(page, rowsPath+"/AG04/verify") {
+		t.Error("the page offers what is refused")
+	}
+	before := s.row("AG04")
+	for _, path := range []string{rowsPath + "/AG04", rowsPath + "/AG04/verify", rowsPath + "/AG04/remove", Path + "/import"} {
+		if code, _ := s.post(path, url.Values{"paragraph": {"x"}}); code != http.StatusForbidden {
+			t.Errorf("%s: %d", path, code)
+		}
+	}
+	if after := s.row("AG04"); after.Row != before.Row {
+		t.Errorf("%+v", after)
 	}
 }
