@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -423,7 +424,7 @@ func TestOperatorKeepsTheRows(t *testing.T) {
 			t.Errorf("%s: %d", path, code)
 		}
 	}
-	if after := s.row("AG04"); after.Row != before.Row {
+	if after := s.row("AG04"); !reflect.DeepEqual(after, before) {
 		t.Errorf("%+v", after)
 	}
 }
