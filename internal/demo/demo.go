@@ -99,8 +99,8 @@ type Options struct {
 var DefaultPorts = []int{8101, 8102, 8103, 8201, 8202, 8203}
 
 // Run starts the nodes, prints "demo NAME URL ROLE LOGIN PASSWORD" for each
-// account and "demo ready" once all know each other, plays the exchange and
-// waits for the end of ctx, which is no error. When it returns, no process of
+// account and "demo ready" once all know each other, plays the exchange, prints "demo
+// played" and waits for the end of ctx, which is no error. When it returns, no process of
 // its own is left. An error that has a text for people is a *problem.Error.
 func Run(ctx context.Context, o Options) error {
 	out := &output{w: o.Out}
@@ -244,6 +244,7 @@ func (d *demo) show(ctx context.Context, f *folder, procs []*process, out foreig
 	if err := d.play(ctx, f, desks, out); err != nil {
 		return err
 	}
+	fmt.Fprintln(d.out, "demo played")
 	if once {
 		return nil
 	}

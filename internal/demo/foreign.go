@@ -211,7 +211,7 @@ func (s *stage) across(ctx context.Context) error {
 	if err := pl.judge(event, simulator.Event, err); err != nil {
 		return err
 	}
-	s.line("demo.foreign.receipts", i18n.Args{"stored": stored.At.Format(exact), "received": event.At.Format(exact), "code": strings.TrimSpace(event.Type + " " + event.Detail)})
+	s.line("demo.foreign.receipts", i18n.Args{"stored": stored.At.Format(exact), "received": event.At.Format(exact)})
 	answer, err := cz.hear(ctx, simulator.Answer, said.ID)
 	if err != nil {
 		return err
@@ -242,7 +242,9 @@ func (s *stage) wrong(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.line("demo.foreign.tray", i18n.Args{"received": refused.At.Format(exact), "where": refused.Where, "url": "http://" + cz.at.listen + "/tray"})
+	fmt.Fprintf(s.demo.out, "          %s\n", s.texts.Text(s.lang, "demo.foreign.tray", i18n.Args{
+		"received": refused.At.Format(exact), "why": strings.TrimSpace(refused.Where + " " + refused.Text), "url": "http://" + cz.at.listen + "/tray",
+	}))
 	return nil
 }
 
@@ -264,7 +266,7 @@ func (s *stage) fromHub(ctx context.Context) (said simulator.Say, c cast, err er
 	if c.incident = sharedIncident(a.data); c.incident == "" || !strings.Contains(a.data, said.What) {
 		return said, c, errors.New("the message arrived changed")
 	}
-	s.line("demo.foreign.receipts", i18n.Args{"stored": stored.At.Format(exact), "received": a.at.Format(exact), "code": said.Type})
+	s.line("demo.foreign.receipts", i18n.Args{"stored": stored.At.Format(exact), "received": a.at.Format(exact)})
 	taken, err := json.Marshal(map[string]any{"sharedIncidentId": c.incident, "status": "accepted", "acknowledgedByDispatcherAt": ucri.FormatTime(time.Now()), "cause": s.script.Taken})
 	if err != nil {
 		return said, c, err
@@ -331,7 +333,7 @@ func (s *stage) everywhere(ctx context.Context, c *cast) error {
 	if err != nil {
 		return err
 	}
-	for n, to := range s.script.Handed.To {
+	for _, to := range s.script.Handed.To {
 		a, err := s.desks[to].awaitFrom(ctx, here.place.Desk, "incident", began)
 		if err != nil {
 			return err
@@ -341,12 +343,15 @@ func (s *stage) everywhere(ctx context.Context, c *cast) error {
 		}
 		c.incident = sharedIncident(a.data)
 		s.line("demo.foreign.handed", i18n.Args{"place": s.desks[to].place.Title, "received": a.at.Format(exact)})
-		answer := s.script.Accepted[n]
+	}
+	for _, answer := range s.script.Accepted {
 		if err := s.step(ctx, answer, s.desks[answer.From], s.desks[answer.To], *c); err != nil {
 			return err
 		}
 		s.shown++
 	}
+	fmt.Fprintln(s.demo.out)
+	s.say("demo.foreign.same", nil)
 	for _, n := range s.folder.nodes {
 		seen := s.script.Handed.Seen[n.place.Name]
 		if _, err := people[n.place.Name].until(ctx, page, seen); err != nil {
@@ -417,6 +422,6 @@ func (s *stage) end(ctx context.Context, said simulator.Say, c cast) error {
 	if err != nil {
 		return err
 	}
-	s.line("demo.foreign.receipts", i18n.Args{"stored": stored.At.Format(exact), "received": a.at.Format(exact), "code": said.Type})
+	s.line("demo.foreign.receipts", i18n.Args{"stored": stored.At.Format(exact), "received": a.at.Format(exact)})
 	return nil
 }
