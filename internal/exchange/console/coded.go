@@ -59,8 +59,9 @@ func worded(l classification.Label) string {
 	return text
 }
 
-// matter is what happened for readers of l: what the keyword means, and the sender's own
-// words behind it. "" when neither is there.
+// matter is what happened for readers of l, short enough to be read at a glance: what the
+// keyword means, and the sender's own words behind it. Code and marks stand with the
+// facts of the incident. "" when neither is there.
 func (s *Service) matter(l i18n.Lang, org Org, r Row) string {
 	got, ok := s.label(l, org, r.OID, r.TypeKey, r.Type, r.First)
 	switch {
@@ -69,9 +70,9 @@ func (s *Service) matter(l i18n.Lang, org Org, r Row) string {
 	case !ok:
 		return r.Type
 	case r.Headline == "" || same(r.Headline, r.Type):
-		return worded(got)
+		return got.Text
 	}
-	return worded(got) + " · " + r.Headline
+	return got.Text + " · " + r.Headline
 }
 
 // kinds are the keywords of a hand-over for readers of l, each with what it means.

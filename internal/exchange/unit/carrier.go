@@ -8,7 +8,7 @@ import (
 	"trojmezi/internal/kernel/geo"
 )
 
-// The messages of UCRI 2 that carry units (docs/adr/0011-units-in-ucri2.md).
+// The messages of UCRI 2 that carry units (docs/adr/0009-units-in-ucri2.md).
 const (
 	appVersion   = "1.0"
 	appCatalogue = "resource_type_catalogue"

@@ -5,7 +5,7 @@
 // tell is kept with its age, is never shown as free when it is old, and is offered
 // for a place by honest distance (Service.Near).
 //
-// What travels is UCRI 2 alone (docs/adr/0011-units-in-ucri2.md): the catalogue of
+// What travels is UCRI 2 alone (docs/adr/0009-units-in-ucri2.md): the catalogue of
 // resource types says whom one may ask, and texts that need not be shown carry the
 // list. The package keeps no names of crews and no track of where a unit was. Asking
 // for a unit is the console's.
