@@ -46,6 +46,16 @@ type place struct {
 	Phone    string // of the desk; no number that exists
 	Country  string
 	People   []person
+	Systems  []system // behind gateways of the node
+}
+
+// participants are the addresses at the place's node.
+func (p place) participants() []string {
+	all := []string{p.Desk}
+	for _, s := range p.Systems {
+		all = append(all, s.OID)
+	}
+	return all
 }
 
 // person has an account at the place's console. The names are invented.
@@ -89,8 +99,8 @@ type Options struct {
 var DefaultPorts = []int{8101, 8102, 8103, 8201, 8202, 8203}
 
 // Run starts the nodes, prints "demo NAME URL ROLE LOGIN PASSWORD" for each
-// account and "demo ready" once all know each other, plays the exchange and
-// waits for the end of ctx, which is no error. When it returns, no process of
+// account and "demo ready" once all know each other, plays the exchange, prints "demo
+// played" and waits for the end of ctx, which is no error. When it returns, no process of
 // its own is left. An error that has a text for people is a *problem.Error.
 func Run(ctx context.Context, o Options) error {
 	out := &output{w: o.Out}
@@ -158,8 +168,12 @@ func (d *demo) run(ctx context.Context, o Options) (err error) {
 	if err := d.employ(ctx, f); err != nil {
 		return err
 	}
+	out := foreignOf(f)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(page)
+	for _, s := range out {
+		g.Go(func() error { return s.run(ctx) })
+	}
 	procs := make([]*process, len(f.nodes))
 	for i, n := range f.nodes {
 		procs[i] = newProcess(d, n)
@@ -167,7 +181,7 @@ func (d *demo) run(ctx context.Context, o Options) (err error) {
 	}
 	g.Go(func() error {
 		defer stop() // the nodes end with the demo
-		return d.show(ctx, f, procs, o.Once)
+		return d.show(ctx, f, procs, out, o.Once)
 	})
 	return g.Wait()
 }
@@ -189,7 +203,7 @@ func loadPlaces() ([]place, error) {
 }
 
 // show is the demo as its reader sees it.
-func (d *demo) show(ctx context.Context, f *folder, procs []*process, once bool) error {
+func (d *demo) show(ctx context.Context, f *folder, procs []*process, out foreign, once bool) error {
 	for _, p := range procs {
 		select {
 		case <-ctx.Done():
@@ -227,9 +241,10 @@ func (d *demo) show(ctx context.Context, f *folder, procs []*process, once bool)
 	for _, k := range desks {
 		readers.Go(func() { k.read(ctx) })
 	}
-	if err := d.play(ctx, desks); err != nil {
+	if err := d.play(ctx, f, desks, out); err != nil {
 		return err
 	}
+	fmt.Fprintln(d.out, "demo played")
 	if once {
 		return nil
 	}
@@ -279,8 +294,10 @@ func (k *desk) missing(ctx context.Context, desks []*desk) error {
 		return err
 	}
 	for _, other := range desks {
-		if !slices.ContainsFunc(list, func(p *ucri.Participant) bool { return p.ID == other.place.Desk }) {
-			return fmt.Errorf("no %s in the registry", other.place.Desk)
+		for _, oid := range other.place.participants() {
+			if !slices.ContainsFunc(list, func(p *ucri.Participant) bool { return p.ID == oid }) {
+				return fmt.Errorf("no %s in the registry", oid)
+			}
 		}
 	}
 	return nil

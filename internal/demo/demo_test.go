@@ -351,6 +351,7 @@ func TestConfig(t *testing.T) {
 					Participants []any
 					Peers        []map[string]string
 				}
+				Gateways []gatewayConfig
 			}
 			if err := yaml.Unmarshal(raw, &c); err != nil {
 				t.Fatal(err)
@@ -388,6 +389,15 @@ func TestConfig(t *testing.T) {
 				t.Fatal(err)
 			}
 			if p, err := ucri.ParseParticipant(rec); err != nil || p.ID != n.place.Desk || len(p.SupportedApps) != len(ucri.Apps()) {
+				t.Errorf("%s: %v", rec, err)
+			}
+			if len(x.Participants) != 2 || len(c.Gateways) != 1 || c.Gateways[0].OID != n.place.Systems[0].OID || len(c.Gateways[0].Addresses) != 5 || c.Gateways[0].Transport.Directory.Path == "" {
+				t.Errorf("%+v at %d participants", c.Gateways, len(x.Participants))
+			}
+			if rec, err = json.Marshal(x.Participants[1]); err != nil {
+				t.Fatal(err)
+			}
+			if p, err := ucri.ParseParticipant(rec); err != nil || p.ID != c.Gateways[0].OID || len(p.SupportedApps) != len(foreignApps) {
 				t.Errorf("%s: %v", rec, err)
 			}
 			if insecure != strings.HasPrefix(x.Peers[0]["base_url"], "http://127.0.0.1:") {
@@ -436,7 +446,11 @@ func TestScript(t *testing.T) {
 	b := texts(t)
 	c := cast{incident: clock.System().NewID(), request: clock.System().NewID()}
 	used := map[string]bool{}
-	for i, s := range steps {
+	foreign, err := loadForeign()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range slices.Concat(steps, foreign.Accepted, foreign.Completed) {
 		data, err := s.fill(c, time.Now())
 		if err != nil || strings.Contains(data, "$") {
 			t.Errorf("step %d: %s %v", i, data, err)
@@ -461,6 +475,9 @@ func TestScript(t *testing.T) {
 	}
 	if len(used) != len(places) {
 		t.Errorf("only %v take part", used)
+	}
+	if len(foreign.Handed.Seen) != len(places) || len(foreign.Handed.To) != len(foreign.Accepted) || !slices.Contains(foreign.Handed.To, foreign.Asks) || foreign.Handed.Form["phone"] == "" {
+		t.Errorf("the hand-over at the console is %+v, asked about by %q", foreign.Handed, foreign.Asks)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -155,13 +156,14 @@ func (f *folder) loadPasswords(path string) error {
 
 // The configuration file, in the order in which a person reads it.
 type configFile struct {
-	Data     string         `yaml:"data"`
-	Database string         `yaml:"database"`
-	Listen   string         `yaml:"listen"`
-	Language string         `yaml:"language"`
-	Backup   backupConfig   `yaml:"backup"`
-	Notify   notifyConfig   `yaml:"notify"`
-	Exchange exchangeConfig `yaml:"exchange"`
+	Data     string          `yaml:"data"`
+	Database string          `yaml:"database"`
+	Listen   string          `yaml:"listen"`
+	Language string          `yaml:"language"`
+	Backup   backupConfig    `yaml:"backup"`
+	Notify   notifyConfig    `yaml:"notify"`
+	Exchange exchangeConfig  `yaml:"exchange"`
+	Gateways []gatewayConfig `yaml:"gateways"`
 }
 
 type notifyConfig struct {
@@ -222,6 +224,24 @@ type appConfig struct {
 	AppVersion string `yaml:"appVersion"`
 }
 
+type gatewayConfig struct {
+	Name      string          `yaml:"name"`
+	OID       string          `yaml:"oid"`
+	System    string          `yaml:"system"`
+	Partner   string          `yaml:"partner"`
+	Addresses []addressConfig `yaml:"addresses"`
+	Transport struct {
+		Directory struct {
+			Path string `yaml:"path"`
+		} `yaml:"directory,flow"`
+	} `yaml:"transport"`
+}
+
+type addressConfig struct {
+	OID  string `yaml:"oid"`
+	Name string `yaml:"name"`
+}
+
 type peerConfig struct {
 	ID        string `yaml:"id"`
 	OID       string `yaml:"oid"`
@@ -250,6 +270,10 @@ func (f *folder) configOf(n *node) configFile {
 	for _, a := range ucri.Apps() {
 		*apps = append(*apps, appConfig{a.AppID, a.AppVersion})
 	}
+	for _, s := range n.place.Systems {
+		c.Exchange.Participants = append(c.Exchange.Participants, n.participantOf(s))
+		c.Gateways = append(c.Gateways, f.gatewayOf(s))
+	}
 	for _, o := range f.nodes {
 		if o == n {
 			continue
@@ -259,6 +283,36 @@ func (f *folder) configOf(n *node) configFile {
 			ID: o.place.Name, OID: o.place.OID, BaseURL: o.exchangeURL() + "/ucrm/p2p/v0",
 			Username: n.place.Name, Password: f.passwords[o.place.Name+"/"+n.place.Name], DeskPhone: o.place.Phone,
 		})
+	}
+	return c
+}
+
+// participantOf is the participant that stands for a foreign system.
+func (n *node) participantOf(s system) participantConfig {
+	p := participantConfig{
+		ID: s.OID, Type: ucri.TypeClient, SystemName: s.Title, OperatorName: s.Operator, OperatorShortName: s.Short,
+		TechSupport: map[string]string{"phone": n.place.Phone, "e-mail": "support@" + n.place.Name + ".example"}, Unsigned: true,
+	}
+	for _, a := range ucri.Apps() {
+		if slices.Contains(foreignApps, a.AppID) {
+			p.SupportedApps = append(p.SupportedApps, appConfig{a.AppID, a.AppVersion})
+		}
+	}
+	return p
+}
+
+// gatewayOf is the line to a foreign system: a folder, so that the demo needs no more
+// ports. Every other address of the demo has a name there.
+func (f *folder) gatewayOf(s system) gatewayConfig {
+	c := gatewayConfig{Name: s.Name, OID: s.OID, System: s.Adapter, Partner: s.Partner}
+	c.Transport.Directory.Path = s.Name
+	for _, n := range f.nodes {
+		c.Addresses = append(c.Addresses, addressConfig{n.place.Desk, n.place.partnerName()})
+		for _, o := range n.place.Systems {
+			if o.OID != s.OID {
+				c.Addresses = append(c.Addresses, addressConfig{o.OID, o.Partner})
+			}
+		}
 	}
 	return c
 }

@@ -14,7 +14,6 @@ import (
 	"trojmezi/internal/exchange/ucrmclient"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/i18n"
-	"trojmezi/internal/kernel/problem"
 )
 
 const (
@@ -84,9 +83,11 @@ type desk struct {
 }
 
 type arrival struct {
-	seq  int64
-	data string
-	at   time.Time
+	seq    int64
+	source string
+	schema string
+	data   string
+	at     time.Time
 }
 
 type receipt struct {
@@ -116,7 +117,7 @@ func (k *desk) readOnce(ctx context.Context) error {
 	k.mu.Lock()
 	for _, m := range got {
 		if !ucri.TransportLayer(m.Payload) {
-			k.arrived[m.MessageID] = arrival{m.SequenceID, m.Payload.Data, now}
+			k.arrived[m.MessageID] = arrival{m.SequenceID, m.Source, m.Payload.SchemaID, m.Payload.Data, now}
 		} else if s, bad := ucri.ParseDeliveryStatus(m.Payload); bad == nil {
 			k.receipts[s.RefMessageID] = receipt{s, now}
 		}
@@ -145,6 +146,27 @@ func await[T any](ctx context.Context, k *desk, list map[string]T, id string) (T
 	}
 }
 
+// awaitFrom returns the first message of a schema that came from source since a time,
+// once there is one.
+func (k *desk) awaitFrom(ctx context.Context, source, schema string, since time.Time) (arrival, error) {
+	for {
+		k.mu.Lock()
+		changed := k.changed
+		for _, a := range k.arrived {
+			if a.source == source && a.schema == schema && !a.at.Before(since) {
+				k.mu.Unlock()
+				return a, nil
+			}
+		}
+		k.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return arrival{}, fmt.Errorf("no %s from %s: %w", schema, source, ctx.Err())
+		case <-changed:
+		}
+	}
+}
+
 // send hands a message to the desk's node, again and again under the same
 // messageId while the node can't take it.
 func (k *desk) send(ctx context.Context, e *ucri.Envelope) error {
@@ -167,28 +189,36 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// play goes through the script; each step waits for the receipt of the one before.
-// The desks read already.
-func (d *demo) play(ctx context.Context, desks []*desk) error {
-	steps, err := loadScript()
-	if err != nil {
-		return err
-	}
+func byName(desks []*desk) map[string]*desk {
 	named := map[string]*desk{}
 	for _, k := range desks {
 		named[k.place.Name] = k
 	}
+	return named
+}
+
+// play goes through the script; each step waits for the receipt of the one before.
+// The desks read already.
+func (d *demo) play(ctx context.Context, f *folder, desks []*desk, out foreign) error {
+	steps, err := loadScript()
+	if err != nil {
+		return err
+	}
+	named := byName(desks)
 	c := cast{incident: d.clock.NewID(), request: d.clock.NewID()}
 	for _, s := range steps {
 		if err := d.step(ctx, s, named[s.From], named[s.To], c); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return &problem.Error{Op: "demo: play", Key: "demo.error.step", Err: err,
-				Args: i18n.Args{"from": named[s.From].place.Title, "to": named[s.To].place.Title, "what": d.texts.Text(d.lang, "demo.step."+s.What, nil), "detail": err.Error()}}
+			return d.stepError(named[s.From].place.Title, named[s.To].place.Title, s.What, err)
 		}
 	}
-	d.say("demo.done", i18n.Args{"n": len(steps)})
+	more, err := d.playForeign(ctx, f, desks, out)
+	if err != nil {
+		return err
+	}
+	d.say("demo.done", i18n.Args{"n": len(steps) + more})
 	return nil
 }
 
@@ -201,8 +231,7 @@ func (d *demo) step(ctx context.Context, s step, from, to *desk, c cast) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "\n%s  %s → %s  %s\n", start.Format("15:04:05"), from.place.Title, to.place.Title, d.texts.Text(d.lang, "demo.step."+s.What, nil))
-	fmt.Fprintf(d.out, "          %s\n", s.Quote)
+	d.head(start, from.place.Title, to.place.Title, s.What, s.Quote)
 	e := &ucri.Envelope{
 		MessageID: d.clock.NewID(), Timeout: messageTimeout, Ack: ucri.AckAll, Source: from.place.Desk, Destinations: []string{to.place.Desk},
 		Payload: ucri.Payload{AppID: s.App, AppVersion: "1.0", SchemaID: s.Schema, ContentType: ucri.ContentJSON, Data: data},
@@ -222,7 +251,6 @@ func (d *demo) step(ctx context.Context, s step, from, to *desk, c cast) error {
 	if err != nil {
 		return err
 	}
-	const exact = "15:04:05.000"
 	fmt.Fprintf(d.out, "          %s\n", d.texts.Text(d.lang, "demo.receipts", i18n.Args{
 		"stored": stored.Format(exact), "received": a.at.Format(exact), "sequence": strconv.FormatInt(a.seq, 10),
 		"status": strconv.Itoa(r.status.StatusCode), "confirmed": r.at.Format(exact),

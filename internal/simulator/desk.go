@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -170,7 +171,8 @@ type open struct {
 }
 
 // New makes a desk that calls itself name, talks to peer and takes messages of one
-// mode only. now nil is the clock of the machine.
+// mode only. With peer "" it takes them of everybody and answers whoever wrote; what
+// it says by itself names its receiver. now nil is the clock of the machine.
 func New(p Profile, name, peer string, m Mode, now func() time.Time) *Desk {
 	if now == nil {
 		now = time.Now
@@ -329,7 +331,7 @@ func (d *Desk) judge(h *Heard) {
 		return
 	}
 	d.came[h.ID] = *h
-	if h.To != d.name || h.From != d.peer {
+	if h.To != d.name || d.peer != "" && h.From != d.peer {
 		wrong(WrongAddress, fmt.Sprintf("from %q to %q; this is %q, connected with %q", h.From, h.To, d.name, d.peer))
 	}
 	if h.Kind != Receipt && h.Kind != Failure && h.Mode != d.mode {
@@ -361,15 +363,16 @@ func (d *Desk) react(h Heard) {
 		delete(d.open, h.About)
 		return
 	}
-	if d.behaviour.Silent {
+	to := cmp.Or(d.peer, h.From)
+	if d.behaviour.Silent || to == "" {
 		return
 	}
 	if len(h.Faults) > 0 {
 		f := h.Faults[0]
-		_, _ = d.send(Say{Kind: Failure, About: h.ID, Reason: f.Reason, Where: f.Where, Text: f.Text}, "")
+		_, _ = d.send(Say{Kind: Failure, To: to, About: h.ID, Reason: f.Reason, Where: f.Where, Text: f.Text}, "")
 		return
 	}
-	_, _ = d.send(Say{Kind: Receipt, About: h.ID}, "")
+	_, _ = d.send(Say{Kind: Receipt, To: to, About: h.ID}, "")
 	if h.Kind == Event && !h.Repeated && !h.Stale && d.behaviour.Decision != "" {
 		d.later = append(d.later, timed{d.now().Add(d.behaviour.Think), d.decision(h, d.behaviour.Decision, d.behaviour.Words)})
 	}
@@ -379,7 +382,7 @@ func (d *Desk) decision(h Heard, what Decision, words string) Say {
 	if words == "" && what == Reject {
 		words = "–" // the profiles demand a reason; a caller who cares gives one
 	}
-	return Say{Kind: Answer, Incident: h.Incident, About: h.ID, Accepted: what == Accept, Text: words}
+	return Say{Kind: Answer, To: cmp.Or(d.peer, h.From), Incident: h.Incident, About: h.ID, Accepted: what == Accept, Text: words}
 }
 
 // Decide answers an event that came, as the person at the desk.

@@ -204,6 +204,36 @@ func TestExerciseAndStranger(t *testing.T) {
 	}
 }
 
+// A desk without a peer answers whoever wrote; to bytes of nobody it says nothing.
+func TestNoPeer(t *testing.T) {
+	for name, p := range profiles {
+		t.Run(name, func(t *testing.T) {
+			x := newPair(p)
+			x.b = simulator.New(p, "de.irls", "", simulator.Live, func() time.Time { return x.now })
+			x.b.Behave(simulator.Behaviour{Decision: simulator.Accept, Words: "Jedeme"})
+			said := send(t, x.a, event(name), "")
+			x.carry()
+			answers := of(x.a.Heard(), simulator.Answer)
+			if len(answers) != 1 || !answers[0].Accepted || answers[0].About != said.ID || len(answers[0].Faults) > 0 {
+				t.Errorf("answers %+v", answers)
+			}
+			if r := of(x.a.Heard(), simulator.Receipt); len(r) != 1 || len(r[0].Faults) > 0 {
+				t.Errorf("receipts %+v", r)
+			}
+			said.ID, said.To = "", "somebody.else"
+			send(t, x.a, said, "")
+			x.carry()
+			if f := of(x.a.Heard(), simulator.Failure); len(f) != 1 || f[0].Reason != simulator.WrongAddress {
+				t.Errorf("of a message for another: %+v", f)
+			}
+			before := len(x.b.Said())
+			if err := x.b.Take([]byte("?")); err != nil || len(x.b.Said()) != before {
+				t.Errorf("%v, said %+v", err, x.b.Said()[before:])
+			}
+		})
+	}
+}
+
 var block = regexp.MustCompile("(?s)```(?:xml|json)\n(.*?)```")
 
 // The examples of the documents are as the documents say.

@@ -7,7 +7,6 @@ import { patternOf, routes } from "./lib/routes.mjs";
 const absent = [
   "/signin/oidc/{provider}", "/signin/oidc/{provider}/return", // lead on to a provider, of which the demo has none
   "/map/tiles.pmtiles", // is there after an import only
-  "/gateways/{name}", "/gateways/{name}/out/{id}", "/tray/{id}", "/tray/{id}/file", // need a foreign system, of which the demo has none
 ];
 
 test("every page was inspected", () => {

@@ -6,12 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-const READY = 120_000; // ms; the demo itself gives its nodes 90 s
+const READY = 150_000; // ms; the demo itself gives its nodes 90 s, and its play takes some 10 s
 const END = 20_000; // ms; the demo gives each node 10 s before it kills it
 
 /**
- * Starts a demo and waits until its nodes know each other. With E2E_DEMO it is one that
- * runs already: the file its output goes to.
+ * Starts a demo and waits until its play is over: while it is played incidents ring and
+ * are answered. With E2E_DEMO it is one that runs already: the file its output goes to.
  */
 export async function startDemo() {
   if (process.env.E2E_DEMO) return runningDemo(process.env.E2E_DEMO);
@@ -22,7 +22,7 @@ export async function startDemo() {
   let late;
   try {
     await Promise.race([
-      demo.ready,
+      demo.played,
       demo.ended.then((code) => { throw new Error(`the demo ended with ${code}:\n${demo.said.join("\n")}`); }),
       new Promise((_, no) => { late = setTimeout(() => no(new Error(`the demo is not ready:\n${demo.said.join("\n")}`)), READY); }),
     ]);
@@ -58,12 +58,12 @@ class Demo {
     this.dir = dir;
     this.kill = () => child.kill("SIGKILL");
     this.ended = new Promise((done) => child.once("close", (code, signal) => done(code ?? signal)));
-    let ready;
-    this.ready = new Promise((done) => { ready = done; });
+    let played;
+    this.played = new Promise((done) => { played = done; });
     for (const input of [child.stdout, child.stderr].filter(Boolean)) {
       createInterface({ input }).on("line", (line) => {
         this.read(line);
-        if (line === "demo ready") ready();
+        if (line === "demo played") played();
       });
     }
   }
@@ -135,6 +135,7 @@ export async function startNode(demo, place, people) {
     .replace(/^listen: .*$/m, `listen: 127.0.0.1:${port}`)
     .replace(/^( +)listen: .*$/m, `$1listen: 127.0.0.1:${exchange}`)
     .replace(/^( +)peers:\n(?:\1 .*\n|\1- .*\n)*/m, "")
+    .replace(/^gateways:\n(?:[ -].*\n)*/m, "") // its folders belong to the place
     .replace(/^( +)- username: .*\n(?:\1  .*\n)*?\1  type: p2p\n\1  oids: .*\n/gm, "");
   writeFileSync(config, text, { mode: 0o600 });
   if (people) {
