@@ -20,6 +20,19 @@ var Protected = []string{"/payload/data/patients", "/payload/data/patient", "/pa
 // Receiver), and the Number and Answers of the foreign system where it knows them; what
 // else may not cross it keeps back by Content.KeepBack.
 func FromUCRI(e *ucri.Envelope) (*Message, *Refusal) {
+	m, refusal := ReadUCRI(e)
+	if refusal == nil {
+		m.Protect()
+	}
+	return m, refusal
+}
+
+// Protect keeps back what is Protected. Rules that count people come before it.
+func (m *Message) Protect() { m.Content.KeepBack(Protected...) }
+
+// ReadUCRI is FromUCRI for whoever has rules of his own to put the message through, and
+// calls Protect after them.
+func ReadUCRI(e *ucri.Envelope) (*Message, *Refusal) {
 	c, f := convert.Read(e.AppendJSON(nil), convert.UCRI2)
 	if f != nil {
 		return nil, Because(f)
@@ -27,7 +40,6 @@ func FromUCRI(e *ucri.Envelope) (*Message, *Refusal) {
 	if c.Kind == "" {
 		return nil, refuse(Kind, "app %s, message %s", e.Payload.AppID, e.Payload.SchemaID)
 	}
-	c.KeepBack(Protected...)
 	m := &Message{Kind: c.Kind, ID: strings.ToLower(e.MessageID), Content: c}
 	m.Sent, _ = convert.Moment(c.Incident.Message.Sent)
 	m.Expires, _ = convert.Moment(c.Incident.Message.Expires)

@@ -66,18 +66,51 @@ func (v *screen) point() (geo.Point, bool) {
 	return geo.Point{Lat: i.Facts.Lat, Lon: i.Facts.Lon}, true
 }
 
-// near are the free units of neighbours around the incident. An error is logged: the
+// nearUnit is a free unit of a neighbour, and whether its type is usually sent to what
+// happened.
+type nearUnit struct {
+	unit.Offer
+	Suits bool
+}
+
+// near are the free units of neighbours around the incident: those that suit what
+// happened first, then the others, each the nearest first. An error is logged: the
 // incident is shown without them.
-func (v *screen) near(ctx context.Context, most int, types ...string) []unit.Offer {
+func (v *screen) near(ctx context.Context, most int, types ...string) (out []nearUnit) {
 	at, known := v.point()
 	if v.pages.Units == nil || !known || !v.mayAsk() {
 		return nil
 	}
-	offers, err := v.pages.Units.Near(ctx, v.org.ID, at, unit.Query{Kind: v.incident.Kind, Types: types, Limit: most})
-	if err != nil {
-		v.pages.Log.Error("console: units nearby", "error", err)
+	look := func(suits bool, types []string) {
+		offers, err := v.pages.Units.Near(ctx, v.org.ID, at, unit.Query{Kind: v.incident.Kind, Types: types, Limit: most})
+		if err != nil {
+			v.pages.Log.Error("console: units nearby", "error", err)
+		}
+		for _, o := range offers {
+			if len(out) < most && !slices.ContainsFunc(out, func(n nearUnit) bool { return n.Other == o.Other && n.ID == o.ID }) {
+				out = append(out, nearUnit{o, suits})
+			}
+		}
 	}
-	return offers
+	if suits := v.suiting(types); len(suits) > 0 {
+		look(true, suits)
+	}
+	if len(out) < most {
+		look(false, types)
+	}
+	return out
+}
+
+// suiting are the types of units usually sent to what happened, of those asked for; none
+// when nobody knows what happened.
+func (v *screen) suiting(types []string) []string {
+	r := v.incident.Row
+	got, ok := v.pages.label(v.org.Lang, v.org, r.OID, r.TypeKey, r.Type, r.First)
+	if !ok {
+		return nil
+	}
+	family, _, _ := strings.Cut(got.Key, ".")
+	return slices.DeleteFunc(unit.TypesFor(family), func(code string) bool { return len(types) > 0 && !slices.Contains(types, code) })
 }
 
 // mayAsk reports whether a unit can still be asked for: the incident has an
@@ -126,8 +159,8 @@ func (v *screen) unitMarks(ctx context.Context) (marks []register.Mark) {
 			add(a.Offer)
 		}
 	}
-	for _, o := range v.near(ctx, unitKeys) {
-		add(o)
+	for _, n := range v.near(ctx, unitKeys) {
+		add(n.Offer)
 	}
 	return marks
 }

@@ -56,6 +56,8 @@ var everything = unit.Rule{Show: true, Status: true, Position: unit.Exact, Ready
 // Two control rooms: one shows, the other sees, asks in the console and follows.
 func TestUnitsAcrossTheBorder(t *testing.T) {
 	cz, de := newRooms(t)
+	cz.withTypes()
+	de.withTypes()
 	ladder := de.addUnit("Florian Zittau 33", "F-LADDER", unit.Free, 50.8977, 14.8076)
 	de.addUnit("Florian Görlitz 44", "F-PUMP", unit.Free, 51.1526, 14.9888)
 	busy := de.addUnit("Florian Zittau 44", "F-PUMP", unit.AtScene, 50.8960, 14.8070)
@@ -84,13 +86,19 @@ func TestUnitsAcrossTheBorder(t *testing.T) {
 		t.Errorf("units ring: %s", dump(s))
 	}
 
-	id := cz.handOver(accident(room2)) // at Hrádek nad Nisou
+	d := accident(room2) // at Hrádek nad Nisou
+	d.Type = "Dopravní nehoda – se zraněním"
+	id := cz.handOver(d)
 	de.state(id, Ringing)
 	s := cz.screens()
 	page := s.as("jana").page(incidentURL(id))
-	near, far := strings.Index(page, "Florian Zittau 33"), strings.Index(page, "Florian Görlitz 44")
-	if near < 0 || far < near || strings.Contains(page, "Florian Zittau 44") {
-		t.Error("not the free units, the nearest first")
+	// A fire engine is sent to a traffic accident, a ladder is nearer.
+	suits, near := strings.Index(page, "Florian Görlitz 44"), strings.Index(page, "Florian Zittau 33")
+	if suits < 0 || near < suits || strings.Contains(page, "Florian Zittau 44") {
+		t.Error("not the free units, those that suit first")
+	}
+	if n := strings.Count(page, "vhodná pro událost"); n != 1 {
+		t.Errorf("%d units are said to suit, want 1", n)
 	}
 	if !strings.Contains(page, "asi 7,3\u00a0km po silnici (vzdušnou čarou 5,6\u00a0km\u00a0×\u00a01,3)") {
 		t.Errorf("no honest distance: %s", around(page, "po silnici"))

@@ -13,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"trojmezi/internal/exchange/adapter"
+	"trojmezi/internal/exchange/adapter/all"
 	"trojmezi/internal/format/convert"
+	"trojmezi/internal/format/ucri"
 )
 
 const (
@@ -33,6 +36,7 @@ type cage struct {
 	r     *rand.Rand
 	n     int
 	birds []bird
+	away  int      // 1: it was written for a foreign system
 	again []string // words of birds that free texts repeat
 }
 
@@ -285,20 +289,53 @@ func TestCanaries(t *testing.T) {
 	if text := os.Getenv("TROJMEZI_SEED"); text != "" {
 		seed, _ = strconv.ParseUint(text, 10, 64)
 	}
-	begin, planted, denied := time.Now(), 0, 0
+	begin, planted, denied, away := time.Now(), 0, 0, 0
 	for n := range rounds {
 		c := &cage{r: rand.New(rand.NewPCG(seed, uint64(n)))}
 		p, d := c.round(t)
-		planted, denied = planted+p, denied+d
+		planted, denied, away = planted+p, denied+d, away+c.away
 		if t.Failed() {
 			t.Fatalf("round %d of seed %d", n, seed)
 		}
 	}
+	if away < rounds/20 {
+		t.Fatalf("only %d of %d messages went to a foreign system", away, rounds)
+	}
 	if denied == 0 || denied == planted {
 		t.Fatalf("%d of %d denied proves nothing", denied, planted)
 	}
-	t.Logf("seed %d: %d messages (full: %d), %d values planted, %d denied, none found; %.0f a second", seed, rounds, canaryRoundsFull, planted, denied,
+	t.Logf("seed %d: %d messages (full: %d), %d of them for foreign systems, %d values planted, %d denied, none found; %.0f a second", seed, rounds, canaryRoundsFull, away, planted, denied,
 		float64(rounds)/time.Since(begin).Seconds())
+}
+
+// written is a message in a form, with the report of what became of it.
+type written struct {
+	form  string
+	bytes []byte
+	loss  []convert.Loss
+}
+
+// abroad is what a gateway makes of a message for a foreign system: the adapter reads
+// the envelope, the policy takes out what may not go, the adapter writes the rest. ok is
+// false for what the system has no message for.
+func (c *cage) abroad(t *testing.T, a *adapter.Adapter, text []byte, rules []Rule, k Case) (w written, ok bool) {
+	e, bad := ucri.ParseClientSend(text)
+	if bad != nil {
+		return w, false // an app message alone
+	}
+	m, refusal := adapter.ReadUCRI(e)
+	if refusal != nil {
+		return w, false
+	}
+	o := NewTable(rules).Apply(k, m.Content.Incident)
+	m.Content.Withhold(o.Incident, o.Sources)
+	m.Protect()
+	m.Sender, m.Receiver = "1.2.203.9.1", "1.2.616.9.1"
+	enc, f := a.Encode(m)
+	if f != nil {
+		return w, false
+	}
+	return written{a.System, enc.Bytes, enc.Loss}, true
 }
 
 func (c *cage) round(t *testing.T) (planted, denied int) {
@@ -318,23 +355,34 @@ func (c *cage) round(t *testing.T) (planted, denied int) {
 			k.Answers[g] = c.one(0.5)
 		}
 	}
-	o := NewTable(rules).Apply(k, m.Incident)
-	m.Withhold(o.Incident, o.Sources)
-	to := convert.Formats[c.r.IntN(len(convert.Formats))]
-	r, f := m.Write(to, convert.Options{Payload: to == convert.UCRI2 && c.one(0.5)})
-	if f != nil {
-		t.Fatalf("%v\n%s", f, text)
-	}
-	if c.one(0.1) {
-		if v := convert.Validate(r.Bytes); !v.Valid {
-			t.Errorf("what is left is no valid %s: %+v\n%s\n%s", to, v.Deviations, text, r.Bytes)
+	var w written
+	away := c.one(0.3)
+	if away {
+		systems := all.Adapters()
+		if w, away = c.abroad(t, systems[c.r.IntN(len(systems))], text, rules, k); away {
+			c.away++
 		}
 	}
-	report, err := json.Marshal(r.Loss)
+	if !away {
+		o := NewTable(rules).Apply(k, m.Incident)
+		m.Withhold(o.Incident, o.Sources)
+		to := convert.Formats[c.r.IntN(len(convert.Formats))]
+		r, f := m.Write(to, convert.Options{Payload: to == convert.UCRI2 && c.one(0.5)})
+		if f != nil {
+			t.Fatalf("%v\n%s", f, text)
+		}
+		if c.one(0.1) {
+			if v := convert.Validate(r.Bytes); !v.Valid {
+				t.Errorf("what is left is no valid %s: %+v\n%s\n%s", to, v.Deviations, text, r.Bytes)
+			}
+		}
+		w = written{string(to), r.Bytes, r.Loss}
+	}
+	report, err := json.Marshal(w.loss)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := append(bytes.ToLower(r.Bytes), bytes.ToLower(report)...)
+	out := append(bytes.ToLower(w.bytes), bytes.ToLower(report)...)
 	for _, b := range c.birds {
 		l, rule := leaves[byPath[b.path]], decided(rules, k, b.path)
 		open := l.is == frame || rule.Action == Pass || rule.Action == Ask && k.Answer(l.group)
@@ -344,11 +392,11 @@ func (c *cage) round(t *testing.T) (planted, denied int) {
 		denied++
 		for _, s := range disguises(b.token) {
 			if bytes.Contains(out, []byte(strings.ToLower(s))) {
-				t.Errorf("%s, denied by %s (%s), is in %s as %q\n%s\n%s", b.path, rule.ID, rule.Action, to, s, text, r.Bytes)
+				t.Errorf("%s, denied by %s (%s), is in %s as %q\n%s\n%s", b.path, rule.ID, rule.Action, w.form, s, text, w.bytes)
 			}
 		}
-		if tag := []byte("[withheld:" + string(l.group)); !bytes.Contains(r.Bytes, tag) {
-			t.Errorf("%s is withheld by %s without a mark in %s\n%s\n%s", b.path, rule.ID, to, text, r.Bytes)
+		if tag := []byte("[withheld:" + string(l.group)); !bytes.Contains(w.bytes, tag) {
+			t.Errorf("%s is withheld by %s without a mark in %s\n%s\n%s", b.path, rule.ID, w.form, text, w.bytes)
 		}
 	}
 	return len(c.birds), denied

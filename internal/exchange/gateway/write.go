@@ -125,7 +125,7 @@ func (g *gate) because(r *adapter.Refusal) *refused {
 
 // encode applies the disclosure policy and writes the message.
 func (g *gate) encode(tx *store.Tx, e exchange.Entry) (*adapter.Encoded, *refused, error) {
-	m, refusal := adapter.FromUCRI(e.Envelope)
+	m, refusal := adapter.ReadUCRI(e.Envelope)
 	if refusal != nil {
 		return nil, g.because(refusal), nil
 	}
@@ -138,6 +138,7 @@ func (g *gate) encode(tx *store.Tx, e exchange.Entry) (*adapter.Encoded, *refuse
 			return nil, &refused{p.Key, "", &ucri.ErrorBody{Code: ucri.CodeForbiddenApp, Reason: g.Texts.Text(g.Lang, p.Key, p.Args)}}, nil
 		}
 	}
+	m.Protect() // whatever the rules say
 	m.Sender, m.Receiver = g.cfg.nameOf(e.Other), g.cfg.Partner
 	shared := ucri.SubjectID(e.Envelope.Payload)
 	about, known, err := incidentBy(tx, g.cfg.Name, "shared", shared)

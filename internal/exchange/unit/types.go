@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/csv"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -103,7 +104,10 @@ type Type struct {
 	Code    string
 	Service string // fire, ems, police, other
 	EMSI    string // RESOURCE.RTYPE.CLASS of ISO/TR 22351
-	Labels  map[i18n.Lang]string
+	// For are the families of incident types it is usually sent to; from memory, like the
+	// labels: what goes where is decided by people.
+	For    []string
+	Labels map[i18n.Lang]string
 }
 
 // catalogueVersion rises with types.csv.
@@ -119,13 +123,24 @@ var catalogue = sync.OnceValue(func() []Type {
 	}
 	var all []Type
 	for _, r := range rows[1:] {
-		all = append(all, Type{Code: r[0], Service: r[1], EMSI: r[2], Labels: map[i18n.Lang]string{i18n.Cs: r[3], i18n.De: r[4], i18n.Pl: r[5], i18n.En: r[6]}})
+		all = append(all, Type{Code: r[0], Service: r[1], EMSI: r[2], For: strings.Fields(r[3]), Labels: map[i18n.Lang]string{i18n.Cs: r[4], i18n.De: r[5], i18n.Pl: r[6], i18n.En: r[7]}})
 	}
 	return all
 })
 
 // Types is the catalogue, in its order.
 func Types() []Type { return catalogue() }
+
+// TypesFor are the codes of what is usually sent to a family of incident types, such as
+// "fire"; none for a family nobody knows.
+func TypesFor(family string) (codes []string) {
+	for _, t := range catalogue() {
+		if slices.Contains(t.For, family) {
+			codes = append(codes, t.Code)
+		}
+	}
+	return codes
+}
 
 // TypeOf finds an entry of the catalogue.
 func TypeOf(code string) (Type, bool) {

@@ -21,6 +21,29 @@ import (
 	"trojmezi/internal/kernel/store"
 )
 
+// Something is sent to every family of incident types, and every type to some.
+func TestTypesFor(t *testing.T) {
+	families := strings.Fields("civil explosion fire hazard hazmat medical natural other police rescue tech traffic")
+	for _, f := range families {
+		if len(TypesFor(f)) == 0 {
+			t.Errorf("nothing is sent to %s", f)
+		}
+	}
+	for _, x := range Types() {
+		if len(x.For) == 0 {
+			t.Errorf("%s is sent to nothing", x.Code)
+		}
+		for _, f := range x.For {
+			if !slices.Contains(families, f) {
+				t.Errorf("%s: %s is no family", x.Code, f)
+			}
+		}
+	}
+	if len(TypesFor("fir")) > 0 {
+		t.Error("a family nobody knows has units")
+	}
+}
+
 // Every type and every status has words in all languages and a code that EMSI knows.
 func TestCatalogue(t *testing.T) {
 	known := func(l emsi.List, code string) {
