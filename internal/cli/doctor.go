@@ -179,5 +179,17 @@ func (e *env) withDB(config string, f func(context.Context, *app.Config, *app.Op
 		return err
 	}
 	defer o.DB.Close()
-	return f(e.ctx, cfg, o)
+	if err := f(e.ctx, cfg, o); err != nil {
+		return err
+	}
+	e.leaves(o)
+	return nil
+}
+
+// leaves puts what a command recorded into the tree of the audit log: no node may be
+// running that would, and what waits for long is a finding.
+func (e *env) leaves(o *app.Opened) {
+	if err := o.Audit.Sequence(e.ctx); err != nil {
+		e.log.Warn("audit: leaves stay outside the tree", "error", err)
+	}
 }

@@ -92,6 +92,7 @@ func (c *peopleImportCmd) Run(e *env) error {
 		}
 		out = append(out, added...)
 	}
+	e.leaves(o)
 	return e.show(out, func() {
 		for _, a := range out {
 			key := "cli.people.added"
