@@ -12,14 +12,20 @@ const narrow = { "200 %": { width: sizes.desk.width / 2, height: sizes.desk.heig
 /**
  * Judges the page that is open, in both themes and at all sizes. name is that of its
  * pictures; lang the language it is in. It leaves the page with its texts lengthened.
+ * A page that was judged before, as another role has it, is seen briefly: in one theme at
+ * a telephone and a desk.
  */
-export async function inspect(page, name, lang) {
+export async function inspect(page, name, lang, { briefly = false } = {}) {
   const wrong = new Map(); // what → where
+  const judged = () => {
+    note("pages", page.url());
+    assert.equal(wrong.size, 0, `${page.url()} in ${lang}:\n${[...wrong].map(([what, where]) => `  ${what}  [${where.join(", ")}]`).join("\n")}`);
+  };
   const find = (where, list) => { for (const what of list) wrong.set(what, [...(wrong.get(what) ?? []), where]); };
   assert.equal(await page.locator("html").getAttribute("lang"), lang, `${page.url()} is in another language`);
-  for (const theme of ["light", "dark"]) {
+  for (const theme of briefly ? ["light"] : ["light", "dark"]) {
     await page.emulateMedia({ colorScheme: theme });
-    for (const [size, box] of Object.entries(sizes)) {
+    for (const [size, box] of Object.entries(sizes).filter(([size]) => !briefly || size !== "room")) {
       await page.setViewportSize(box);
       const where = `${size} ${theme}`;
       find(where, await check.overflow(page));
@@ -31,6 +37,7 @@ export async function inspect(page, name, lang) {
       await shot(page, name, `${lang}-${size}-${theme}`);
     }
   }
+  if (briefly) return judged();
   await page.emulateMedia({ colorScheme: "light" });
   for (const [zoom, box] of Object.entries(narrow)) {
     await page.setViewportSize(box);
@@ -46,8 +53,7 @@ export async function inspect(page, name, lang) {
     await undo?.();
   }
   await page.setViewportSize(sizes.desk);
-  note("pages", page.url());
-  assert.equal(wrong.size, 0, `${page.url()} in ${lang}:\n${[...wrong].map(([what, where]) => `  ${what}  [${where.join(", ")}]`).join("\n")}`);
+  judged();
 }
 
 /**
