@@ -7,6 +7,7 @@ import { patternOf, routes } from "./lib/routes.mjs";
 const absent = [
   "/signin/oidc/{provider}", "/signin/oidc/{provider}/return", // lead on to a provider, of which the demo has none
   "/map/tiles.pmtiles", // is there after an import only
+  "/agreements/forms/{form}/original", // is there when the operator has attached it
 ];
 
 test("every page was inspected", () => {

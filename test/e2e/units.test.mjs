@@ -67,7 +67,7 @@ test("units across the border", async (t) => {
   await until(here, "/units/neighbours", "Florian Zittau 33");
   await inspectAll(t, here, "units-neighbours");
 
-  const path = await here.handOver({ where: "50.8528 14.8446", what: "dopravní nehoda", issue: "Dvě auta.", injured: 2, to: /Hoyerswerda/ });
+  const path = await here.handOver({ where: "50.8528 14.8446", what: "Požár", issue: "Hoří střecha.", injured: 2, to: /Hoyerswerda/ });
   await until(here, path, "Florian Zittau 33");
   await inspectAll(t, here, "units-incident");
   await here.page.locator("#do-units").waitFor();
@@ -76,6 +76,7 @@ test("units across the border", async (t) => {
   await here.page.waitForURL(/\/units$/);
   await here.see("unit.near.lead");
   await inspectAll(t, here, "units-ask");
+  // A ladder and an ambulance both suit a fire: the nearer one is first.
   assert.match(await here.page.locator("ol.resources > li").first().textContent(), /Florian Zittau 33/);
   await here.page.keyboard.press("1");
   await here.page.waitForURL(new RegExp(`${path}$`));
