@@ -14,7 +14,6 @@ import (
 
 	"github.com/a-h/templ"
 
-	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
@@ -40,7 +39,7 @@ type Pages struct {
 	*Book
 	// Operator is the resource of who operates the node and so keeps its rows, which hold
 	// for all; nil: each organisation is its own operator.
-	Operator func(ctx context.Context) (access.Resource, error)
+	Operator web.Operator
 
 	texts *i18n.Bundle
 	files register.Blobs // nil: forms cannot be attached
@@ -54,7 +53,7 @@ func NewPages(b *Book, texts *i18n.Bundle, files register.Blobs) *Pages {
 // Register adds the pages.
 func (p *Pages) Register(rt *web.Router) {
 	const row, form = rowsPath + "/{id}", formsPath + "/{form}"
-	read, edit, verify := web.May(mayRead), web.MayOn(mayEdit, p.wholeNode), web.MayOn(mayVerify, p.wholeNode)
+	read, edit, verify := web.May(mayRead), web.MayOn(mayEdit, p.Operator.On), web.MayOn(mayVerify, p.Operator.On)
 	for _, r := range []struct {
 		pattern string
 		guard   web.Guard
@@ -97,17 +96,7 @@ func may(ctx context.Context, action string) bool {
 
 // keeps reports whether the reader may do something to what holds for the whole node.
 func (p *Pages) keeps(ctx context.Context, action string) bool {
-	on, err := p.node(ctx)
-	return err == nil && web.Can(ctx, action, on)
-}
-
-func (p *Pages) wholeNode(r *http.Request) (access.Resource, error) { return p.node(r.Context()) }
-
-func (p *Pages) node(ctx context.Context) (access.Resource, error) {
-	if p.Operator == nil {
-		return web.Organisation(web.Who(ctx).Organisation), nil
-	}
-	return p.Operator(ctx)
+	return p.Operator.Can(ctx, action)
 }
 
 func who(r *http.Request) *web.Person { return web.Who(r.Context()) }

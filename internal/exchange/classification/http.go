@@ -14,7 +14,6 @@ import (
 	"golang.org/x/text/collate"
 	"golang.org/x/text/language"
 
-	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/web"
@@ -32,7 +31,7 @@ type Pages struct {
 	*Service
 	// Operator is the resource of who operates the node and so keeps its rows; nil: each
 	// organisation is its own operator.
-	Operator func(ctx context.Context) (access.Resource, error)
+	Operator web.Operator
 }
 
 // NewPages returns them.
@@ -41,7 +40,7 @@ func NewPages(s *Service) *Pages { return &Pages{Service: s} }
 // Register adds the pages.
 func (p *Pages) Register(rt *web.Router) {
 	const one, nb = root + "/rows/{key}", root + "/neighbours"
-	read, edit := web.May(mayRead), web.MayOn(mayEdit, p.wholeNode)
+	read, edit := web.May(mayRead), web.MayOn(mayEdit, p.Operator.On)
 	for _, r := range []struct {
 		pattern string
 		guard   web.Guard
@@ -66,21 +65,9 @@ func (p *Pages) Register(rt *web.Router) {
 	}
 }
 
-func (p *Pages) wholeNode(r *http.Request) (access.Resource, error) {
-	return p.node(r.Context())
-}
-
-func (p *Pages) node(ctx context.Context) (access.Resource, error) {
-	if p.Operator == nil {
-		return web.Organisation(web.Who(ctx).Organisation), nil
-	}
-	return p.Operator(ctx)
-}
-
 // mayEdit reports whether the reader may change rows.
 func (p *Pages) mayEdit(ctx context.Context) bool {
-	on, err := p.node(ctx)
-	return err == nil && web.Can(ctx, mayEdit, on)
+	return p.Operator.Can(ctx, mayEdit)
 }
 
 func may(ctx context.Context, action string) bool {

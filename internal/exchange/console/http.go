@@ -66,7 +66,7 @@ type Pages struct {
 	Colleagues func(ctx context.Context, org string) ([]Colleague, error)
 	// Operator is the resource of who operates the node, for what holds for all
 	// its organisations; nil: each is its own operator.
-	Operator func(ctx context.Context) (access.Resource, error)
+	Operator web.Operator
 
 	// Agreements answers at an incident whether forces may cross the border; nil: nothing
 	// is said of it.

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/store"
@@ -38,21 +37,13 @@ func (p *Pages) registerArchive(rt *web.Router) {
 	rt.Page("GET /console/archive.csv", web.May(mayArchive), p.archiveFile)
 	rt.Page("GET /console/statistics", web.May(mayStatistic), p.statistics)
 	rt.Page("GET /console/statistics.csv", web.May(mayStatistic), p.statisticsFile)
-	rt.Page("GET /console/retention", web.MayOn(mayRetention, p.wholeNode), p.retentionForm)
-	rt.Page("POST /console/retention", web.MayOn(setRetention, p.wholeNode), p.keepRetention)
+	rt.Page("GET /console/retention", web.MayOn(mayRetention, p.Operator.On), p.retentionForm)
+	rt.Page("POST /console/retention", web.MayOn(setRetention, p.Operator.On), p.keepRetention)
 	rt.Page("GET /console/neighbours", web.May(mayLink), p.neighbours)
 	rt.Page("GET /console/neighbours.csv", web.May(mayLink), p.neighboursFile)
 	rt.Page("GET /console/neighbours/{oid}", web.May(mayLink), p.neighbour)
 	rt.Page("POST /console/neighbours/{oid}", web.May(mayRoom), p.keepNeighbour)
 	rt.Page("POST /console/neighbours/{oid}/call", web.May(mayRoom), p.testCall)
-}
-
-// wholeNode is the resource of what holds for all organisations on the node.
-func (p *Pages) wholeNode(r *http.Request) (access.Resource, error) {
-	if p.Operator == nil {
-		return web.Organisation(web.Who(r.Context()).Organisation), nil
-	}
-	return p.Operator(r.Context())
 }
 
 // sought is the form of the archive as it was filled in.
@@ -313,7 +304,7 @@ func (p *Pages) renderRetention(w http.ResponseWriter, r *http.Request, typed ma
 	}
 	sh := p.shell(r, "console.p.retention.title")
 	sh.Section, sh.Density = "retention", ""
-	resource, err := p.wholeNode(r)
+	resource, err := p.Operator.On(r)
 	if err != nil {
 		return err
 	}

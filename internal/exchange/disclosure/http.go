@@ -14,7 +14,6 @@ import (
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/tree"
 	"trojmezi/internal/format/ucri"
-	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/store"
@@ -27,7 +26,7 @@ type Pages struct {
 	*Service
 	// Operator is the resource of who operates the node, whose one table holds for all
 	// organisations on it; nil: each organisation is its own operator.
-	Operator func(ctx context.Context) (access.Resource, error)
+	Operator web.Operator
 }
 
 // NewPages returns them.
@@ -35,7 +34,7 @@ func NewPages(s *Service) *Pages { return &Pages{Service: s} }
 
 // Register adds the pages.
 func (p *Pages) Register(rt *web.Router) {
-	read, change, review := web.May(mayRead), web.MayOn(mayChange, p.wholeNode), web.May(mayReview)
+	read, change, review := web.May(mayRead), web.MayOn(mayChange, p.Operator.On), web.May(mayReview)
 	for _, r := range []struct {
 		pattern string
 		guard   web.Guard
@@ -69,17 +68,9 @@ func who(r *http.Request) *web.Person { return web.Who(r.Context()) }
 
 func t(ctx context.Context, key string) string { return web.T(ctx, key, nil) }
 
-func (p *Pages) wholeNode(r *http.Request) (access.Resource, error) {
-	if p.Operator == nil {
-		return web.Organisation(who(r).Organisation), nil
-	}
-	return p.Operator(r.Context())
-}
-
 // mayChange reports whether the reader may change the rules.
 func (p *Pages) mayChange(r *http.Request) bool {
-	on, err := p.wholeNode(r)
-	return err == nil && web.Can(r.Context(), mayChange, on)
+	return p.Operator.Can(r.Context(), mayChange)
 }
 
 func may(ctx context.Context, action string) bool {

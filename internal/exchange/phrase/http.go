@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/store"
@@ -32,7 +31,7 @@ type Pages struct {
 	*Service
 	// Operator is the resource of who operates the node and so keeps its book; nil:
 	// each organisation is its own operator.
-	Operator func(ctx context.Context) (access.Resource, error)
+	Operator web.Operator
 }
 
 // NewPages returns them.
@@ -41,7 +40,7 @@ func NewPages(s *Service) *Pages { return &Pages{Service: s} }
 // Register adds the pages.
 func (p *Pages) Register(rt *web.Router) {
 	const one = root + "/{id}"
-	read, edit := web.May(mayRead), web.MayOn(mayEdit, p.wholeNode)
+	read, edit := web.May(mayRead), web.MayOn(mayEdit, p.Operator.On)
 	for _, r := range []struct {
 		pattern string
 		guard   web.Guard
@@ -65,17 +64,9 @@ func (p *Pages) Register(rt *web.Router) {
 	}
 }
 
-func (p *Pages) wholeNode(r *http.Request) (access.Resource, error) {
-	if p.Operator == nil {
-		return web.Organisation(web.Who(r.Context()).Organisation), nil
-	}
-	return p.Operator(r.Context())
-}
-
 // mayEdit reports whether the reader may write in the book.
 func (p *Pages) mayEdit(r *http.Request) bool {
-	on, err := p.wholeNode(r)
-	return err == nil && web.Can(r.Context(), mayEdit, on)
+	return p.Operator.Can(r.Context(), mayEdit)
 }
 
 func t(ctx context.Context, key string) string { return web.T(ctx, key, nil) }

@@ -38,7 +38,7 @@ type Pages struct {
 	places *register.Register // nil: no map
 	// Operator is the resource of who operates the node and so its settings; nil: each
 	// organisation is its own operator.
-	Operator func(ctx context.Context) (access.Resource, error)
+	Operator web.Operator
 }
 
 // NewPages returns them.
@@ -73,7 +73,7 @@ func (p *Pages) Register(rt *web.Router) {
 		{"POST " + root + "/neighbours/{oid}/follow", status, p.follow},
 		{"POST " + root + "/neighbours/{oid}/unfollow", status, p.unfollow},
 		{"GET " + root + "/publish", read, p.publishList},
-		{"POST " + root + "/publish/settings", web.MayOn(mayPublish, p.wholeNode), p.settings},
+		{"POST " + root + "/publish/settings", web.MayOn(mayPublish, p.Operator.On), p.settings},
 		{"GET " + root + "/publish/{oid}", read, p.publishForm},
 		{"POST " + root + "/publish/{oid}", publish, p.publish},
 		{"GET " + root + "/unit/{id}", readOne, p.show},
@@ -94,22 +94,10 @@ func (p *Pages) object(r *http.Request) (access.Resource, error) {
 	return access.Resource{Type: "Unit", ID: id, Attributes: map[string]any{"organisation": org}}, err
 }
 
-func (p *Pages) wholeNode(r *http.Request) (access.Resource, error) {
-	return p.node(r.Context())
-}
-
-func (p *Pages) node(ctx context.Context) (access.Resource, error) {
-	if p.Operator == nil {
-		return web.Organisation(web.Who(ctx).Organisation), nil
-	}
-	return p.Operator(ctx)
-}
-
 // maySet reports whether the reader may change the settings, which hold for the whole
 // node.
 func (p *Pages) maySet(ctx context.Context) bool {
-	on, err := p.node(ctx)
-	return err == nil && web.Can(ctx, mayPublish, on)
+	return p.Operator.Can(ctx, mayPublish)
 }
 
 func actor(r *http.Request) Actor {

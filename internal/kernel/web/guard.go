@@ -77,6 +77,27 @@ func Organisation(id string) access.Resource {
 	return access.Resource{Type: "Organisation", ID: id, Attributes: map[string]any{"organisation": id}}
 }
 
+// Operator finds the resource of who operates the node, for what holds for all its
+// organisations. nil: each organisation is its own operator.
+type Operator func(context.Context) (access.Resource, error)
+
+// On is the operator as the object of a request, for MayOn. Who it is is asked with each
+// request: pages may be registered before it is set.
+func (o *Operator) On(r *http.Request) (access.Resource, error) { return o.resource(r.Context()) }
+
+// Can reports whether the reader may do something to what the operator keeps.
+func (o *Operator) Can(ctx context.Context, action string) bool {
+	on, err := o.resource(ctx)
+	return err == nil && Can(ctx, action, on)
+}
+
+func (o *Operator) resource(ctx context.Context) (access.Resource, error) {
+	if *o == nil {
+		return Organisation(Who(ctx).Organisation), nil
+	}
+	return (*o)(ctx)
+}
+
 // SignInPath is where a stranger is sent; next holds the page he asked for.
 const SignInPath = "/signin"
 
