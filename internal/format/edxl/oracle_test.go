@@ -3,10 +3,8 @@ package edxl
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"trojmezi/internal/format/shape"
+	"trojmezi/internal/format/shape/shapetest"
 	"trojmezi/internal/format/tree"
 )
 
@@ -26,9 +25,6 @@ const mutations = 3000
 
 // mutationSeed makes the runs repeatable.
 const mutationSeed = 20260301
-
-// batch is how many documents one call of xmllint judges.
-const batch = 500
 
 func samples(t *testing.T) string {
 	t.Helper()
@@ -301,45 +297,6 @@ func TestPublishedJSONSchema(t *testing.T) {
 	n.log(t)
 }
 
-// xmllint judges documents; of each refused one it says why.
-func xmllint(t *testing.T, schema string, docs [][]byte) []string {
-	t.Helper()
-	dir := t.TempDir()
-	args := []string{"--noout", "--nonet", "--schema", schema}
-	index := map[string]int{}
-	for i, doc := range docs {
-		name := filepath.Join(dir, fmt.Sprintf("%05d.xml", i))
-		if err := os.WriteFile(name, doc, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		args, index[name] = append(args, name), i
-	}
-	var out bytes.Buffer
-	cmd := exec.Command("xmllint", args...)
-	cmd.Stderr = &out
-	_ = cmd.Run() // it fails when any of the documents does
-	why, judged := make([]string, len(docs)), 0
-	for line := range strings.Lines(out.String()) {
-		name, rest, ok := strings.Cut(strings.TrimSpace(line), ".xml")
-		i, known := index[name+".xml"]
-		switch {
-		case !ok || !known:
-		case strings.HasPrefix(rest, " validates"):
-			judged++
-			why[i] = "" // warnings of the parser
-		case strings.HasPrefix(rest, " fails to validate"):
-			judged++
-			why[i] += "."
-		default:
-			why[i] += rest + "\n"
-		}
-	}
-	if judged != len(docs) {
-		t.Fatalf("xmllint judged %d of %d documents\n%.2000s", judged, len(docs), out.String())
-	}
-	return why
-}
-
 // explained names why xmllint and we differ about a document, "" for no reason. Where
 // only it refuses, why is what it says.
 func explained(why string, found []shape.Deviation) string {
@@ -395,9 +352,6 @@ func TestSamples(t *testing.T) {
 
 func TestPublishedXSD(t *testing.T) {
 	dir := samples(t)
-	if _, err := exec.LookPath("xmllint"); err != nil {
-		t.Skip("xmllint is not installed (Debian: libxml2-utils)")
-	}
 	schema := filepath.Join(dir, "edxl", "EDXL-DE-envelope-only.xsd")
 	example, err := os.ReadFile(filepath.Join(dir, "examples", "EDXL-DE.xml"))
 	if err != nil {
@@ -424,29 +378,25 @@ func TestPublishedXSD(t *testing.T) {
 		}
 		docs, verdicts = append(docs, text), append(verdicts, Check(d))
 	}
-	for i, why := range xmllint(t, schema, written(false)) {
+	for i, why := range shapetest.XMLLint(t, schema, written(false)) {
 		if why != "" {
 			t.Errorf("written envelope %d: %s", i, why)
 		}
 	}
-	for len(docs) > 0 {
-		size := min(batch, len(docs))
-		for i, why := range xmllint(t, schema, docs[:size]) {
-			found := verdicts[i]
-			switch {
-			case (why == "") == (len(found) == 0):
-				if why == "" {
-					n.valid++
-				} else {
-					n.invalid++
-				}
-			case explained(why, found) != "":
-				n.explained[explained(why, found)]++
-			default:
-				t.Errorf("different verdicts\ntheirs: %s\nours: %+v\n%s", why, found, docs[i])
+	for i, why := range shapetest.XMLLint(t, schema, docs) {
+		found := verdicts[i]
+		switch {
+		case (why == "") == (len(found) == 0):
+			if why == "" {
+				n.valid++
+			} else {
+				n.invalid++
 			}
+		case explained(why, found) != "":
+			n.explained[explained(why, found)]++
+		default:
+			t.Errorf("different verdicts\ntheirs: %s\nours: %+v\n%s", why, found, docs[i])
 		}
-		docs, verdicts = docs[size:], verdicts[size:]
 	}
 	n.log(t)
 }

@@ -20,33 +20,12 @@ const (
 	spaceXML       = "http://www.w3.org/XML/1998/namespace"
 )
 
-func leaf(v *shape.Value) *shape.Type { return &shape.Type{Value: v} }
-
-func seq(members ...shape.Member) *shape.Type { return &shape.Type{Members: members} }
-
-// need, may, some and free are members that stand once, at most once, at least once
-// and as often as one likes.
-func need(name string, t *shape.Type) shape.Member {
-	return shape.Member{Name: name, Min: 1, Max: 1, Type: t}
-}
-func may(name string, t *shape.Type) shape.Member {
-	return shape.Member{Name: name, Max: 1, Type: t}
-}
-func some(name string, t *shape.Type) shape.Member {
-	return shape.Member{Name: name, Min: 1, Type: t}
-}
-func free(name string, t *shape.Type) shape.Member { return shape.Member{Name: name, Type: t} }
-
-// in puts a member into a namespace, or makes it one of a choice.
-func in(space string, m shape.Member) shape.Member { m.Space = space; return m }
-func of(choice int, m shape.Member) shape.Member   { m.Choice = choice; return m }
-
-// attribute is one that may stand.
-func attribute(space, name string, v *shape.Value) shape.Member {
-	return shape.Member{Name: name, Space: space, Attribute: true, Max: 1, Type: leaf(v)}
-}
-
-func must(m shape.Member) shape.Member { m.Min = 1; return m }
+// The words of the tables.
+var (
+	leaf, seq, attribute, must, in, of = shape.Leaf, shape.Seq, shape.Attribute, shape.Must, shape.In, shape.Of
+	need, may, some, free              = shape.Need, shape.May, shape.Some, shape.Free
+	list, matching                     = shape.Codes, shape.Matching
+)
 
 func xlink(name string, v *shape.Value) shape.Member { return attribute(spaceXLink, name, v) }
 

@@ -3,8 +3,6 @@ package edxl
 import (
 	"encoding/base64"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,8 +18,8 @@ const maxToken = 1023
 var (
 	text       = &shape.Value{}
 	token      = &shape.Value{Collapse: true, Match: func(s string) bool { n := utf8.RuneCountInString(s); return n >= 1 && n <= maxToken }, Rule: "value", Hint: "1–1023"}
-	uri        = &shape.Value{Collapse: true, Match: isURI, Rule: "value", Hint: "URI"}
-	roles      = &shape.Value{Collapse: true, Match: func(s string) bool { return s != "" && isURI(s) }, Rule: "value", Hint: "URI"}
+	uri        = &shape.Value{Collapse: true, Match: shape.IsURI, Rule: "value", Hint: "URI"}
+	roles      = &shape.Value{Collapse: true, Match: func(s string) bool { return s != "" && shape.IsURI(s) }, Rule: "value", Hint: "URI"}
 	lang       = matching(`[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*`, "value", "cs, de-DE")
 	ncName     = matching(`[\p{L}_][\p{L}\p{Nd}\p{M}\p{Lm}._·-]*`, "value", "NCName")
 	names      = matching(`(?:[\p{L}_][\p{L}\p{Nd}\p{M}\p{Lm}._·-]*(?: |$))*`, "value", "NCName")
@@ -34,50 +32,12 @@ var (
 	truth      = list("true", "false", "1", "0")
 	base64Data = &shape.Value{Collapse: true, Match: isBase64, Rule: "value", Hint: "base64"}
 
-	dateTime2 = &shape.Value{Collapse: true, Match: func(s string) bool { return pattern2.MatchString(s) && isDateTime(s) }, Rule: "time", Hint: "2026-03-01T14:03:12+01:00"}
-	dateTime1 = &shape.Value{Collapse: true, Match: isDateTime, Rule: "time", Hint: "2026-03-01T14:03:12+01:00"}
+	dateTime2 = &shape.Value{Collapse: true, Match: func(s string) bool { return pattern2.MatchString(s) && shape.IsDateTime(s) }, Rule: "time", Hint: "2026-03-01T14:03:12+01:00"}
+	dateTime1 = &shape.Value{Collapse: true, Match: shape.IsDateTime, Rule: "time", Hint: "2026-03-01T14:03:12+01:00"}
 	dateTimeJ = &shape.Value{Match: schema.IsDateTime, Rule: "time", Hint: "2026-03-01T14:03:12+01:00"}
 )
 
 const doublePattern = `(?:[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|-?INF|NaN)`
-
-func matching(pattern, rule, hint string) *shape.Value {
-	re := regexp.MustCompile(`^(?:` + pattern + `)$`)
-	return &shape.Value{Collapse: true, Match: re.MatchString, Rule: rule, Hint: hint}
-}
-
-// list is the value of one of a list of codes.
-func list(codes ...string) *shape.Value {
-	return &shape.Value{Collapse: true, Match: func(s string) bool { return slices.Contains(codes, s) }, Rule: "code", Hint: strings.Join(codes, ", ")}
-}
-
-// uriPattern is a reference (spec: RFC 3986, app. A), with the colon of the first
-// segment where it can only end a scheme.
-var uriPattern = func() *regexp.Regexp {
-	const (
-		char      = `(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})`
-		noColon   = `(?:[A-Za-z0-9._~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})`
-		user      = `(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@`
-		host      = `(?:\[[^\]]*\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)`
-		authority = `//(?:` + user + `)?` + host + `(?::[0-9]{1,9})?(?:/` + char + `*)*`
-		absolute  = `/(?:` + char + `+(?:/` + char + `*)*)?`
-		rest      = `(?:/` + char + `*)*`
-	)
-	return regexp.MustCompile(`^(?:[A-Za-z][A-Za-z0-9+.-]*:(?:` + authority + `|` + absolute + `|` + char + `+` + rest + `)?` +
-		`|` + authority + `|` + absolute + `|` + noColon + `+` + rest + `)?` +
-		`(?:\?(?:` + char + `|[/?])*)?(?:#(?:` + char + `|[/?\[\]])*)?$`)
-}()
-
-// isURI reports whether text is an xs:anyURI: other characters are escaped before
-// it is read as a reference (spec: XML Schema Part 2, §3.2.17).
-func isURI(s string) bool {
-	return uriPattern.MatchString(strings.Map(func(r rune) rune {
-		if r <= ' ' || r >= 0x7f || strings.ContainsRune("<>\"{}|\\^`'", r) {
-			return '_'
-		}
-		return r
-	}, s))
-}
 
 var (
 	unitSymbol = regexp.MustCompile(`^[^: \n\r\t]+$`)
@@ -87,7 +47,7 @@ var (
 // isUnit reports whether text is a symbol, in which white space counts, or a URI, in
 // which it does not (spec: edxl-gsf-base, UomIdentifier).
 func isUnit(s string) bool {
-	return unitSymbol.MatchString(s) || unitURI.MatchString(collapse(s)) && isURI(collapse(s))
+	return unitSymbol.MatchString(s) || unitURI.MatchString(collapse(s)) && shape.IsURI(collapse(s))
 }
 
 func isBase64(s string) bool {
@@ -97,32 +57,8 @@ func isBase64(s string) bool {
 
 var (
 	// pattern2 is the one that EDXL adds to xs:dateTime: no fraction, no Z.
-	pattern2     = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$`)
-	dateTimeText = regexp.MustCompile(`^-?(\d{4}|[1-9]\d{4,})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)?$`)
+	pattern2 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$`)
 )
-
-// isDateTime reports whether text is an xs:dateTime (spec: XML Schema Part 2,
-// §3.2.7): a day that exists, 24:00:00 as the end of one, zones up to 14 hours.
-func isDateTime(s string) bool {
-	m := dateTimeText.FindStringSubmatch(s)
-	if m == nil || strings.Trim(m[1], "0") == "" {
-		return false
-	}
-	n := func(s string) int { v, _ := strconv.Atoi(s); return v } // digits, by the pattern
-	year := 2000 + n(m[1][len(m[1])-4:])%400                      // leap years repeat
-	if d := time.Date(year, time.Month(n(m[2])), n(m[3]), 0, 0, 0, 0, time.UTC); int(d.Month()) != n(m[2]) || d.Day() != n(m[3]) {
-		return false
-	}
-	hour, minute, second := n(m[4]), n(m[5]), n(m[6])
-	if hour > 24 || minute > 59 || second > 59 || hour == 24 && (minute+second > 0 || strings.Trim(m[7], "0") != "") {
-		return false
-	}
-	if z := m[8]; len(z) == 6 {
-		h, m := n(z[1:3]), n(z[4:])
-		return m <= 59 && h*60+m <= 14*60
-	}
-	return true
-}
 
 // Moment reads a time of an envelope; one without a zone is none.
 func Moment(text string) (time.Time, bool) {

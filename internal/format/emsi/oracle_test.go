@@ -5,10 +5,8 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"encoding/xml"
-	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +16,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"trojmezi/internal/format/shape"
+	"trojmezi/internal/format/shape/shapetest"
 	"trojmezi/internal/format/tree"
 )
 
@@ -102,54 +101,9 @@ func TestXMLSchema(t *testing.T) {
 	docs := mutants(t, tree.XML, total(), originals(t)...)
 	// libxml2 2.9 does not collapse the white space before a number or a moment, which
 	// the standard wants (spec: XML Schema Part 2, §4.3.6). We do.
-	judge(t, docs, Check, xmllint(t, samples(t, "emsi", "EMSI.xsd"), docs), func(theirs string, found []shape.Deviation) bool {
+	judge(t, docs, Check, shapetest.XMLLint(t, samples(t, "emsi", "EMSI.xsd"), docs), func(theirs string, found []shape.Deviation) bool {
 		return len(found) == 0 && strings.Contains(theirs, "': ' ")
 	})
-}
-
-// xmllint is what libxml2 says of documents, "" for the valid.
-func xmllint(t *testing.T, schema string, docs [][]byte) []string {
-	t.Helper()
-	tool, err := exec.LookPath("xmllint")
-	if err != nil {
-		t.Skip("xmllint (package libxml2-utils) is not installed")
-	}
-	dir := t.TempDir()
-	theirs := make([]string, len(docs))
-	const batch = 500
-	for from := 0; from < len(docs); from += batch {
-		to := min(from+batch, len(docs))
-		args := []string{"--noout", "--nonet", "--schema", schema}
-		for i := from; i < to; i++ {
-			path := filepath.Join(dir, fmt.Sprintf("%06d.xml", i))
-			if err := os.WriteFile(path, docs[i], 0o600); err != nil {
-				t.Fatal(err)
-			}
-			args = append(args, path)
-		}
-		out, _ := exec.CommandContext(t.Context(), tool, args...).CombinedOutput() // it fails when one document does
-		verdicts := 0
-		for line := range strings.Lines(string(out)) {
-			line = strings.TrimSpace(strings.TrimPrefix(line, dir+string(filepath.Separator)))
-			var i int
-			if n, _ := fmt.Sscanf(line, "%06d.xml", &i); n != 1 {
-				continue
-			}
-			switch rest := line[len("000000.xml"):]; {
-			case rest == " validates":
-				verdicts++
-				theirs[i] = ""
-			case rest == " fails to validate":
-				verdicts++
-			default:
-				theirs[i] += rest
-			}
-		}
-		if verdicts != to-from {
-			t.Fatalf("xmllint judged %d of %d documents: %.2000s", verdicts, to-from, out)
-		}
-	}
-	return theirs
 }
 
 // The real message is understood in full, and the same in both syntaxes but for the

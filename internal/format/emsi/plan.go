@@ -115,7 +115,7 @@ func (f *field) value(s tree.Syntax) *shape.Value {
 		}
 		return v
 	case f.kind == timeField && xml:
-		return &shape.Value{Rule: "time", Hint: timeHint, Collapse: true, Match: isXMLTime}
+		return &shape.Value{Rule: "time", Hint: timeHint, Collapse: true, Match: shape.IsDateTime}
 	case f.kind == timeField:
 		return &shape.Value{Rule: "time", Hint: timeHint, Match: isJSONTime}
 	case f.kind == wholeField && xml:

@@ -331,10 +331,10 @@ func (r *reader) moment(n *tree.Node, s string) Time {
 	t := parseTime(s)
 	switch {
 	case !t.At.IsZero():
-		if r.syntax == tree.XML && !isXMLTime(s) || r.syntax == tree.JSON && !isJSONTime(s) {
+		if r.syntax == tree.XML && !shape.IsDateTime(s) || r.syntax == tree.JSON && !isJSONTime(s) {
 			r.doubt(n, "spelling", formatTime(t.At, r.syntax))
 		}
-	case isXMLTime(s) && !strings.HasSuffix(s, "Z") && !zoned(s):
+	case shape.IsDateTime(s) && !strings.HasSuffix(s, "Z") && !zoned(s):
 		r.doubt(n, "zone", timeHint)
 	default:
 		r.breach(n, "time", timeHint)

@@ -14,44 +14,8 @@ import (
 // layout is how a moment is written: the only form that both schemas take.
 const layout = "2006-01-02T15:04:05-07:00"
 
-// shapeTime is the form of a moment in XML (spec: XML Schema Part 2, §3.2.7).
-var shapeTime = regexp.MustCompile(`^-?([1-9]\d{3,}|0\d{3})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-](\d\d):(\d\d))?$`)
-
-// isXMLTime reports whether a text is an xs:dateTime.
-func isXMLTime(s string) bool {
-	p := shapeTime.FindStringSubmatch(s)
-	if p == nil || strings.Trim(p[1], "0") == "" {
-		return false
-	}
-	n := func(i int) int { v, _ := strconv.Atoi(p[i]); return v }
-	switch month, day := n(2), n(3); {
-	case month < 1 || month > 12 || day < 1:
-		return false
-	case day > time.Date(leapLike(p[1]), time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day():
-		return false
-	}
-	if p[4] == "24" { // the end of the day
-		if n(5) != 0 || n(6) != 0 || strings.Trim(p[7], ".0") != "" {
-			return false
-		}
-	} else if n(4) > 23 || n(5) > 59 || n(6) > 59 {
-		return false
-	}
-	return n(10) <= 59 && n(9)*60+n(10) <= maxOffset
-}
-
 // maxOffset is the largest difference from UTC in minutes that XML knows.
 const maxOffset = 14 * 60
-
-// leapLike is a year of four digits that has the same days as one of any length:
-// the calendar repeats every 400 years.
-func leapLike(year string) int {
-	tail, _ := strconv.Atoi(year[max(0, len(year)-4):])
-	if len(year) > 4 {
-		tail += 2000 * int(year[len(year)-5]-'0') // 10,000 = 25 · 400: the digits before do not matter
-	}
-	return 400 + tail%400
-}
 
 // isJSONTime reports whether a text is what the JSON Schema takes for a moment: whole
 // seconds, and the difference from UTC in digits.
