@@ -93,12 +93,21 @@ func (c *checker) place(n *tree.Node) string {
 	return c.paths[n]
 }
 
+// MaxFound is how many breaches of a document are reported: nobody reads more, and who
+// wants to harm could send a hundred thousand.
+const MaxFound = 1000
+
 func (c *checker) report(n *tree.Node, rule, hint string) {
-	c.found = append(c.found, Breach(n, c.place(n), rule, hint))
+	if len(c.found) < MaxFound {
+		c.found = append(c.found, Breach(n, c.place(n), rule, hint))
+	}
 }
 
 // lack reports what should stand in a node under a name and does not.
 func (c *checker) lack(in *tree.Node, name string) {
+	if len(c.found) >= MaxFound {
+		return
+	}
 	d := Breach(in, c.place(in), "missing", "")
 	d.Args["name"] = name
 	c.found = append(c.found, d)

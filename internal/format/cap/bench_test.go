@@ -1,0 +1,105 @@
+package cap
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"strings"
+	"testing"
+
+	"trojmezi/internal/format/tree"
+)
+
+// stdAlert is what encoding/xml is given to fill: the same members.
+type stdAlert struct {
+	Identifier string `xml:"identifier"`
+	Sender     string `xml:"sender"`
+	Sent       string `xml:"sent"`
+	Status     string `xml:"status"`
+	MsgType    string `xml:"msgType"`
+	Scope      string `xml:"scope"`
+	References string `xml:"references"`
+	Infos      []struct {
+		Language      string    `xml:"language"`
+		Categories    []string  `xml:"category"`
+		Event         string    `xml:"event"`
+		ResponseTypes []string  `xml:"responseType"`
+		Urgency       string    `xml:"urgency"`
+		Severity      string    `xml:"severity"`
+		Certainty     string    `xml:"certainty"`
+		EventCodes    []stdPair `xml:"eventCode"`
+		Effective     string    `xml:"effective"`
+		Onset         string    `xml:"onset"`
+		Expires       string    `xml:"expires"`
+		Headline      string    `xml:"headline"`
+		Description   string    `xml:"description"`
+		Instruction   string    `xml:"instruction"`
+		Parameters    []stdPair `xml:"parameter"`
+		Areas         []struct {
+			Desc     string    `xml:"areaDesc"`
+			Polygons []string  `xml:"polygon"`
+			Geocodes []stdPair `xml:"geocode"`
+		} `xml:"area"`
+	} `xml:"info"`
+}
+
+type stdPair struct {
+	Name  string `xml:"valueName"`
+	Value string `xml:"value"`
+}
+
+func BenchmarkRead(b *testing.B) {
+	small := content(b, "testdata/dam.xml")
+	bulletin := bulletinOf(36, 1_500_000)
+	deviant := bytes.Replace(small, []byte("2026-08-07T18:05:00+02:00</sent>"), []byte("2026-08-07T16:05:00Z</sent>"), 1)
+	for _, c := range []struct {
+		name string
+		doc  []byte
+	}{{"small", small}, {"bulletin", bulletin}, {"deviant", deviant}} {
+		b.Run(c.name, func(b *testing.B) {
+			b.SetBytes(int64(len(c.doc)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if a, _, f := Read(c.doc); f != nil || len(a.Infos) == 0 {
+					b.Fatal(f)
+				}
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+		})
+	}
+	b.Run("small/encoding-xml", func(b *testing.B) {
+		b.SetBytes(int64(len(small)))
+		b.ReportAllocs()
+		for b.Loop() {
+			var a stdAlert
+			if err := xml.Unmarshal(small, &a); err != nil || len(a.Infos) == 0 {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+	})
+	b.Run("small/check", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			d, _ := tree.Parse(small, Limits)
+			if found := Check(d); len(found) > 0 {
+				b.Fatal(found)
+			}
+		}
+	})
+}
+
+// bulletinOf is a message of many warnings, each for many areas, of about a size.
+func bulletinOf(infos, size int) []byte {
+	var area strings.Builder
+	for i := 0; area.Len() < size/infos; i++ {
+		fmt.Fprintf(&area, "<area><areaDesc>ORP %d</areaDesc><geocode><valueName>CISORP</valueName><value>%d</value></geocode><geocode><valueName>EMMA_ID</valueName><value>CZ0%d</value></geocode></area>\n", i, 5100+i, 5100+i)
+	}
+	var out strings.Builder
+	out.WriteString(`<?xml version="1.0" encoding="UTF-8"?><alert xmlns="` + Space12 + `"><identifier>b</identifier><sender>s</sender><sent>2026-08-07T18:05:00+02:00</sent><status>Actual</status><msgType>Alert</msgType><scope>Public</scope>`)
+	for i := range infos {
+		fmt.Fprintf(&out, "<info><language>cs</language><category>Met</category><event>Silný mráz %d</event><urgency>Future</urgency><severity>Moderate</severity><certainty>Likely</certainty><onset>2026-08-07T18:05:00+02:00</onset>%s</info>\n", i, area.String())
+	}
+	out.WriteString("</alert>")
+	return []byte(out.String())
+}
