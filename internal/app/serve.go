@@ -29,6 +29,7 @@ import (
 	"trojmezi/internal/exchange/link"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/exchange/unit"
+	"trojmezi/internal/format/cap"
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/edxl"
 	"trojmezi/internal/format/emsi"
@@ -61,7 +62,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
 		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), disclosure.Locales(), link.Locales(), phrase.Locales(), agreement.Locales(), bridge.Locales(), classification.Locales(), unit.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
-		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), convert.Locales(),
+		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), cap.Locales(), convert.Locales(),
 		adapter.Locales(), transport.Locales(), gateway.Locales(),
 	}, extra...)...)
 }

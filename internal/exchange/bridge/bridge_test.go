@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"trojmezi/internal/format/cap"
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/edxl"
 	"trojmezi/internal/format/emsi"
@@ -27,7 +28,7 @@ import (
 // site serves the page to somebody of a role.
 func site(t *testing.T, role string) *httptest.Server {
 	t.Helper()
-	texts, err := i18n.Load(web.Locales, ui.Locales, Locales(), convert.Locales(), tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), ucri.Locales())
+	texts, err := i18n.Load(web.Locales, ui.Locales, Locales(), convert.Locales(), tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), cap.Locales(), ucri.Locales())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func TestConverted(t *testing.T) {
 		}
 	}
 	status, page := send(t, s, i18n.De, url.Values{"message": {"<alert/>"}, "from": {"auto"}, "to": {"ucri2"}})
-	if status != http.StatusUnprocessableEntity || !strings.Contains(page, "CAP 1.2") {
+	if status != http.StatusUnprocessableEntity || !strings.Contains(page, "CAP trägt öffentliche Warnungen") {
 		t.Errorf("%d: %.300s", status, page)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"trojmezi/internal/format/cap"
 	"trojmezi/internal/format/edxl"
 	"trojmezi/internal/format/emsi"
 	"trojmezi/internal/format/incident"
@@ -23,7 +24,8 @@ func Locales() fs.FS { return locales }
 // Format is a format in one syntax.
 type Format string
 
-// The formats. Auto is for the source: what the document itself says.
+// The formats. Auto is for the source: what the document itself says. CAP is judged
+// and not converted: it carries public warnings, not incidents.
 const (
 	Auto     Format = "auto"
 	UCRI2    Format = "ucri2"
@@ -31,6 +33,7 @@ const (
 	EMSIJSON Format = "emsi-json"
 	EDXLXML  Format = "edxl-xml"
 	EDXLJSON Format = "edxl-json"
+	CAP      Format = "cap"
 )
 
 // Formats lists those that can be written.
@@ -70,6 +73,7 @@ func Convert(message []byte, from, to Format, o Options) (*Result, *Fault) {
 func Detect(d *tree.Document) (Format, *Fault) {
 	n := d.Root
 	_, isEDXL := edxl.Is(d)
+	_, isCAP := cap.Is(d)
 	_, _, isEMSI := emsi.Find(n, d.Syntax, "")
 	has := func(names ...string) bool {
 		for _, name := range names {
@@ -83,7 +87,7 @@ func Detect(d *tree.Document) (Format, *Fault) {
 	case d.Syntax == tree.XML && strings.EqualFold(n.Name, edxlRoot): // version 1.0 writes it with a capital
 		return EDXLXML, nil
 	case d.Syntax == tree.XML && n.Name == "alert":
-		return "", refuse(n.Line, "cap", nil)
+		return CAP, nil
 	case d.Syntax == tree.XML && isEMSI:
 		return EMSIXML, nil
 	case d.Syntax == tree.XML:
@@ -93,6 +97,8 @@ func Detect(d *tree.Document) (Format, *Fault) {
 		return UCRI2, nil
 	case isEMSI:
 		return EMSIJSON, nil
+	case isCAP:
+		return CAP, nil
 	}
 	return "", refuse(n.Line, "unknown", nil)
 }

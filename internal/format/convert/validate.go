@@ -3,6 +3,7 @@ package convert
 import (
 	"slices"
 
+	"trojmezi/internal/format/cap"
 	"trojmezi/internal/format/edxl"
 	"trojmezi/internal/format/emsi"
 	"trojmezi/internal/format/shape"
@@ -33,6 +34,13 @@ func (v Verdict) refusal() *Fault {
 // any content is right.
 func Validate(message []byte) Verdict {
 	d, f := tree.Parse(message, tree.DefaultLimits)
+	if f != nil && (f.Rule == "size" || f.Rule == "nodes") { // a bulletin of warnings may be longer
+		if long, wrong := tree.Parse(message, cap.Limits); wrong == nil {
+			if _, ok := cap.Is(long); ok {
+				d, f = long, nil
+			}
+		}
+	}
 	if f == nil {
 		var format Format
 		if format, f = Detect(d); f == nil {
@@ -48,6 +56,9 @@ func verdict(d *tree.Document, format Format) (v Verdict) {
 	case UCRI2:
 		v.Deviations = checkUCRI(d)
 		v.Valid = len(v.Deviations) == 0
+	case CAP:
+		v.Deviations = cap.Check(d)
+		v.Valid = !slices.ContainsFunc(v.Deviations, func(d shape.Deviation) bool { return d.Severity == shape.Error })
 	case EDXLXML, EDXLJSON:
 		_, v.Deviations = edxl.Read(d) // with its doubts, beside what the schema says
 		v.Valid = !slices.ContainsFunc(v.Deviations, func(d shape.Deviation) bool { return d.Severity == shape.Error })

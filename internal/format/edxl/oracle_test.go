@@ -15,8 +15,8 @@ import (
 	"pgregory.net/rapid"
 
 	"trojmezi/internal/format/shape"
-	"trojmezi/internal/format/shape/shapetest"
 	"trojmezi/internal/format/tree"
+	"trojmezi/test/xmllint"
 )
 
 // mutations is the number of changed documents per form; TROJMEZI_FULL=1 runs ten
@@ -378,12 +378,12 @@ func TestPublishedXSD(t *testing.T) {
 		}
 		docs, verdicts = append(docs, text), append(verdicts, Check(d))
 	}
-	for i, why := range shapetest.XMLLint(t, schema, written(false)) {
+	for i, why := range xmllint.Judge(t, schema, written(false)) {
 		if why != "" {
 			t.Errorf("written envelope %d: %s", i, why)
 		}
 	}
-	for i, why := range shapetest.XMLLint(t, schema, docs) {
+	for i, why := range xmllint.Judge(t, schema, docs) {
 		found := verdicts[i]
 		switch {
 		case (why == "") == (len(found) == 0):

@@ -1,7 +1,7 @@
-// Package shapetest asks somebody else whether a document is valid: libxml2, whose
+// Package xmllint asks somebody else whether a document is valid: libxml2, whose
 // program xmllint Debian has. It is for the tests that compare our verdicts with
 // those of a published schema, and knows no format.
-package shapetest
+package xmllint
 
 import (
 	"fmt"
@@ -15,9 +15,9 @@ import (
 // batch is how many documents one call of xmllint judges.
 const batch = 500
 
-// XMLLint is what libxml2 says of documents by the XSD in a file, "" of the valid. It
+// Judge is what libxml2 says of documents by the XSD in a file, "" of the valid. It
 // skips the test where xmllint is missing.
-func XMLLint(t *testing.T, schema string, docs [][]byte) []string {
+func Judge(t *testing.T, schema string, docs [][]byte) []string {
 	t.Helper()
 	tool, err := exec.LookPath("xmllint")
 	if err != nil {
