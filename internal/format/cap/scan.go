@@ -656,9 +656,11 @@ func isPart(s string) bool {
 
 // isAddress reports whether a text is an address as almost all are.
 func isAddress(s string) bool {
-	rest, ok := strings.CutPrefix(s, "http")
-	rest = strings.TrimPrefix(rest, "s")
-	if rest, ok = strings.CutPrefix(rest, "://"); !ok {
+	rest, ok := strings.CutPrefix(s, "https://")
+	if !ok {
+		rest, ok = strings.CutPrefix(s, "http://")
+	}
+	if !ok {
 		return s == ""
 	}
 	for i := range len(rest) {
