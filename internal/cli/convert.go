@@ -72,6 +72,12 @@ func same(a, b string) bool {
 
 // message reads a file, or what is piped in; no more than can be read as one.
 func (e *env) message(file string) ([]byte, error) {
+	return e.document(file, tree.DefaultLimits.Bytes)
+}
+
+// document reads a file, or what is piped in; of a longer one a byte more than most, by
+// which who reads it knows.
+func (e *env) document(file string, most int) ([]byte, error) {
 	in := e.in
 	var err error
 	if file != "" && file != "-" {
@@ -83,7 +89,7 @@ func (e *env) message(file string) ([]byte, error) {
 	}
 	var text []byte
 	if err == nil {
-		text, err = io.ReadAll(io.LimitReader(in, int64(tree.DefaultLimits.Bytes)+1))
+		text, err = io.ReadAll(io.LimitReader(in, int64(most)+1))
 	}
 	if err != nil {
 		fmt.Fprintln(e.errw, harmless(e.t("cli.convert.no_file", i18n.Args{"detail": err.Error()})))

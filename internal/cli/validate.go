@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"trojmezi/internal/format/cap"
 	"trojmezi/internal/format/convert"
 	"trojmezi/internal/format/shape"
 	"trojmezi/internal/kernel/i18n"
@@ -35,7 +36,7 @@ func (c *validateCmd) Run(e *env) error {
 	out := json.NewEncoder(e.out)
 	out.SetEscapeHTML(false)
 	for _, file := range c.Files {
-		text, err := e.message(file)
+		text, err := e.document(file, cap.Limits.Bytes)
 		if err != nil {
 			unread = err
 			continue

@@ -1,0 +1,157 @@
+// Package chmi reads the bulletin of the Czech Hydrometeorological Institute: one CAP
+// message with all warnings in force of the weather service (SIVS) and the flood
+// service (HPPS), each in Czech and in English, for areas by code and never by shape.
+// For package feed.
+//
+// The bulletin was not seen live: its format is known from notes of others. A warning
+// has no identifier and no end of its own in it: it is what has the same code, beginning
+// and areas in the next bulletin, and it is over when it is not in it.
+package chmi
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+
+	"trojmezi/internal/alert/feed"
+	"trojmezi/internal/format/cap"
+	"trojmezi/internal/format/shape"
+	"trojmezi/internal/format/tree"
+)
+
+// Feed is the bulletin XOCZ50_OKPR.
+func Feed() feed.Feed {
+	return feed.Feed{Name: "chmi", Title: "Český hydrometeorologický ústav", Knowledge: feed.Description, Parse: parse}
+}
+
+func parse(doc []byte) (*feed.Reading, *tree.Fault) {
+	a, found, f := cap.Read(doc)
+	switch {
+	case f != nil:
+		return nil, f
+	case a == nil:
+		return nil, feed.Refuse(1, "format", map[string]any{"wanted": "CAP"})
+	}
+	r := &feed.Reading{Whole: true, Deviations: slices.DeleteFunc(slices.Clone(found), func(d shape.Deviation) bool { return strings.HasPrefix(d.Path, infoPath) })}
+	r.Issued, _ = feed.CAPMoment(a.Sent)
+	byKey := map[string]int{}
+	for i := range a.Infos {
+		info := &a.Infos[i]
+		if quiet(info) {
+			r.Quiet++
+			continue
+		}
+		w := warning(a, info)
+		w.Deviations = append(w.Deviations, of(found, i, len(a.Infos))...)
+		at, known := byKey[w.ID]
+		switch {
+		case !known:
+			byKey[w.ID] = len(r.Warnings)
+			r.Warnings = append(r.Warnings, w)
+		case slices.Contains(r.Warnings[at].Languages(), w.Texts[0].Language):
+			// Two of one language are two warnings, whatever they have in common.
+			w.Deviations = append(w.Deviations, feed.DoubtAt("/alert/info/event", "same", w.Event))
+			w.ID += "#" + short(w.Texts[0].Event+"\n"+w.Texts[0].Description)
+			byKey[w.ID] = len(r.Warnings)
+			r.Warnings = append(r.Warnings, w)
+		default:
+			r.Warnings[at].Texts = append(r.Warnings[at].Texts, w.Texts...)
+			r.Warnings[at].Deviations = append(r.Warnings[at].Deviations, w.Deviations...)
+		}
+	}
+	for i := range r.Warnings {
+		czechFirst(&r.Warnings[i])
+	}
+	return r, nil
+}
+
+// infoPath is where the path of every info begins; a number follows if there are several.
+const infoPath = "/alert/info"
+
+// of are the deviations within an info.
+func of(found []shape.Deviation, i, n int) (own []shape.Deviation) {
+	path := infoPath
+	if n > 1 {
+		path += "/" + strconv.Itoa(i)
+	}
+	for _, d := range found {
+		if d.Path == path || strings.HasPrefix(d.Path, path+"/") {
+			own = append(own, d)
+		}
+	}
+	return own
+}
+
+// quiet reports whether an info is one of the bulletin's placeholders, which say for an
+// area that there is no warning.
+func quiet(f *cap.Info) bool {
+	return f.Severity == "Minor" && f.Certainty == "Unlikely" && f.Expires == "" && !slices.ContainsFunc(f.ResponseTypes, func(r string) bool { return r != "None" })
+}
+
+func warning(a *cap.Alert, f *cap.Info) feed.Warning {
+	sent, onset, expires, odd := feed.TimesOf(a, f)
+	w := feed.Warning{
+		Source: "chmi", Sender: "ČHMÚ", Code: code(f), Level: feed.ColourOf(f), Sent: sent, Onset: onset, Expires: expires,
+		Status: feed.StatusOf(a), State: feed.StateOf(a, f), Areas: feed.AreasOf(f), Texts: []feed.Text{feed.TextOf(f)}, Extra: extra(f),
+	}
+	// No name of a forecaster: the sender is the institute (parameter senderName is not read).
+	w.Event = w.Texts[0].Event
+	w.ID = strings.Join([]string{"chmi", cmp.Or(w.Code, "?"+f.Severity), onset.Text, short(strings.Join(codes(w.Areas), " "))}, "/")
+	for _, o := range odd {
+		w.Deviations = append(w.Deviations, o.Doubt(w.Event))
+	}
+	return w
+}
+
+// code is that of the event, with its list.
+func code(f *cap.Info) string {
+	for _, list := range []string{"SIVS", "HPPS"} {
+		if c := strings.TrimSpace(cap.Value(f.EventCodes, list)); c != "" {
+			return list + ":" + c
+		}
+	}
+	return ""
+}
+
+// extra is what the flood service adds: "river, station, cm, m3/s, trend", and the
+// outlook.
+func extra(f *cap.Info) (all []cap.Pair) {
+	for _, p := range f.Parameters {
+		if p.Name == "floodWarning" || p.Name == "hydroOutlook" {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// codes are those of the areas, sorted: an area is its codes, not its name.
+func codes(areas []feed.Area) (all []string) {
+	for _, a := range areas {
+		for _, c := range a.Codes {
+			all = append(all, c.Scheme+"="+c.Value)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func short(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:6])
+}
+
+// czechFirst puts the language first in which the institute writes.
+func czechFirst(w *feed.Warning) {
+	slices.SortStableFunc(w.Texts, func(a, b feed.Text) int { return cmp.Compare(rank(a.Language), rank(b.Language)) })
+	w.Event = w.Texts[0].Event
+}
+
+func rank(language string) int {
+	if main, _, _ := strings.Cut(language, "-"); strings.EqualFold(main, "cs") {
+		return 0
+	}
+	return 1
+}

@@ -1,0 +1,119 @@
+// Package dwd reads the warnings of the German weather service: CAP messages, one for
+// each warning, alone or in the ZIP archive in which the service gives them. For package
+// feed.
+//
+// One message of 2017 was read; the archive, and what has changed since, was not seen
+// live. A warning is its CAP identifier; an update names those that it replaces.
+package dwd
+
+import (
+	"archive/zip"
+	"bytes"
+	"io"
+
+	"trojmezi/internal/alert/feed"
+	"trojmezi/internal/format/cap"
+	"trojmezi/internal/format/tree"
+)
+
+// Feed is the archive COMMUNEUNION or DISTRICT. Its state (STAT) holds everything in
+// force; of its changes (DIFF) the same cannot be said: whoever configures one says
+// which it is, and a message alone is never the whole.
+func Feed() feed.Feed {
+	return feed.Feed{Name: "dwd", Title: "Deutscher Wetterdienst", Knowledge: feed.Capture, Parse: parse}
+}
+
+// The limits of an archive: messages, and bytes of all of them together.
+const (
+	maxFiles = 5000
+	maxBytes = 32 << 20
+)
+
+func parse(doc []byte) (*feed.Reading, *tree.Fault) {
+	r := &feed.Reading{}
+	if !bytes.HasPrefix(doc, []byte("PK")) {
+		return r, message(r, doc)
+	}
+	archive, err := zip.NewReader(bytes.NewReader(doc), int64(len(doc)))
+	if err != nil {
+		return nil, broken(err)
+	}
+	if len(archive.File) > maxFiles {
+		return nil, feed.Refuse(1, "zip", map[string]any{"found": "files"})
+	}
+	left := int64(maxBytes)
+	for _, file := range archive.File {
+		if file.FileInfo().IsDir() {
+			continue
+		}
+		text, err := inflate(file, left)
+		if err != nil {
+			return nil, broken(err)
+		}
+		if left -= int64(len(text)); left <= 0 {
+			return nil, feed.Refuse(1, "zip", map[string]any{"found": "bytes"})
+		}
+		if f := message(r, text); f != nil {
+			return nil, f // half an archive says nothing about what is over
+		}
+	}
+	r.Whole = true
+	return r, nil
+}
+
+func broken(err error) *tree.Fault {
+	return feed.Refuse(1, "zip", map[string]any{"found": err.Error()})
+}
+
+// inflate reads a file, and one byte more than may be left.
+func inflate(file *zip.File, left int64) ([]byte, error) {
+	in, err := file.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	return io.ReadAll(io.LimitReader(in, left+1))
+}
+
+// message adds the warning of a CAP message to a reading.
+func message(r *feed.Reading, doc []byte) *tree.Fault {
+	a, found, f := cap.Read(doc)
+	switch {
+	case f != nil:
+		return f
+	case a == nil:
+		return feed.Refuse(1, "format", map[string]any{"wanted": "CAP, ZIP"})
+	}
+	w := feed.Warning{ID: "dwd/" + a.Identifier, Originals: []string{a.Identifier}, Source: "dwd", Sender: "DWD", Status: feed.StatusOf(a), State: feed.InForce, Deviations: found}
+	references, _ := cap.References(a.References)
+	for _, ref := range references {
+		w.Replaces = append(w.Replaces, ref.Identifier)
+	}
+	if a.MsgType == cap.TypeCancel {
+		w.State = feed.Cancelled
+	}
+	w.Sent, _ = feed.CAPMoment(a.Sent)
+	if w.Sent.At.After(r.Issued.At) {
+		r.Issued = w.Sent
+	}
+	for i := range a.Infos {
+		info := &a.Infos[i]
+		w.Texts = append(w.Texts, feed.TextOf(info))
+		if i > 0 {
+			continue // other languages repeat the rest
+		}
+		var odd []feed.OddTime
+		_, w.Onset, w.Expires, odd = feed.TimesOf(a, info)
+		for _, o := range odd {
+			w.Deviations = append(w.Deviations, o.Doubt(info.Event))
+		}
+		w.Level, w.Areas, w.State = feed.ColourOf(info), feed.AreasOf(info), feed.StateOf(a, info)
+		if code := cap.Value(info.EventCodes, "II"); code != "" {
+			w.Code = "II:" + code
+		}
+		w.Extra = info.Parameters
+		w.Event = w.Texts[0].Event
+	}
+	r.Warnings = append(r.Warnings, w)
+	return nil
+}

@@ -1,0 +1,48 @@
+package feed
+
+import (
+	"regexp"
+
+	"trojmezi/internal/format/cap"
+)
+
+// drill recognises the words by which senders say in a headline that nobody is in
+// danger, although the status says otherwise: exercises, trial alarms, the tests of
+// sirens on their days.
+var drill = regexp.MustCompile(`(?i)(^|[^\p{L}])(` +
+	`cvičení|cvičn(á|é|ý|ého|ou)|zkouška sirén|zkušební (poplach|tón|výstraha)|` +
+	`probealarm|probewarnung|übung(salarm|swarnung)?|testwarnung|warntag|sirenenprobe|` +
+	`ćwiczeni(e|a|ach|owy|owa|owe)|(głośna )?próba syren|trening (systemu|syren)|alarm próbny|test syren|` +
+	`exercise|drill|test (alert|warning|message)` +
+	`)($|[^\p{L}])`)
+
+// SaysDrill reports whether one of the texts says that it is an exercise. Headlines and
+// names of events are asked, and no descriptions: "an exercise was cancelled" stands in
+// those of real warnings.
+func SaysDrill(texts ...string) bool {
+	for _, t := range texts {
+		if drill.MatchString(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// StatusOf is what a message of CAP is for. A word that no list has is taken for an
+// exercise until a person has looked at it, and so is a draft.
+func StatusOf(a *cap.Alert) Status {
+	var said []string
+	for i := range a.Infos {
+		said = append(said, a.Infos[i].Headline, a.Infos[i].Event)
+	}
+	switch a.Status {
+	case cap.Actual:
+		if SaysDrill(append(said, a.Note)...) {
+			return Exercise
+		}
+		return Actual
+	case cap.Test, cap.System:
+		return Test
+	}
+	return Exercise
+}

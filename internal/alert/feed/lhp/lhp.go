@@ -1,0 +1,65 @@
+// Package lhp reads the joint flood portal of the German states: the flood class of
+// each of their gauges. For package feed.
+//
+// It is known from a published description of 2023. A class is one of four of the
+// portal's own, not the stage that an authority has proclaimed.
+package lhp
+
+import (
+	"strings"
+
+	"trojmezi/internal/alert/feed"
+	"trojmezi/internal/format/cap"
+	"trojmezi/internal/format/shape"
+	"trojmezi/internal/format/tree"
+)
+
+// Feed is get_lagepegel: all gauges.
+func Feed() feed.Feed {
+	return feed.Feed{Name: "lhp", Title: "Länderübergreifendes Hochwasserportal", Knowledge: feed.Specification, Parse: parse}
+}
+
+var limits = tree.Limits{Bytes: 4 << 20, Depth: 6, Nodes: 100_000}
+
+// severities are the words of CAP for the classes. That they are as bad as those of
+// others with the same word, nobody says.
+var severities = map[string]string{"1": "Minor", "2": "Moderate", "3": "Severe", "4": "Extreme"}
+
+func parse(doc []byte) (*feed.Reading, *tree.Fault) {
+	d, f := tree.Parse(doc, limits)
+	if f != nil {
+		return nil, f
+	}
+	if d.Syntax != tree.JSON || d.Root.Get("PGNR") == nil {
+		return nil, feed.Refuse(d.Root.Line, "format", map[string]any{"wanted": "JSON: PGNR, LAT, LON, HW"})
+	}
+	numbers, lats, lons, classes := d.Root.All("PGNR"), d.Root.All("LAT"), d.Root.All("LON"), d.Root.All("HW")
+	if n := len(numbers); len(lats) != n || len(lons) != n || len(classes) != n {
+		// The lists belong together by place alone: of unequal ones nothing is sure.
+		return nil, feed.Refuse(d.Root.Line, "format", map[string]any{"wanted": "PGNR, LAT, LON, HW: =="})
+	}
+	r := &feed.Reading{Whole: true}
+	for i, n := range numbers {
+		var odd []shape.Deviation
+		id, class := strings.TrimSpace(n.Value()), strings.TrimSpace(classes[i].Value())
+		switch {
+		case class == "0":
+			r.Quiet++
+			continue
+		case class == "-1": // probably: the description does not say
+			r.NoData++
+			continue
+		case severities[class] == "":
+			odd = append(odd, feed.Doubt(classes[i], "/HW", "level", nil))
+		}
+		level := feed.LevelOf(severities[class])
+		level.National = class
+		state, _, _ := strings.Cut(id, "_")
+		r.Warnings = append(r.Warnings, feed.Warning{
+			ID: "lhp/" + id, Source: "lhp", Sender: "LHP " + state, Event: "Hochwasser", Code: "HW", Level: level, Status: feed.Actual, State: feed.InForce,
+			Areas: []feed.Area{{Name: id, Codes: []feed.Code{{Scheme: "LHP", Value: id}}}}, Texts: []feed.Text{{Language: "de", Event: "Hochwasser"}},
+			Extra: []cap.Pair{{Name: "lat", Value: lats[i].Value()}, {Name: "lon", Value: lons[i].Value()}}, Deviations: odd,
+		})
+	}
+	return r, nil
+}
