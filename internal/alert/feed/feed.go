@@ -85,7 +85,7 @@ type Moment struct {
 type Level struct {
 	Severity string // of CAP: Minor, Moderate, Severe, Extreme, Unknown
 	National string // as its sender says it: "2", "oranžový"; "" where it has none
-	Colour   string // green, yellow, orange, red: from the sender, or of the severity
+	Colour   string // green, yellow, orange, red, violet: of the sender, or of the severity
 }
 
 // Status is what a warning is for.

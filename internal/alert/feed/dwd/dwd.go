@@ -32,7 +32,10 @@ const (
 func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 	r := &feed.Reading{}
 	if !bytes.HasPrefix(doc, []byte("PK")) {
-		return r, message(r, doc)
+		if f := message(r, doc); f != nil {
+			return nil, f
+		}
+		return r, nil
 	}
 	archive, err := zip.NewReader(bytes.NewReader(doc), int64(len(doc)))
 	if err != nil {
@@ -75,6 +78,10 @@ func inflate(file *zip.File, left int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(in, left+1))
 }
 
+// colours are those of the service's four levels, which begin with yellow where others
+// begin with green (from memory).
+var colours = map[string]string{"Minor": "yellow", "Moderate": "orange", "Severe": "red", "Extreme": "violet"}
+
 // message adds the warning of a CAP message to a reading.
 func message(r *feed.Reading, doc []byte) *tree.Fault {
 	a, found, f := cap.Read(doc)
@@ -107,7 +114,8 @@ func message(r *feed.Reading, doc []byte) *tree.Fault {
 		for _, o := range odd {
 			w.Deviations = append(w.Deviations, o.Doubt(info.Event))
 		}
-		w.Level, w.Areas, w.State = feed.ColourOf(info), feed.AreasOf(info), feed.StateOf(a, info)
+		w.Level, w.Areas, w.State = feed.LevelOf(info.Severity), feed.AreasOf(info), feed.StateOf(a, info)
+		w.Level.Colour = colours[info.Severity]
 		if code := cap.Value(info.EventCodes, "II"); code != "" {
 			w.Code = "II:" + code
 		}

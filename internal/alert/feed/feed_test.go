@@ -1,0 +1,64 @@
+package feed
+
+import (
+	"testing"
+	"time"
+	_ "time/tzdata" // the test of local times must not depend on the machine
+
+	"trojmezi/internal/format/cap"
+)
+
+// TestLocalMoment reads the clock on the wall, also in the nights that have an hour
+// more or less.
+func TestLocalMoment(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Warsaw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		text  string
+		end   bool
+		want  string
+		wrong string
+	}{
+		{"2025-07-11 20:00:00", true, "2025-07-11T18:00:00Z", ""},
+		{"2025-01-11T20:00:00", false, "2025-01-11T19:00:00Z", ""},
+		{"2026-10-25 02:30:00", false, "2026-10-25T00:30:00Z", "twice"},
+		{"2026-10-25 02:30:00", true, "2026-10-25T01:30:00Z", "twice"},
+		{"2026-10-25 01:59:59", true, "2026-10-24T23:59:59Z", ""},
+		{"2026-10-25 03:00:00", false, "2026-10-25T02:00:00Z", ""},
+		{"2026-03-29 02:30:00", false, "2026-03-29T01:30:00Z", "never"},
+		{"2026-03-29 03:00:00", false, "2026-03-29T01:00:00Z", ""},
+		{"9999-12-31 23:59:59", true, "", "forever"},
+		{"11.07.2025", false, "", "time"},
+		{"", false, "", ""},
+	} {
+		m, wrong := LocalMoment(c.text, zone, c.end)
+		got := ""
+		if !m.At.IsZero() {
+			got = m.At.UTC().Format(time.RFC3339)
+		}
+		if got != c.want || wrong != c.wrong || m.Text != c.text {
+			t.Errorf("%q: %q %q, want %q %q", c.text, got, wrong, c.want, c.wrong)
+		}
+	}
+}
+
+// TestSaysDrill: exercises that are sent as if they were none are known by their
+// words, and real warnings are none because a word is like another.
+func TestSaysDrill(t *testing.T) {
+	for text, want := range map[string]bool{
+		"Probealarm - Land Hessen": true, "Entwarnung: Probealarm": true, "CVIČENÍ: povodeň": true, "Zkouška sirén": true, "Cvičná výstraha": true, "Bundesweiter Warntag": true,
+		"ĆWICZENIA – trening systemu alarmowania": true, "Głośna próba syren": true, "Test alert": true, "Exercise Neisse": true,
+		"Silný mráz": false, "Sturmböen": false, "Testowanie wody: zakaz picia": false, "Übungsplatz gesperrt": false, "Wezbranie": false, "Vorsicht, Truppenübungen": false, "": false,
+	} {
+		if SaysDrill(text) != want {
+			t.Errorf("%q: %v", text, !want)
+		}
+	}
+	for status, want := range map[string]Status{"Actual": Actual, "Exercise": Exercise, "Test": Test, "System": Test, "Draft": Exercise, "actual ": Exercise, "": Exercise} {
+		if got := StatusOf(&cap.Alert{Status: status}); got != want {
+			t.Errorf("%q: %s", status, got)
+		}
+	}
+}
