@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/alert/feed/all"
 	"trojmezi/internal/format/shape"
+	"trojmezi/internal/format/tree"
 	"trojmezi/internal/kernel/i18n"
 )
 
@@ -74,41 +76,61 @@ type textLine struct {
 func (c *alertParseCmd) Run(e *env) error {
 	feeds := all.Feeds()
 	f := feeds[slices.IndexFunc(feeds, func(f feed.Feed) bool { return f.Name == c.Feed })]
-	if f.Knowledge != feed.Capture {
-		fmt.Fprintln(e.errw, e.t("cli.alert.knowledge", i18n.Args{"feed": f.Name, "knowledge": string(f.Knowledge)}))
-	}
-	bad, unread := false, error(nil)
+	e.knowledge(f.Name, f.Knowledge)
 	out := json.NewEncoder(e.out)
 	out.SetEscapeHTML(false)
-	for _, file := range c.Files {
-		doc, err := e.document(file, maxFeed)
-		if err != nil {
-			unread = err
-			continue
-		}
+	return e.documents(c.Files, func(file string, doc []byte) error {
 		r, fault := f.Parse(doc)
 		if fault != nil {
-			bad = true
-			fmt.Fprintln(e.errw, harmless(file+": "+e.t(fault.Key, fault.Args)))
-			continue
+			return e.notUnderstood(file, fault)
 		}
-		for _, d := range e.deviations(r.Deviations) {
-			fmt.Fprintln(e.errw, file+": "+e.deviation(d.Line, d.Rule, d.Severity, d.Message))
-		}
+		e.odd(file, r.Deviations)
 		for i := range r.Warnings {
 			if err := out.Encode(e.warning(&r.Warnings[i])); err != nil {
 				return err
 			}
 		}
 		fmt.Fprintln(e.errw, harmless(e.t("cli.alert.read", i18n.Args{"file": file, "n": len(r.Warnings), "quiet": r.Quiet, "nodata": r.NoData})))
+		return nil
+	})
+}
+
+// knowledge says of a feed that nobody here has seen live, that it is so.
+func (e *env) knowledge(name string, k feed.Knowledge) {
+	if k != feed.Capture {
+		fmt.Fprintln(e.errw, e.t("cli.alert.knowledge", i18n.Args{"feed": name, "knowledge": string(k)}))
 	}
-	switch {
-	case unread != nil:
-		return unread
-	case bad:
-		return exit(exitFailed)
+}
+
+// documents reads files one after another, all of them whatever becomes of one, and
+// ends with the gravest that happened: one that could not be opened before one that was
+// not understood.
+func (e *env) documents(files []string, read func(file string, doc []byte) error) error {
+	var unread, bad error
+	for _, file := range files {
+		doc, err := e.document(file, maxFeed)
+		if err != nil {
+			unread = err
+			continue
+		}
+		if err := read(file, doc); err != nil {
+			bad = err
+		}
 	}
-	return nil
+	return cmp.Or(unread, bad)
+}
+
+// notUnderstood says why a document is none of its feed.
+func (e *env) notUnderstood(file string, f *tree.Fault) error {
+	fmt.Fprintln(e.errw, harmless(file+": "+e.t(f.Key, f.Args)))
+	return exit(exitFailed)
+}
+
+// odd says what in a document as a whole is not as it should be.
+func (e *env) odd(file string, list []shape.Deviation) {
+	for _, d := range e.deviations(list) {
+		fmt.Fprintln(e.errw, harmless(file+": ")+e.deviation(d.Line, d.Rule, d.Severity, d.Message))
+	}
 }
 
 func (e *env) deviations(list []shape.Deviation) []deviation {
