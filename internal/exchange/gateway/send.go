@@ -171,8 +171,10 @@ func (g *gate) done(tx *store.Tx, o *out) error {
 	return g.Audit.Append(tx, audit.Event{Action: "gateway.done", Actor: g.cfg.OID, Object: o.messageID})
 }
 
-// refuse ends a message that the system does not take, in its words.
+// refuse ends a message that the system does not take, in its words: as a short line,
+// since they go on to the sender. How the system put them stays in the row of what it sent.
 func (g *gate) refuse(tx *store.Tx, o *out, key, words string) error {
+	words = transport.OneLine(words)
 	k, err := g.Ring.Lookup(tx, o.keyID)
 	if err == nil {
 		o.answer = k.Seal([]byte(words), o.place("answer"))

@@ -69,7 +69,7 @@ func (m *mailbox) Send(ctx context.Context, p Parcel) error {
 		return fail("transport.failure.mail", err)
 	}
 	subject, _, _ := strings.Cut(strings.TrimSpace(p.Text), "\n")
-	out.Subject(oneLine(subject))
+	out.Subject(OneLine(subject))
 	out.SetDateWithValue(m.clock.Now())
 	out.SetMessageIDWithValue(strings.TrimSuffix(fileName(Parcel{ID: p.ID}), ".msg") + "@" + domain(m.cfg.SMTP.From)) // the same in each attempt
 	out.SetGenHeader("Auto-Submitted", "auto-generated")                                                              // spec: RFC 3834, §5
@@ -86,7 +86,7 @@ func (m *mailbox) Send(ctx context.Context, p Parcel) error {
 	}
 	err = c.DialAndSendWithContext(ctx, out)
 	if bad, ok := errors.AsType[*gomail.SendError](err); ok && !bad.IsTemp() && bad.ErrorCode() >= 500 {
-		return &Refusal{Reason: oneLine(bad.Error())}
+		return &Refusal{Reason: OneLine(bad.Error())}
 	}
 	if err != nil {
 		return fail("transport.failure.mail", err)
@@ -162,7 +162,7 @@ func (m *mailbox) open(raw []byte) Delivery {
 	if err != nil {
 		return Delivery{Body: raw, Fault: "transport.fault.mail"}
 	}
-	d := Delivery{ID: oneLine(msg.Header.Get("Message-Id")), Body: raw}
+	d := Delivery{ID: OneLine(msg.Header.Get("Message-Id")), Body: raw}
 	from, err := msg.Header.AddressList("From")
 	if err != nil || len(from) != 1 || !slices.Contains(m.cfg.From, strings.ToLower(from[0].Address)) {
 		d.Fault = "transport.fault.sender"
