@@ -168,9 +168,12 @@ func (m *mailbox) open(raw []byte) Delivery {
 		d.Fault = "transport.fault.sender"
 		return d
 	}
-	parts, err := leaves(msg.Header.Get("Content-Type"), msg.Header.Get("Content-Transfer-Encoding"), "", msg.Body, 0)
+	left := maxParts
+	parts, err := leaves(msg.Header.Get("Content-Type"), msg.Header.Get("Content-Transfer-Encoding"), "", msg.Body, 0, &left)
 	if err != nil {
-		d.Fault = "transport.fault.mail"
+		if d.Fault = "transport.fault.mail"; errors.Is(err, errParts) {
+			d.Fault = "transport.fault.parts"
+		}
 		return d
 	}
 	attached := slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !p.attached })
@@ -192,16 +195,26 @@ type part struct {
 	attached bool
 }
 
-// maxParts bounds how deep a mail is nested.
-const maxParts = 8
+// What a mail is made of at most, as the text of its fault says: a part costs its sender
+// seven bytes, and this side hundreds.
+const (
+	maxParts = 100 // those that hold others included
+	maxDepth = 8   // of one in another
+)
 
-// leaves lists the parts of a mail that have no parts. spec: RFC 2045, RFC 2046.
-func leaves(kind, encoding, disposition string, body io.Reader, depth int) ([]part, error) {
+var errParts = errors.New("transport: mail: too many parts, or too deep in one another")
+
+// leaves lists the parts of a mail that have no parts. left is how many parts it may
+// still have. spec: RFC 2045, RFC 2046.
+func leaves(kind, encoding, disposition string, body io.Reader, depth int, left *int) ([]part, error) {
+	if *left--; *left < 0 || depth > maxDepth {
+		return nil, errParts
+	}
 	typ, args, err := mime.ParseMediaType(kind)
 	if kind == "" {
 		typ, args, err = "text/plain", nil, nil
 	}
-	if err != nil || depth > maxParts {
+	if err != nil {
 		return nil, fmt.Errorf("transport: mail: content type %q, %w", kind, err)
 	}
 	if strings.HasPrefix(typ, "multipart/") {
@@ -214,7 +227,7 @@ func leaves(kind, encoding, disposition string, body io.Reader, depth int) ([]pa
 			if err != nil {
 				return nil, err
 			}
-			below, err := leaves(p.Header.Get("Content-Type"), p.Header.Get("Content-Transfer-Encoding"), p.Header.Get("Content-Disposition"), p, depth+1)
+			below, err := leaves(p.Header.Get("Content-Type"), p.Header.Get("Content-Transfer-Encoding"), p.Header.Get("Content-Disposition"), p, depth+1, left)
 			if err != nil {
 				return nil, err
 			}
