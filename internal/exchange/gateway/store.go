@@ -338,6 +338,15 @@ func eraseSpent(tx *store.Tx) error {
 	return nil
 }
 
+// spent reports whether bytes were taken before the time, each time that they came, and
+// wait for nobody. Bytes that never came are not.
+func spent(tx *store.Tx, gateway string, digest []byte, before int64) (bool, error) {
+	var came, needed int64
+	err := tx.Row(`SELECT COUNT(*), COALESCE(SUM(CASE WHEN state IN ('new', 'tray') OR received_at >= $3 THEN 1 ELSE 0 END), 0)
+		FROM gateway_in WHERE gateway = $1 AND digest = $2`, gateway, digest, before).Scan(&came, &needed)
+	return came > 0 && needed == 0, err
+}
+
 // erasable lists rows whose bytes have a key of their own and were received before the
 // time; those of incidents go with the incident.
 func erasable(tx *store.Tx, kind store.Kind, before int64, most int) ([]*in, error) {

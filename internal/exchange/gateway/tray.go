@@ -304,8 +304,8 @@ func (s *Service) Schedule(ctx context.Context, jobs *job.Queue) error {
 }
 
 // Erase deletes what is due: the keys of bytes that belong to no incident, after the
-// node's time for their kind; and what incidents' destroyed keys had sealed. As in the
-// node, two nights have to agree on the date.
+// node's time for their kind; what incidents' destroyed keys had sealed; and the files
+// that transports put away, after the gateway's time for them. As in the node, two nights have to agree on the date.
 func (s *Service) Erase(ctx context.Context, _ job.Job) error {
 	if s.ClockWrong != nil {
 		if wrong, err := s.ClockWrong(ctx); err != nil {
@@ -335,7 +335,46 @@ func (s *Service) Erase(ctx context.Context, _ job.Job) error {
 			}
 		}
 	}
-	return nil
+	var faults []error
+	for _, g := range s.gates {
+		faults = append(faults, g.sweep(ctx, now)) // a folder that is gone keeps none of another
+	}
+	return errors.Join(faults...)
+}
+
+// FilesKept is how long at most files stay that transports put away; zero: there are none.
+func (s *Service) FilesKept() (longest time.Duration) {
+	for _, g := range s.gates {
+		switch t := g.cfg.Transport; {
+		case t.Directory != nil:
+			longest = max(longest, t.Directory.Keep)
+		case t.Mail != nil && t.Mail.Maildir != "":
+			longest = max(longest, t.Mail.Keep)
+		}
+	}
+	return longest
+}
+
+// sweep deletes the files that the transport has put away, after the gateway's time for
+// them. The bytes tell which are ours: they are the same as of a row.
+func (g *gate) sweep(ctx context.Context, now time.Time) error {
+	k, ok := g.way.(transport.Keeper)
+	if !ok {
+		return nil
+	}
+	removed, err := k.Sweep(ctx, now, func(d transport.Delivery, before time.Time) (ok bool, err error) {
+		err = g.DB.Read(ctx, func(tx *store.Tx) error {
+			ok, err = spent(tx, g.cfg.Name, g.fingerprint(d.Body), millis(before))
+			return err
+		})
+		return ok, err
+	})
+	if removed > 0 {
+		err = errors.Join(err, g.DB.Write(ctx, func(tx *store.Tx) error {
+			return g.Audit.Append(tx, audit.Event{Action: "gateway.sweep", Actor: g.cfg.Name, Object: g.cfg.Name, Detail: []byte(strconv.Itoa(removed))})
+		}))
+	}
+	return err
 }
 
 // eraseOwn deletes a page of what has a key of its own. One that nobody came for ends

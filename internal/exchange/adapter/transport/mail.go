@@ -130,18 +130,28 @@ func (m *mailbox) Receive(ctx context.Context, box Box, up func()) error {
 	}
 }
 
+// maxMail bounds a mail: a message with its encoding.
+const maxMail = 2 * MaxBytes
+
+// Sweep implements Keeper.
+func (m *mailbox) Sweep(ctx context.Context, now time.Time, spent func(Delivery, time.Time) (bool, error)) (removed int, err error) {
+	if m.cfg.Maildir == "" {
+		return 0, nil
+	}
+	return sweep(ctx, filepath.Join(m.cfg.Maildir, "cur"), now, m.cfg.Keep, func(path string) (Delivery, error) {
+		raw, err := beginning(path, maxMail)
+		return cut(m.open(raw)), err
+	}, spent)
+}
+
 // take stores a mail and moves it to "cur" as seen. spec: maildir(5).
 func (m *mailbox) take(ctx context.Context, box Box, name string) error {
 	from := filepath.Join(m.cfg.Maildir, "new", name)
-	f, err := os.Open(from)
+	raw, err := beginning(from, maxMail)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fail("transport.failure.folder", err)
-	}
-	raw, err := io.ReadAll(io.LimitReader(f, 2*MaxBytes)) // with its encoding
-	if err := errors.Join(err, f.Close()); err != nil {
 		return fail("transport.failure.folder", err)
 	}
 	if err := box.Take(ctx, cut(m.open(raw))); err != nil {
