@@ -282,6 +282,9 @@ func (n *node) retained(ctx context.Context) (all []disclosure.Kept, err error) 
 	for _, r := range list {
 		all = append(all, disclosure.Kept{Key: string(r.Record), Days: r.Days})
 	}
+	if keep := n.gateways.FilesKept(); keep > 0 {
+		all = append(all, disclosure.Kept{Key: "file", Days: int(keep.Hours() / 24)})
+	}
 	return all, err
 }
 

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
 
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/simulator"
+	"trojmezi/internal/simulator/broker"
 	"trojmezi/internal/simulator/czizs"
 	"trojmezi/internal/simulator/euhub"
 	"trojmezi/internal/simulator/plswd"
@@ -25,7 +27,9 @@ type simulateCmd struct {
 
 	Folder     string `xor:"way" required:"" placeholder:"DIR" help:"${cli_simulate_folder}"`
 	Listen     string `xor:"way" required:"" placeholder:"HOST:PORT" help:"${cli_simulate_listen}"`
+	AMQP       string `name:"amqp" xor:"way" required:"" placeholder:"URL" help:"${cli_simulate_amqp}"`
 	URL        string `name:"url" help:"${cli_simulate_url}"`
+	Exchange   string `help:"${cli_simulate_exchange}"`
 	SecretFile string `help:"${cli_simulate_secret}"`
 
 	Events  int           `help:"${cli_simulate_events}"`
@@ -48,7 +52,7 @@ func (c *simulateCmd) Run(e *env) error {
 	desk := simulator.New(profile, c.Name, c.Peer, simulator.Mode(c.Mode), nil)
 	desk.Behave(simulator.Behaviour{Delay: c.Delay, Silent: c.Silent, Decision: simulator.Decision(c.Answer), Think: c.Think, Words: c.Words})
 	var secret []byte
-	if c.Folder == "" {
+	if c.Listen != "" || c.SecretFile != "" {
 		text, err := os.ReadFile(c.SecretFile)
 		if err != nil {
 			fmt.Fprintln(e.errw, e.t("cli.simulate.no_secret", i18n.Args{"detail": err.Error()}))
@@ -69,12 +73,17 @@ func (c *simulateCmd) Run(e *env) error {
 	}
 	defer stop()
 	ended := make(chan error, 2)
-	c.carry(ctx, e, desk, secret, ended)
+	var misuse []string // of the hub; its carrier has ended when it is read
+	c.carry(ctx, e, desk, secret, func(what string) { misuse = append(misuse, what) }, ended)
 	wrong := e.tell(ctx, desk, ended)
-	if err := <-ended; err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+	err := <-ended
+	for _, what := range misuse {
+		_ = e.show(map[string]any{"way": "!", "text": what}, func() { fmt.Fprintf(e.out, "         ! %s\n", what) })
+	}
+	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if wrong {
+	if wrong || len(misuse) > 0 {
 		return exit(exitFailed)
 	}
 	return nil
@@ -88,8 +97,13 @@ func mistakeNames() string {
 	return strings.Join(names, ", ")
 }
 
-// carry starts what carries the desk's messages; ended gets why it ended.
-func (c *simulateCmd) carry(ctx context.Context, e *env, d *simulator.Desk, secret []byte, ended chan<- error) {
+// carry starts what carries the desk's messages; ended gets why it ended, misuse what a
+// node must not do at a hub.
+func (c *simulateCmd) carry(ctx context.Context, e *env, d *simulator.Desk, secret []byte, misuse func(string), ended chan<- error) {
+	if c.AMQP != "" {
+		go func() { ended <- c.overBroker(ctx, d, string(secret), misuse) }()
+		return
+	}
 	if c.Folder != "" {
 		go func() { ended <- simulator.Folder(ctx, d, c.Folder) }()
 		return
@@ -115,6 +129,20 @@ func (c *simulateCmd) carry(ctx context.Context, e *env, d *simulator.Desk, secr
 		<-ctx.Done()
 		ended <- errors.Join(ctx.Err(), server.Close())
 	}()
+}
+
+// overBroker carries by queues that are called as the two sides are in their messages: a
+// gateway's routing key is its partner by default. With an exchange it plays the hub.
+func (c *simulateCmd) overBroker(ctx context.Context, d *simulator.Desk, password string, misuse func(string)) error {
+	address := c.AMQP
+	if u, err := url.Parse(address); err == nil && password != "" {
+		u.User = url.UserPassword(u.User.Username(), password)
+		address = u.String()
+	}
+	if c.Exchange != "" {
+		return broker.Hub(ctx, d, address, c.Exchange, c.Peer, misuse)
+	}
+	return broker.Queues(ctx, d, address, c.Peer, c.Name)
 }
 
 // tell prints what a desk says and hears until it ends; true if anything heard was not

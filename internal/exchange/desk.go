@@ -47,6 +47,12 @@ func (n *Node) NameOf(oid string) string {
 	return oid
 }
 
+// Own reports whether an address is of a participant of this node.
+func (n *Node) Own(oid string) bool {
+	p := n.registry.Load().lookup(oid)
+	return p != nil && p.peer == ""
+}
+
 // SameKind reports whether a message may go from an address of this node to a
 // participant: test addresses and live ones do not mix.
 func (n *Node) SameKind(own, to string) bool {

@@ -55,7 +55,7 @@ func (p *Pages) Register(rt *web.Router) {
 		{"GET " + one, read, p.show},
 		{"GET " + one + "/edit", edit, p.editForm},
 		{"POST " + root + "/rows", edit, p.save},
-		{"POST " + one + "/check", web.May(mayCheck), p.check},
+		{"POST " + one + "/check", web.MayOn(mayCheck, p.Operator.On), p.check},
 		{"POST " + one + "/restore", edit, p.restore},
 		{"GET " + nb, read, p.neighbours},
 		{"GET " + nb + "/{oid}", read, p.neighbour},
@@ -68,6 +68,12 @@ func (p *Pages) Register(rt *web.Router) {
 // mayEdit reports whether the reader may change rows.
 func (p *Pages) mayEdit(ctx context.Context) bool {
 	return p.Operator.Can(ctx, mayEdit)
+}
+
+// mayCheck reports whether the reader may say of a label that it is right: everybody on
+// the node then reads it so.
+func (p *Pages) mayCheck(ctx context.Context) bool {
+	return p.Operator.Can(ctx, mayCheck)
 }
 
 func may(ctx context.Context, action string) bool {

@@ -987,7 +987,7 @@ func (p *Pages) rowPage(r *Row, all []Version, names map[string]string, fault st
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						if r.Label[l].Draft() && may(ctx, mayCheck) {
+						if r.Label[l].Draft() && p.mayCheck(ctx) {
 							templ_7745c5c3_Err = ui.Post(ui.Button{Text: t(ctx, "classification.check"), URL: root + "/rows/" + r.Key + "/check", Icon: "check", Hidden: []ui.Option{
 								{Value: "lang", Text: string(l)}, {Value: "words", Text: r.Label[l].Text}, {Value: "since", Text: r.Since},
 							}}).Render(ctx, templ_7745c5c3_Buffer)

@@ -326,10 +326,10 @@ func TestPages(t *testing.T) {
 		}
 	}
 	// The rows are those of all rooms of the node: another organisation's technician reads them.
-	if status, page := as("guest").get(root + "/rows/fire"); status != http.StatusOK || strings.Contains(page, "/edit\"") || strings.Contains(page, "/restore\"") {
+	if status, page := as("guest").get(root + "/rows/fire"); status != http.StatusOK || strings.Contains(page, "/edit\"") || strings.Contains(page, "/restore\"") || strings.Contains(page, "/check\"") {
 		t.Errorf("another organisation's technician is offered more: %d", status)
 	}
-	for _, path := range []string{"/rows", "/rows/fire/restore", "/import"} {
+	for _, path := range []string{"/rows", "/rows/fire/restore", "/rows/fire/check", "/import"} {
 		if status, _ := as("guest").post(root+path, url.Values{"key": {"fire"}}); status != http.StatusForbidden && status != http.StatusNotFound {
 			t.Errorf("another organisation's technician may %s: %d", path, status)
 		}

@@ -124,6 +124,11 @@ func (c *Config) nameOf(oid string) string {
 	return oid
 }
 
+// serves reports whether a participant has a name of its own in the foreign system.
+func (c *Config) serves(oid string) bool {
+	return slices.ContainsFunc(c.Addresses, func(a Address) bool { return a.OID == oid })
+}
+
 // oidOf is the participant that an address of the foreign system means, "" for none.
 func (c *Config) oidOf(name string) string {
 	for _, a := range c.Addresses {

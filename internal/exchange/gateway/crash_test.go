@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -257,4 +259,64 @@ func TestErase(t *testing.T) {
 		}
 		return err
 	}))
+}
+
+// Files that were taken are deleted after the gateway's time for them: not one that waits
+// for a person, none that the gateway did not take, and none that was changed since.
+func TestSweep(t *testing.T) {
+	clk := clock.Fake(time.Now())
+	maildir := t.TempDir()
+	post := folder("post", other)
+	post.Transport = transport.Config{Mail: &transport.Mail{Maildir: maildir, From: []string{"a@b.cz"}}}
+	r := newRig(t, clk, folder("hzs", czech), post)
+	for _, f := range []string{"new", "cur", "tmp"} {
+		r.ok(os.MkdirAll(filepath.Join(maildir, f), 0o700))
+	}
+	message := r.say(sentence{id: uuid(1), event: uuid(9)})
+	r.ok(os.WriteFile(filepath.Join(maildir, "new", "1.M1.host"), []byte("From: a@b.cz\r\n\r\n"+r.say(sentence{id: uuid(2), event: uuid(10)})), 0o600))
+	r.drop("hzs", "tray.xml", "Nováková")
+	r.drop("hzs", "1.xml", message)
+	r.drop("hzs", "2.xml", strings.Replace(message, uuid(1), uuid(3), 1)+strings.Repeat(" ", transport.MaxBytes)) // whole in "refused"
+	r.start()
+	r.until("all", func() bool {
+		return len(r.tray()) == 2 && len(r.got(desk)) == 2 && len(filesIn(t, r, "hzs", "done")) == 2 && len(filesIn(t, r, "hzs", "refused")) == 1
+	})
+	r.until("the mail", func() bool { _, err := os.Stat(filepath.Join(maildir, "cur", "1.M1.host:2,S")); return err == nil })
+	for _, id := range []int64{r.tray()[0].ID, r.tray()[1].ID} {
+		if v, err := r.Item(t.Context(), "tech", id); err == nil && v.Reason == "transport.fault.size" {
+			r.ok(r.Dismiss(t.Context(), "tech", id, "zu groß"))
+		}
+	}
+	done := filepath.Join(r.dir, "hzs", "done")
+	old := clk.Now().Add(-time.Hour)
+	for name, body := range map[string]string{"README": "keep", "1-2.xml": message + "<!-- theirs -->"} {
+		r.ok(os.WriteFile(filepath.Join(done, name), []byte(body), 0o600))
+		r.ok(os.Chtimes(filepath.Join(done, name), old, old))
+	}
+	r.ok(os.Symlink(filepath.Join(done, "1.xml"), filepath.Join(done, "link.xml")))
+	far := clk.Now().AddDate(40, 0, 0) // by the other side's clock
+	r.ok(os.Chtimes(filepath.Join(done, "1.xml"), far, far))
+	night := func() {
+		clk.Advance(24 * time.Hour)
+		r.ok(r.Erase(t.Context(), job.Job{}))
+	}
+	clk.Advance(transport.DefaultKeep - 4*24*time.Hour)
+	night()
+	night()
+	if n := len(filesIn(t, r, "hzs", "done")); n != 5 {
+		t.Fatalf("%d files before their time", n)
+	}
+	clk.Advance(2 * 24 * time.Hour)
+	night()
+	night()
+	left := filesIn(t, r, "hzs", "done")
+	for i := range left {
+		left[i] = filepath.Base(left[i])
+	}
+	if !slices.Equal(left, []string{"1-2.xml", "README", "link.xml", "tray.xml"}) || len(filesIn(t, r, "hzs", "refused")) > 0 {
+		t.Errorf("left: %v, %v", left, filesIn(t, r, "hzs", "refused"))
+	}
+	if list, err := os.ReadDir(filepath.Join(maildir, "cur")); err != nil || len(list) > 0 {
+		t.Errorf("%v %v", list, err)
+	}
 }

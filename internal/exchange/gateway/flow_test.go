@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -347,4 +349,77 @@ func TestUndelivered(t *testing.T) {
 	r.drop("hzs", "1.xml", r.say(sentence{id: uuid(1), event: uuid(9), until: clk.Now().Add(time.Minute).Format(time.RFC3339)}))
 	r.until("the incident", func() bool { return len(r.got(desk)) == 1 })
 	r.until("that nobody read it", func() bool { clk.Advance(5 * time.Second); return len(containing(r.outbox("hzs"), "<Chyba>")) == 1 })
+}
+
+// A message that cannot be written holds up those of its own incident and no other. It
+// stands in the list with its reason, and goes out in its order once it can be.
+func TestUnwritten(t *testing.T) {
+	clk := clock.Fake(time.Now())
+	r := newRig(t, clk)
+	var broken atomic.Bool
+	broken.Store(true)
+	r.deps.Disclose = func(_ *store.Tx, _ exchange.Entry, m *convert.Message) error {
+		if broken.Load() && strings.Contains(m.Incident.What.Text, "kaputt") {
+			return errors.New("a rule that cannot be read")
+		}
+		return nil
+	}
+	r.again()
+	first, second := r.post(desk, czech, uuid(1), "kaputt", 3600), r.post(desk, czech, uuid(1), "danach", 3600)
+	short := r.post(desk, czech, uuid(2), "kaputt kurz", 60)
+	for n := range 3 {
+		r.post(desk, czech, uuid(10+n), "gut", 3600)
+	}
+	r.start()
+	r.until("the others", func() bool { return len(r.outbox("hzs")) == 3 })
+	third := r.post(desk, czech, uuid(1), "zuletzt", 3600)
+	s := r.site()
+	r.until("all in the list", func() bool {
+		states, err := r.States(t.Context())
+		return err == nil && states[0].Waiting == 7 && len(r.outbox("hzs")) == 3
+	})
+	if status, page, _ := ask(t, s, "o/technician", root+"/hzs", i18n.De, nil); status != http.StatusOK || strings.Count(page, r.texts.Text(i18n.De, unwritten, nil)) != 4 {
+		t.Errorf("%d: %s", status, page)
+	}
+	if status, page, _ := ask(t, s, "o/technician", root+"/hzs/out/1", i18n.De, nil); status != http.StatusOK || strings.Contains(page, r.texts.Text(i18n.De, "gateway.deleted", nil)) {
+		t.Errorf("%d: %s", status, page)
+	}
+	clk.Advance(2 * time.Minute)
+	broken.Store(false)
+	r.until("all", func() bool { clk.Advance(time.Second); return len(r.outbox("hzs")) == 6 })
+	if _, there := r.outbox("hzs")[short.MessageID+".xml"]; there {
+		t.Error("an expired message went out")
+	}
+	r.until("its end", func() bool { return r.receipt(short.ID).Expired })
+	out := r.outbox("hzs")
+	if !strings.Contains(out[first.MessageID+".xml"], "<Udalost>") || !strings.Contains(out[second.MessageID+".xml"], "<Zmena>") || !strings.Contains(out[third.MessageID+".xml"], "zuletzt") {
+		t.Errorf("%v", out)
+	}
+	at := func(e exchange.Entry) time.Time {
+		info, err := os.Stat(filepath.Join(r.dir, "hzs", "out", e.MessageID+".xml"))
+		r.ok(err)
+		return info.ModTime()
+	}
+	if at(second).Before(at(first)) || at(third).Before(at(second)) {
+		t.Error("one overtook another of its incident")
+	}
+}
+
+// A row whose bytes cannot be opened any more ends, its sender is told, and what is
+// behind it goes out.
+func TestUnreadable(t *testing.T) {
+	r := newRig(t, clock.System())
+	bad, good := r.post(desk, czech, uuid(1), "Brand", 600), r.post(desk, czech, uuid(2), "Brand", 600)
+	r.ok(r.db.Write(t.Context(), func(tx *store.Tx) error { return ensureLine(tx, "hzs") }))
+	_, err := r.gates[0].writeOut(t.Context())
+	r.ok(err)
+	r.ok(r.db.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec(`UPDATE gateway_out SET body = $2 WHERE entry = $1`, bad.ID, []byte("not what was sealed"))
+		return err
+	}))
+	r.start()
+	r.until("the one behind", func() bool { return r.outbox("hzs")[good.MessageID+".xml"] != "" })
+	if r.receipt(bad.ID).Failed.IsZero() {
+		t.Error("its sender is not told")
+	}
 }

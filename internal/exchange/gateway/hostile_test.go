@@ -75,3 +75,39 @@ func TestStatusOfAnother(t *testing.T) {
 		}))
 	}
 }
+
+// The words with which a foreign system refuses reach the sender as a short line without
+// signs that nobody sees; the bytes that came are kept as they were.
+func TestHostileRefusal(t *testing.T) {
+	r := newRig(t, clock.System())
+	r.start()
+	e := r.post(desk, czech, uuid(1), "Brand", 600)
+	r.until("the file", func() bool { return len(r.outbox("hzs")) == 1 })
+	words := "nic \u202evic\u2069 \u200b\u009b31m\u2028" + strings.Repeat("ř", 480)
+	message := r.say(sentence{id: uuid(2), body: `<Chyba><NaZpravu>` + e.MessageID + `</NaZpravu><Kod>E21</Kod><Duvod>` + words + `</Duvod></Chyba>`})
+	r.drop("hzs", "1.xml", message)
+	r.until("the refusal", func() bool { return !r.receipt(e.ID).Failed.IsZero() })
+	v, err := r.Sent(t.Context(), "tech", "hzs", 1)
+	r.ok(err)
+	if n := len([]rune(v.Answer)); !strings.HasPrefix(v.Answer, "E21 nic vic 31m ř") || n > 401 {
+		t.Errorf("%d: %q", n, v.Answer)
+	}
+	var told []string
+	r.ok(r.db.Read(t.Context(), func(tx *store.Tx) error {
+		all, _, err := r.node.Feed(tx, []string{desk}, 0, 1000)
+		for _, x := range all {
+			if x.Incoming && x.Envelope != nil {
+				if s, bad := ucri.ParseDeliveryStatus(x.Envelope.Payload); bad == nil && s.Cause != nil {
+					told = append(told, s.Cause.Message)
+				}
+			}
+		}
+		return err
+	}))
+	if len(told) != 1 || told[0] != v.Answer {
+		t.Errorf("the sender is told %q", told)
+	}
+	if kept, err := r.Item(t.Context(), "tech", 1); err != nil || string(kept.Body) != message {
+		t.Errorf("%v: %s", err, kept.Body)
+	}
+}

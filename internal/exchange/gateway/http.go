@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -194,8 +195,8 @@ func (p *Pages) process(w http.ResponseWriter, r *http.Request) error {
 	// Browsers send a form's lines with CR LF.
 	f := form{Text: strings.ReplaceAll(r.PostForm.Get("message"), "\r\n", "\n")}
 	copied, err := p.Correct(r.Context(), web.Who(r.Context()).ID, id, tree.FromText(f.Text))
-	if problem.KindOf(err) == problem.Invalid {
-		f.Errors.Add("message", t(r.Context(), "gateway.tray.empty"))
+	if bad, ok := errors.AsType[*problem.Error](err); ok && bad.Kind == problem.Invalid {
+		f.Errors.Add("message", web.T(r.Context(), bad.Key, bad.Args))
 		return p.render(w, r, http.StatusUnprocessableEntity, f)
 	}
 	if err != nil {

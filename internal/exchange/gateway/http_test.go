@@ -1,17 +1,21 @@
 package gateway
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/clock"
 	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/web"
 )
 
@@ -139,5 +143,83 @@ func TestPages(t *testing.T) {
 	}
 	if len(r.tray()) != 0 {
 		t.Error("the tray is not empty")
+	}
+}
+
+// Who corrects a message may mend its receiver to an address that the gateway serves,
+// and give it to no other organisation and to nobody elsewhere; a change stands on the
+// page and in the audit log.
+func TestReceiver(t *testing.T) {
+	c := folder("hzs", czech)
+	c.Addresses = append(c.Addresses, Address{other, "de.other"})
+	r := newRig(t, clock.System(), c)
+	owner := r.deps.Owner
+	r.deps.Owner = func(ctx context.Context, oid string) (string, error) {
+		if oid == other {
+			return "p", nil
+		}
+		return owner(ctx, oid)
+	}
+	r.again()
+	r.start()
+	s := r.site()
+	late := r.clk.Now().Add(-time.Hour).Format(time.RFC3339)
+	ours := r.say(sentence{id: uuid(1), event: uuid(9), sent: r.clk.Now().Add(-2 * time.Hour).Format(time.RFC3339), until: late})
+	nobodys := r.say(sentence{id: uuid(2), event: uuid(10), to: "de.nobody"})
+	r.drop("hzs", "1.xml", ours)
+	r.until("the first", func() bool { return len(r.tray()) == 1 })
+	r.drop("hzs", "2.xml", nobodys)
+	r.until("both", func() bool { return len(r.tray()) == 2 })
+	to := func(message, receiver string) url.Values {
+		return url.Values{"message": {regexp.MustCompile(`<Prijemce>.*</Prijemce>`).ReplaceAllString(message, "<Prijemce>"+receiver+"</Prijemce>")}}
+	}
+	first, second := address(r.tray()[0].ID, ""), address(r.tray()[1].ID, "")
+	for receiver, form := range map[string]url.Values{"de.other": to(ours, "de.other"), "1.2.203.9.9": to(ours, "1.2.203.9.9"), czech: to(ours, czech)} {
+		if status, page, _ := ask(t, s, "o/technician", first+"/process", i18n.De, form); status != http.StatusUnprocessableEntity || !strings.Contains(page, "„"+receiver+"“") {
+			t.Errorf("a message of o to %s: %d", receiver, status)
+		}
+	}
+	if status, _, _ := ask(t, s, "o/technician", second+"/process", i18n.De, to(nobodys, "1.2.203.9.9")); status != http.StatusUnprocessableEntity {
+		t.Errorf("a message for nobody to a stranger: %d", status)
+	}
+	if len(r.tray()) != 2 {
+		t.Fatal("what was refused has ended the message in the tray")
+	}
+	// By its OID it is the same receiver; what is for nobody may be given to whom it is meant for.
+	status, _, at := ask(t, s, "o/technician", first+"/process", i18n.De, url.Values{"message": {strings.Replace(to(ours, desk).Get("message"), late, r.clk.Now().Add(time.Hour).Format(time.RFC3339), 1)}})
+	if status != http.StatusSeeOther {
+		t.Fatalf("%d", status)
+	}
+	r.until("the incident", func() bool { return len(r.got(desk)) == 1 })
+	changed := r.texts.Text(i18n.De, "gateway.readdressed", i18n.Args{"was": "de.nobody", "to": "de.node"})
+	if _, page, _ := ask(t, s, "o/technician", at, i18n.De, nil); strings.Contains(page, "Empfänger von") {
+		t.Error("the same receiver counts as changed")
+	}
+	if status, _, at = ask(t, s, "o/technician", second+"/process", i18n.De, to(nobodys, "de.node")); status != http.StatusSeeOther {
+		t.Fatalf("%d", status)
+	}
+	r.until("the other incident", func() bool { return len(r.got(desk)) == 2 })
+	if _, page, _ := ask(t, s, "o/technician", at, i18n.De, nil); !strings.Contains(page, changed) {
+		t.Errorf("the page does not say %q", changed)
+	}
+	var leaves []string
+	r.ok(r.db.Read(t.Context(), func(tx *store.Tx) error {
+		rows, err := tx.Query(`SELECT object FROM audit_leaf WHERE action = 'gateway.readdress'`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		leaves = nil
+		for rows.Next() {
+			var object string
+			if err := rows.Scan(&object); err != nil {
+				return err
+			}
+			leaves = append(leaves, object)
+		}
+		return rows.Err()
+	}))
+	if len(leaves) != 1 || leaves[0] != "gateway_in/2 "+desk {
+		t.Errorf("%q", leaves)
 	}
 }

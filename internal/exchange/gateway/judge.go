@@ -344,7 +344,7 @@ func (g *gate) settle(tx *store.Tx, i *in, key *seal.Key, m *adapter.Message) er
 		}
 	} else if m.Receipt.Refused {
 		late := o.state == outDone
-		if err := g.refuse(tx, o, "gateway.refused.system", strings.TrimSpace(m.Receipt.Code+" "+m.Receipt.Text)); err != nil {
+		if err := g.refuse(tx, o, "gateway.refused.system", m.Receipt.Code+" "+m.Receipt.Text); err != nil {
 			return err
 		}
 		if late { // its sender was told otherwise: a person has to tell him

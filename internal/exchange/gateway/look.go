@@ -25,7 +25,7 @@ type Sent struct {
 	From                 string // name of who sent it
 	Foreign              string // its id in the foreign system
 	State                string
-	Reason               string // key of why it was refused
+	Reason               string // key of why it was refused, or is not written yet
 	CreatedAt, ExpiresAt time.Time
 	SentAt, EndedAt      time.Time
 	Tries                int64
@@ -49,7 +49,7 @@ func (s *Service) sentOf(tx *store.Tx, o *out) (Sent, error) {
 		}
 	}
 	return Sent{Address: address, ID: o.id, Gateway: o.gateway, Receipt: o.entry == 0, From: s.Node.NameOf(o.source), Foreign: o.foreign, State: string(o.state), Reason: o.reason,
-		CreatedAt: moment(o.createdAt), ExpiresAt: moment(o.expiresAt), SentAt: moment(o.sentAt), EndedAt: moment(o.endedAt), Tries: o.tries, Deleted: len(o.body) == 0}, nil
+		CreatedAt: moment(o.createdAt), ExpiresAt: moment(o.expiresAt), SentAt: moment(o.sentAt), EndedAt: moment(o.endedAt), Tries: o.tries, Deleted: len(o.body) == 0 && o.reason != unwritten}, nil
 }
 
 // look is a gateway with its newest messages; problem NotFound.

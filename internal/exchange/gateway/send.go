@@ -75,11 +75,19 @@ func (g *gate) sendDue(ctx context.Context) (more bool, err error) {
 	return false, nil
 }
 
+// errUnreadable is of a row whose sealed bytes are not what was put there.
+var errUnreadable = errors.New("gateway: a stored message cannot be opened")
+
 // send makes one attempt.
 func (g *gate) send(ctx context.Context, o *out) error {
 	var p transport.Parcel
 	ready := false
-	if err := g.DB.Read(ctx, func(tx *store.Tx) (err error) { p, ready, err = g.prepare(tx, o); return err }); err != nil {
+	err := g.DB.Read(ctx, func(tx *store.Tx) (err error) { p, ready, err = g.prepare(tx, o); return err })
+	if errors.Is(err, errUnreadable) { // never to be sent: it must not hold up what is behind it
+		g.Log.Error("gateway: sending", "gateway", g.cfg.Name, "message", o.messageID, "error", err)
+		return g.DB.Write(ctx, func(tx *store.Tx) error { return g.refuse(tx, o, "gateway.refused.unreadable", "") })
+	}
+	if err != nil {
 		return err
 	}
 	if !ready {
@@ -91,7 +99,7 @@ func (g *gate) send(ctx context.Context, o *out) error {
 		})
 	}
 	attempt, cancel := context.WithTimeout(ctx, sendTimeout)
-	err := g.way.Send(attempt, p)
+	err = g.way.Send(attempt, p)
 	cancel()
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -133,7 +141,7 @@ func (g *gate) prepare(tx *store.Tx, o *out) (p transport.Parcel, ready bool, er
 	}
 	body, err := o.open(key, "body", o.body)
 	if err != nil {
-		return p, false, err
+		return p, false, errors.Join(errUnreadable, err)
 	}
 	p = transport.Parcel{ID: o.foreign, To: g.cfg.Partner, Type: g.adapter.MediaType, Body: body, Expires: moment(o.expiresAt)}
 	p.Text = g.Texts.Text(g.Lang, "gateway.mail", i18n.Args{"name": g.Node.NameOf(g.cfg.OID), "from": g.Node.NameOf(o.source), "until": moment(o.expiresAt)})
@@ -171,8 +179,10 @@ func (g *gate) done(tx *store.Tx, o *out) error {
 	return g.Audit.Append(tx, audit.Event{Action: "gateway.done", Actor: g.cfg.OID, Object: o.messageID})
 }
 
-// refuse ends a message that the system does not take, in its words.
+// refuse ends a message that the system does not take, in its words: as a short line,
+// since they go on to the sender. How the system put them stays in the row of what it sent.
 func (g *gate) refuse(tx *store.Tx, o *out, key, words string) error {
+	words = transport.OneLine(words)
 	k, err := g.Ring.Lookup(tx, o.keyID)
 	if err == nil {
 		o.answer = k.Seal([]byte(words), o.place("answer"))

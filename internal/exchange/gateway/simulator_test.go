@@ -134,10 +134,16 @@ func unbroken(t *testing.T, ctx context.Context, err error) {
 
 // newForeign is a node with a gateway to a simulated system.
 func newForeign(t *testing.T, f foreignSide) (*rig, *simulator.Desk) {
+	r, d := builtForeign(t, f)
+	r.start()
+	return r, d
+}
+
+// builtForeign is the same before it is started.
+func builtForeign(t *testing.T, f foreignSide) (*rig, *simulator.Desk) {
 	d := simulator.New(f.profile, "xx.partner", "de.node", simulator.Live, nil)
 	way := f.connect(t, d, t.TempDir())
 	r := newRig(t, clock.System(), Config{Name: "foreign", OID: czech, System: f.system, Partner: "xx.partner", Addresses: []Address{{desk, "de.node"}}, Resend: 2 * time.Second, Transport: way})
-	r.start()
 	return r, d
 }
 

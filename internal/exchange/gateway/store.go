@@ -139,10 +139,10 @@ func one[T any](list []*T, err error) (*T, error) {
 	return list[0], nil
 }
 
-// due lists what is to be sent now: the oldest that waits, then what no receipt came
+// due lists what is to be sent now: the oldest that waits and is written, then what no receipt came
 // for. wake is when the next is due, zero when nothing is open.
 func due(tx *store.Tx, gateway string, now int64) (list []*out, wake int64, err error) {
-	head, err := one(scanOut(tx, `gateway = $1 AND state = 'waiting' ORDER BY id LIMIT 1`, gateway))
+	head, err := one(scanOut(tx, `gateway = $1 AND state = 'waiting' AND reason = '' ORDER BY id LIMIT 1`, gateway))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -163,6 +163,19 @@ func (o *out) insert(tx *store.Tx) error {
 		$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) RETURNING id`,
 		o.gateway, string(o.kind), o.entry, o.answers, o.source, o.messageID, o.foreign, string(o.state), o.reason, o.createdAt, o.expiresAt,
 		o.nextAt, o.tries, o.sentAt, o.endedAt, o.keyID, full(o.body), full(o.loss), full(o.answer)).Scan(&o.id)
+}
+
+// keep inserts the row, or writes into it what there is to send when it was put off.
+func (o *out) keep(tx *store.Tx) error {
+	if o.id == 0 {
+		return o.insert(tx)
+	}
+	if _, err := tx.Exec(`UPDATE gateway_out SET foreign_id = $2, expires_at = $3, body = $4, loss = $5 WHERE id = $1 AND state = 'waiting'`,
+		o.id, o.foreign, o.expiresAt, full(o.body), full(o.loss)); err != nil {
+		return err
+	}
+	_, err := o.save(tx)
+	return err
 }
 
 // save writes what may change; false when the row has ended meanwhile.
@@ -323,6 +336,15 @@ func eraseSpent(tx *store.Tx) error {
 		}
 	}
 	return nil
+}
+
+// spent reports whether bytes were taken before the time, each time that they came, and
+// wait for nobody. Bytes that never came are not.
+func spent(tx *store.Tx, gateway string, digest []byte, before int64) (bool, error) {
+	var came, needed int64
+	err := tx.Row(`SELECT COUNT(*), COALESCE(SUM(CASE WHEN state IN ('new', 'tray') OR received_at >= $3 THEN 1 ELSE 0 END), 0)
+		FROM gateway_in WHERE gateway = $1 AND digest = $2`, gateway, digest, before).Scan(&came, &needed)
+	return came > 0 && needed == 0, err
 }
 
 // erasable lists rows whose bytes have a key of their own and were received before the

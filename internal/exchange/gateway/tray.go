@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,7 @@ type Item struct {
 	Reason                            string // key of why a person is needed
 	EndedBy                           string // name
 	Parent, Copy                      int64  // rows it was corrected from, and into; 0: none
+	Before                            string // whom the row it was corrected from is for, when that is not Receiver; not in lists
 	Address                           string // of the node whose organisation it is for; "": of none
 	// What follows is nil when it was deleted, and in lists.
 	Body      []byte
@@ -89,6 +91,15 @@ func (s *Service) Item(ctx context.Context, person string, id int64) (v Item, er
 			return problem.New(op, problem.NotFound, "gateway.not_found", nil)
 		}
 		v = s.item(tx, i)
+		if i.parent > 0 {
+			was, err := one(scanIn(tx, `id = $1`, i.parent))
+			if err != nil {
+				return err
+			}
+			if g := s.gate(i.gateway); was != nil && g != nil && g.cfg.oidOf(was.receiver) != v.Address {
+				v.Before = was.receiver
+			}
+		}
 		if err := tx.Row(`SELECT COALESCE(MAX(id), 0) FROM gateway_in WHERE parent = $1`, id).Scan(&v.Copy); err != nil || len(i.body) == 0 {
 			return err
 		}
@@ -153,11 +164,17 @@ func whole(args i18n.Args) {
 }
 
 // Correct has a copy of a message in the tray, as a person changed it, processed as if
-// it had come so. The original stays as it is; it is never corrected twice.
+// it had come so. The original stays as it is; it is never corrected twice. Problem
+// Invalid, with the text for the form, when it is empty or too long, or for somebody
+// whom this message is not for (receiver).
 func (s *Service) Correct(ctx context.Context, person string, id int64, body []byte) (copied int64, err error) {
 	const op = "gateway.Correct"
 	if len(bytes.TrimSpace(body)) == 0 || len(body) > transport.MaxBytes {
 		return 0, problem.New(op, problem.Invalid, "gateway.tray.empty", nil)
+	}
+	to, err := s.receiver(ctx, op, id, body)
+	if err != nil {
+		return 0, err
 	}
 	err = s.DB.Write(ctx, func(tx *store.Tx) error {
 		i, g, err := s.inTray(tx, op, id)
@@ -180,9 +197,51 @@ func (s *Service) Correct(ctx context.Context, person string, id int64, body []b
 		}
 		copied = c.id
 		tx.Notify(topicIn(i.gateway))
-		return s.Audit.Append(tx, audit.Event{Action: "gateway.correct", Actor: person, Object: "gateway_in/" + strconv.FormatInt(id, 10), Detail: body, Key: key})
+		object := "gateway_in/" + strconv.FormatInt(id, 10)
+		if to != "" {
+			if err := s.Audit.Append(tx, audit.Event{Action: "gateway.readdress", Actor: person, Object: object + " " + to, Detail: body, Key: key}); err != nil {
+				return err
+			}
+		}
+		return s.Audit.Append(tx, audit.Event{Action: "gateway.correct", Actor: person, Object: object, Detail: body, Key: key})
 	})
 	return copied, problem.Wrap(op, err)
+}
+
+// receiver is the address that a corrected message is for, "" when it is that of the
+// original or nobody's. A person who corrects does not speak for the foreign system: the
+// message stays with those whom the gateway serves, and one that was for somebody with
+// his organisation, whose technician alone may correct it.
+func (s *Service) receiver(ctx context.Context, op string, id int64, body []byte) (string, error) {
+	var i *in
+	var g *gate
+	if err := s.DB.Read(ctx, func(tx *store.Tx) (err error) { i, g, err = s.inTray(tx, op, id); return err }); err != nil {
+		return "", problem.Wrap(op, err)
+	}
+	m, _ := g.adapter.Decode(body)
+	if m == nil {
+		return "", nil // it comes back into the tray
+	}
+	was, to := g.cfg.oidOf(i.receiver), g.cfg.oidOf(m.Receiver)
+	if to == "" || to == was {
+		return "", nil
+	}
+	ok := to != g.cfg.OID && (g.cfg.serves(to) || s.Node.Own(to))
+	if ok && was != "" {
+		before, err := s.Owner(ctx, was)
+		if err != nil {
+			return "", problem.Wrap(op, err)
+		}
+		after, err := s.Owner(ctx, to)
+		if err != nil {
+			return "", problem.Wrap(op, err)
+		}
+		ok = before == after
+	}
+	if !ok {
+		return "", problem.New(op, problem.Invalid, "gateway.tray.receiver", i18n.Args{"to": short(m.Receiver), "was": cmp.Or(i.receiver, "–")})
+	}
+	return to, nil
 }
 
 // maxNote bounds a reason.
@@ -245,8 +304,8 @@ func (s *Service) Schedule(ctx context.Context, jobs *job.Queue) error {
 }
 
 // Erase deletes what is due: the keys of bytes that belong to no incident, after the
-// node's time for their kind; and what incidents' destroyed keys had sealed. As in the
-// node, two nights have to agree on the date.
+// node's time for their kind; what incidents' destroyed keys had sealed; and the files
+// that transports put away, after the gateway's time for them. As in the node, two nights have to agree on the date.
 func (s *Service) Erase(ctx context.Context, _ job.Job) error {
 	if s.ClockWrong != nil {
 		if wrong, err := s.ClockWrong(ctx); err != nil {
@@ -276,7 +335,46 @@ func (s *Service) Erase(ctx context.Context, _ job.Job) error {
 			}
 		}
 	}
-	return nil
+	var faults []error
+	for _, g := range s.gates {
+		faults = append(faults, g.sweep(ctx, now)) // a folder that is gone keeps none of another
+	}
+	return errors.Join(faults...)
+}
+
+// FilesKept is how long at most files stay that transports put away; zero: there are none.
+func (s *Service) FilesKept() (longest time.Duration) {
+	for _, g := range s.gates {
+		switch t := g.cfg.Transport; {
+		case t.Directory != nil:
+			longest = max(longest, t.Directory.Keep)
+		case t.Mail != nil && t.Mail.Maildir != "":
+			longest = max(longest, t.Mail.Keep)
+		}
+	}
+	return longest
+}
+
+// sweep deletes the files that the transport has put away, after the gateway's time for
+// them. The bytes tell which are ours: they are the same as of a row.
+func (g *gate) sweep(ctx context.Context, now time.Time) error {
+	k, ok := g.way.(transport.Keeper)
+	if !ok {
+		return nil
+	}
+	removed, err := k.Sweep(ctx, now, func(d transport.Delivery, before time.Time) (ok bool, err error) {
+		err = g.DB.Read(ctx, func(tx *store.Tx) error {
+			ok, err = spent(tx, g.cfg.Name, g.fingerprint(d.Body), millis(before))
+			return err
+		})
+		return ok, err
+	})
+	if removed > 0 {
+		err = errors.Join(err, g.DB.Write(ctx, func(tx *store.Tx) error {
+			return g.Audit.Append(tx, audit.Event{Action: "gateway.sweep", Actor: g.cfg.Name, Object: g.cfg.Name, Detail: []byte(strconv.Itoa(removed))})
+		}))
+	}
+	return err
 }
 
 // eraseOwn deletes a page of what has a key of its own. One that nobody came for ends

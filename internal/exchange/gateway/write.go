@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"trojmezi/internal/exchange"
@@ -25,8 +26,12 @@ const (
 	feedLag = 2_000
 )
 
-// writeOut reads one page of the log and writes what is for the foreign system.
+// writeOut reads one page of the log and writes what is for the foreign system, after
+// what was put off.
 func (g *gate) writeOut(ctx context.Context) (more bool, err error) {
+	if err := g.writeAgain(ctx); err != nil {
+		return false, err
+	}
 	var from, next int64
 	var entries []exchange.Entry
 	err = g.DB.Read(ctx, func(tx *store.Tx) error {
@@ -46,45 +51,170 @@ func (g *gate) writeOut(ctx context.Context) (more bool, err error) {
 		g.skipped.Store(max(next, g.skipped.Load()))
 		return moved, nil
 	}
-	err = g.DB.Write(ctx, func(tx *store.Tx) error {
-		// Another instance may lead by now: the position decides who writes.
-		if ok, err := move(tx, g.cfg.Name, from, next); err != nil || !ok {
-			return err
-		}
+	entries = slices.DeleteFunc(entries, func(e exchange.Entry) bool { return !e.Incoming || e.Envelope == nil }) // of the system itself, or deleted
+	err = g.advance(ctx, from, next, func(tx *store.Tx) error {
 		for _, e := range entries {
-			if !e.Incoming || e.Envelope == nil {
-				continue // of the system itself, or deleted
-			}
 			if err := g.write(tx, e); err != nil {
 				return err
 			}
 		}
-		tx.Notify(topicOut(g.cfg.Name))
 		return nil
 	})
+	if err != nil && ctx.Err() == nil && len(entries) > 0 {
+		err = g.writeEach(ctx, from, next, entries)
+	}
 	return true, err
 }
 
-// write turns one message into the system's and keeps it for sending; what the system
-// has no message for ends here, and its sender is told.
+// advance goes on in the log with what do writes for that part of it.
+func (g *gate) advance(ctx context.Context, from, to int64, do func(tx *store.Tx) error) error {
+	return g.DB.Write(ctx, func(tx *store.Tx) error {
+		// Another instance may lead by now: the position decides who writes.
+		if ok, err := move(tx, g.cfg.Name, from, to); err != nil || !ok {
+			return err
+		}
+		tx.Notify(topicOut(g.cfg.Name))
+		return do(tx)
+	})
+}
+
+// writeEach writes the messages of a page on their own, so that one which cannot be
+// written holds up none behind it. That one is put off.
+func (g *gate) writeEach(ctx context.Context, from, next int64, entries []exchange.Entry) error {
+	for n, e := range entries {
+		to := e.ID
+		if n == len(entries)-1 {
+			to = next
+		}
+		err := g.advance(ctx, from, to, func(tx *store.Tx) error { return g.write(tx, e) })
+		if err != nil {
+			g.Log.Error("gateway: a message is put off", "gateway", g.cfg.Name, "message", e.MessageID, "error", err)
+			if off := g.advance(ctx, from, to, func(tx *store.Tx) error { return g.putOff(tx, g.outOf(e)) }); off != nil {
+				return errors.Join(err, off)
+			}
+		}
+		from = to
+	}
+	return nil
+}
+
+// unwritten is the reason of a row that waits because its message could not be written,
+// or because another of its incident that came before it could not.
+const unwritten = "gateway.unwritten"
+
+// putOff keeps a message whose writing is tried again until it expires.
+func (g *gate) putOff(tx *store.Tx, o *out) error {
+	o.reason, o.nextAt = unwritten, millis(g.Clock.Now().Add(backoff(0)))
+	return o.insert(tx)
+}
+
+// writeAgain tries what was put off; what follows one of its incident waits with it.
+func (g *gate) writeAgain(ctx context.Context) error {
+	var list []*out
+	now := millis(g.Clock.Now())
+	if err := g.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		list, err = scanOut(tx, `gateway = $1 AND state IN ('waiting', 'sent') AND reason = $2 ORDER BY id LIMIT 256`, g.cfg.Name, unwritten)
+		return err
+	}); err != nil {
+		return err
+	}
+	held := map[int64]bool{}
+	for _, o := range list {
+		if held[o.keyID] {
+			continue
+		}
+		held[o.keyID] = true
+		if o.nextAt > now {
+			continue
+		}
+		err := g.DB.Write(ctx, func(tx *store.Tx) error { return g.rewrite(tx, o) })
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			held[o.keyID] = false
+			continue
+		}
+		g.Log.Error("gateway: a message is put off", "gateway", g.cfg.Name, "message", o.messageID, "error", err)
+		o.tries++
+		o.nextAt = millis(g.Clock.Now().Add(backoff(int(o.tries))))
+		if err := g.DB.Write(ctx, func(tx *store.Tx) error { _, err := o.save(tx); return err }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rewrite writes a message that was put off, unless it has ended meanwhile.
+func (g *gate) rewrite(tx *store.Tx, put *out) error {
+	e, err := g.Node.Entry(tx, put.entry)
+	if err != nil && !errors.Is(err, store.ErrNoRows) {
+		return err
+	}
+	o := *put
+	o.reason, o.nextAt, o.tries = "", 0, 0
+	if err == nil && e.Envelope != nil && ucri.TransportLayer(e.Envelope.Payload) {
+		o.state, o.endedAt = outDone, millis(g.Clock.Now())
+		if ok, err := o.save(tx); err != nil || !ok {
+			return err
+		}
+		return g.takeStatus(tx, e)
+	}
+	ended := err != nil || e.Envelope == nil || o.expiresAt <= millis(g.Clock.Now())
+	if !ended {
+		r, err := g.Node.Receipt(tx, o.entry)
+		if err != nil {
+			return err
+		}
+		ended = r.Ended()
+	}
+	if ended {
+		o.state, o.endedAt = outExpired, millis(g.Clock.Now())
+		g.metrics.ended(g.cfg.Name, outExpired)
+		_, err := o.save(tx)
+		return err
+	}
+	tx.Notify(topicOut(g.cfg.Name))
+	return g.fill(tx, &o, e)
+}
+
+// outOf is the row of a message that is to be written.
+func (g *gate) outOf(e exchange.Entry) *out {
+	return &out{gateway: g.cfg.Name, kind: e.Kind, entry: e.ID, source: e.Other, messageID: e.MessageID, state: outWaiting,
+		createdAt: millis(g.Clock.Now()), expiresAt: millis(e.ExpiresAt), keyID: e.KeyID}
+}
+
+// write turns one message into the system's and keeps it for sending. It waits behind
+// one of its incident that was put off.
 func (g *gate) write(tx *store.Tx, e exchange.Entry) error {
 	if ucri.TransportLayer(e.Envelope.Payload) {
 		return g.takeStatus(tx, e)
 	}
-	now := g.Clock.Now()
-	if !now.Before(e.ExpiresAt) {
+	if !g.Clock.Now().Before(e.ExpiresAt) {
 		return nil // the node tells the sender
 	}
-	o := &out{gateway: g.cfg.Name, kind: e.Kind, entry: e.ID, source: e.Other, messageID: e.MessageID, state: outWaiting,
-		createdAt: millis(now), expiresAt: millis(e.ExpiresAt), keyID: e.KeyID}
+	o := g.outOf(e)
+	before, err := one(scanOut(tx, `gateway = $1 AND state IN ('waiting', 'sent') AND reason = $2 AND key_id = $3 LIMIT 1`, g.cfg.Name, unwritten, e.KeyID))
+	if err != nil {
+		return err
+	}
+	if before != nil {
+		return g.putOff(tx, o)
+	}
+	return g.fill(tx, o, e)
+}
+
+// fill writes a message into its row; what the system has no message for ends here, and
+// its sender is told.
+func (g *gate) fill(tx *store.Tx, o *out, e exchange.Entry) error {
 	enc, refusal, err := g.encode(tx, e)
 	if err != nil {
 		return err
 	}
 	if refusal != nil {
-		o.state, o.reason, o.endedAt = outRefused, refusal.key, o.createdAt
+		o.state, o.reason, o.endedAt = outRefused, refusal.key, millis(g.Clock.Now())
 		o.answer = e.Key.Seal([]byte(refusal.detail), o.place("answer"))
-		if err := o.insert(tx); err != nil {
+		if err := o.keep(tx); err != nil {
 			return err
 		}
 		g.metrics.ended(g.cfg.Name, outRefused)
@@ -100,7 +230,7 @@ func (g *gate) write(tx *store.Tx, e exchange.Entry) error {
 	if !enc.Expires.IsZero() {
 		o.expiresAt = min(o.expiresAt, millis(enc.Expires))
 	}
-	if err := o.insert(tx); err != nil {
+	if err := o.keep(tx); err != nil {
 		return err
 	}
 	return g.Audit.Append(tx, audit.Event{Action: "gateway.write", Actor: g.cfg.OID, Object: e.MessageID, Detail: enc.Bytes, Key: e.Key})

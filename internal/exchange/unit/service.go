@@ -41,13 +41,14 @@ type Options struct {
 type Service struct {
 	o Options
 
-	mu   sync.Mutex
-	seen map[string]*snapshot // by organisation
+	mu      sync.Mutex
+	seen    map[string]*snapshot    // by organisation
+	wholeAt map[[2]string]time.Time // when a neighbour got the whole list, by organisation and his address
 }
 
 // New returns the service. The command line needs neither node nor texts.
 func New(o Options) *Service {
-	return &Service{o: o, seen: map[string]*snapshot{}}
+	return &Service{o: o, seen: map[string]*snapshot{}, wholeAt: map[[2]string]time.Time{}}
 }
 
 // Settings hold for the whole node.

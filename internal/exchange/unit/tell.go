@@ -26,6 +26,10 @@ const (
 	// mendAfter is how soon a missing message is asked for, so that a line that loses
 	// many is not asked for each.
 	mendAfter = 30 * time.Second
+	// wholeEvery is how soon a neighbour gets a whole list again: that is up to forty
+	// messages for one of his. It is sooner than who lost one asks (mendAfter), and what he
+	// asks for meanwhile is answered then, with the newest state.
+	wholeEvery = 20 * time.Second
 	// oneSubject is how long a subscription keeps its identifier: what was sent under
 	// one is deleted together, after the last of it.
 	oneSubject = 24 * time.Hour
@@ -137,7 +141,7 @@ func (s *Service) tellAll(ctx context.Context, org Org) error {
 	}
 	var errs []error
 	for _, sub := range all {
-		if !sub.due(c, set, s.o.Clock.Now()) {
+		if now := s.o.Clock.Now(); !sub.due(c, set, now) || s.paced(org.ID, sub, now) {
 			continue
 		}
 		err := s.o.DB.Write(ctx, func(tx *store.Tx) error { return s.tell(tx, org, sub.other) })
@@ -155,6 +159,16 @@ func (s *Service) tellAll(ctx context.Context, org Org) error {
 func (sub *subscriber) due(c counts, set Settings, now time.Time) bool {
 	return sub.whole || !now.Before(sub.until) || sub.changes != c.changes ||
 		sub.positions != c.positions && now.Sub(sub.movedAt) >= set.Every || now.Sub(sub.sentAt) >= beat
+}
+
+// paced reports whether a whole list has to wait. That is kept in memory, beside the
+// subscription: who ends one and begins another must not get another at once. Of several
+// instances the one that leads sends them all.
+func (s *Service) paced(org string, sub subscriber, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	since := now.Sub(s.wholeAt[[2]string{org, sub.other}])
+	return sub.whole && now.Before(sub.until) && since >= 0 && since < wholeEvery
 }
 
 // tell sends one subscriber the difference to what he has.
@@ -208,6 +222,13 @@ func (s *Service) tell(tx *store.Tx, org Org, other string) error {
 		if err := s.send(tx, org, &sub, changed, gone, now); err != nil {
 			return err
 		}
+	}
+	if sub.whole {
+		tx.OnCommit(func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.wholeAt[[2]string{org.ID, other}] = now
+		})
 	}
 	if len(shown) == 0 {
 		sub.sentAt = now // nothing is confirmed for who sees nothing

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"trojmezi/internal/format/emsi"
+	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
@@ -474,5 +475,53 @@ func BenchmarkNearest(b *testing.B) {
 		if err != nil || len(offers) != 9 {
 			b.Fatal(len(offers), err)
 		}
+	}
+}
+
+// However often a neighbour asks for the whole list, and by whatever subscription, it is
+// sent at once and then at most once in each interval, with the newest state and under
+// the newest subscription.
+func TestWholeListIsPaced(t *testing.T) {
+	r := newRig(t)
+	r.ok(r.SetVisibility(t.Context(), Actor{"jana", ownRoom}, zittau, Rules{All: &Rule{Show: true, Status: true}}, 0))
+	last := ""
+	for n := range wholeList + 1 { // two messages
+		last = r.add(engine(fmt.Sprintf("LB %03d", n)))
+	}
+	ask := func(do string) (sub string) {
+		sub = r.clk.NewID()
+		r.write(func(tx *store.Tx) error {
+			_, err := r.node.Post(tx, letter(zittau, liberec, appText, msgText, told, text(sub, ucri.FormatTime(r.clk.Now()), "x", block{Do: do, At: millis(r.clk.Now()), Whole: true})))
+			return err
+		})
+		return sub
+	}
+	sent := func() int64 {
+		return r.count(`SELECT COUNT(*) FROM exchange_message WHERE source = $1 AND destination = $2`, liberec, zittau)
+	}
+	ask(doSubscribe)
+	r.turn(3)
+	if n := sent(); n != 2 {
+		t.Fatalf("%d messages for the first", n)
+	}
+	sub := ""
+	for range 10 {
+		ask(doStop)
+		sub = ask(doSubscribe)
+		r.turn(2)
+		r.clk.Advance(time.Second)
+	}
+	if n := sent(); n != 2 {
+		t.Errorf("%d messages within the interval", n)
+	}
+	r.ok(r.SetStatus(t.Context(), Actor{"jana", ownRoom}, last, AtScene, 0))
+	r.clk.Advance(wholeEvery)
+	r.turn(3)
+	if n := sent(); n != 4 {
+		t.Errorf("%d messages after it", n)
+	}
+	got := r.bytesTo(zittau)
+	if before, after, there := strings.Cut(got, sub); !there || strings.Contains(before, string(AtScene)) || !strings.Contains(after, string(AtScene)) {
+		t.Error("not the newest state under the newest subscription")
 	}
 }

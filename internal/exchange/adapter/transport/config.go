@@ -54,7 +54,8 @@ type TLS struct {
 
 // Directory is a folder that another program writes to and reads from.
 type Directory struct {
-	Path string `yaml:"path"`
+	Path string        `yaml:"path"`
+	Keep time.Duration `yaml:"keep"` // how long what was taken stays in "done" and "refused"; 0: DefaultKeep
 }
 
 // AMQP is a broker that speaks AMQP 0-9-1.
@@ -72,10 +73,11 @@ type AMQP struct {
 
 // Mail is the last resort: mail out by SMTP, in from a Maildir.
 type Mail struct {
-	SMTP    notify.SMTP `yaml:"smtp"`
-	To      string      `yaml:"to"`      // empty: nothing is sent
-	Maildir string      `yaml:"maildir"` // a local mail system delivers there; empty: nothing comes in
-	From    []string    `yaml:"from"`    // the only addresses whose mail is processed
+	SMTP    notify.SMTP   `yaml:"smtp"`
+	To      string        `yaml:"to"`      // empty: nothing is sent
+	Maildir string        `yaml:"maildir"` // a local mail system delivers there; empty: nothing comes in
+	From    []string      `yaml:"from"`    // the only addresses whose mail is processed
+	Keep    time.Duration `yaml:"keep"`    // how long a mail that was taken stays in "cur"; 0: DefaultKeep
 }
 
 // Defaults.
@@ -83,8 +85,10 @@ const (
 	DefaultWindow   = 5 * time.Minute
 	DefaultEvery    = 5 * time.Second
 	DefaultPrefetch = 16
+	DefaultKeep     = 30 * 24 * time.Hour // long enough to look into what went wrong; it holds personal data
 	// minEvery keeps a misspelt unit from storming the other side.
 	minEvery = 250 * time.Millisecond
+	minKeep  = 24 * time.Hour
 )
 
 // Fault is a mistake in the configuration: where, and which text tells it.
@@ -112,9 +116,7 @@ func (c *Config) Validate() []Fault {
 		c.Poll.validate(below("poll"))
 	}
 	if c.Directory != nil {
-		if in := below("directory"); c.Directory.Path == "" {
-			in("transport.config.path", nil, "path")
-		}
+		c.Directory.validate(below("directory"))
 	}
 	if c.AMQP != nil {
 		c.AMQP.validate(below("amqp"))
@@ -165,6 +167,15 @@ func (p *Poll) validate(add adder) {
 	}
 }
 
+func (d *Directory) validate(add adder) {
+	if d.Path == "" {
+		add("transport.config.path", nil, "path")
+	}
+	if d.Keep = cmp.Or(d.Keep, DefaultKeep); d.Keep < minKeep {
+		add("transport.config.duration", nil, "keep")
+	}
+}
+
 func (a *AMQP) validate(add adder) {
 	checkURL(add, a.URL, "amqps", "amqp", a.InsecureLoopback)
 	if u, err := url.Parse(a.URL); err == nil && u.User != nil {
@@ -194,6 +205,9 @@ func (m *Mail) validate(add adder) {
 		for _, f := range m.SMTP.Validate() {
 			add(f.Key, f.Args, f.Path...)
 		}
+	}
+	if m.Keep = cmp.Or(m.Keep, DefaultKeep); m.Keep < minKeep {
+		add("transport.config.duration", nil, "keep")
 	}
 	if m.Maildir != "" && len(m.From) == 0 {
 		add("transport.config.from", nil, "from")
@@ -253,7 +267,7 @@ func New(c Config, dir string, clk *clock.Clock) Transport {
 		p.SecretFile, p.TLS = abs(p.SecretFile), files(p.TLS)
 		return &poll{every: p.Every, client: client{url: p.URL, secretFile: p.SecretFile, tls: p.TLS, window: p.Window, clock: clk}}
 	case c.Directory != nil:
-		return &directory{root: abs(c.Directory.Path)}
+		return &directory{root: abs(c.Directory.Path), keep: c.Directory.Keep}
 	case c.AMQP != nil:
 		a := *c.AMQP
 		a.PasswordFile, a.TLS = abs(a.PasswordFile), files(a.TLS)

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"testing"
+	"time"
 
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/notify"
@@ -20,7 +21,7 @@ func TestValidate(t *testing.T) {
 		want []string
 	}{
 		{"none", Config{}, []string{"transport.config.one"}},
-		{"two", Config{Directory: &Directory{"x"}, Mail: &Mail{Maildir: "m", From: []string{"a@b.cz"}}}, []string{"transport.config.one"}},
+		{"two", Config{Directory: &Directory{Path: "x"}, Mail: &Mail{Maildir: "m", From: []string{"a@b.cz"}}}, []string{"transport.config.one"}},
 		{"push", Config{Push: &Push{URL: "https://a.example/x", Listen: ":8443", SecretFile: "s", TLS: TLS{Cert: "c", Key: "k"}}}, nil},
 		{"push plain", Config{Push: &Push{URL: "http://a.example/x", Listen: "0.0.0.0:80", SecretFile: "s", InsecureLoopback: true}},
 			[]string{"transport.config.url_plain", "transport.config.listen_plain"}},
@@ -29,11 +30,12 @@ func TestValidate(t *testing.T) {
 		{"push empty", Config{Push: &Push{}}, []string{"transport.config.nothing", "transport.config.secret"}},
 		{"push half", Config{Push: &Push{Listen: "8443", SecretFile: "s", TLS: TLS{Cert: "c"}, Window: -1}}, []string{"transport.config.listen", "transport.config.tls", "transport.config.duration"}},
 		{"poll", Config{Poll: &Poll{URL: "ftp://x", SecretFile: "s", Every: 1}}, []string{"transport.config.url", "transport.config.duration"}},
-		{"directory", Config{Directory: &Directory{}}, []string{"transport.config.path"}},
+		{"directory", Config{Directory: &Directory{Keep: time.Hour}}, []string{"transport.config.path", "transport.config.duration"}},
 		{"amqp", Config{AMQP: &AMQP{URL: "amqp://u:p@hub.example", Queues: []string{"q"}, Prefetch: -1, Username: "u"}},
 			[]string{"transport.config.url_plain", "transport.config.password_in_url", "transport.config.password", "transport.config.prefetch"}},
 		{"amqp empty", Config{AMQP: &AMQP{URL: "amqps://hub.example"}}, []string{"transport.config.nothing"}},
 		{"mail", Config{Mail: &Mail{To: "a@b.cz", SMTP: smtp, Maildir: "m", From: []string{"c@d.cz"}}}, nil},
+		{"mail kept", Config{Mail: &Mail{Maildir: "m", From: []string{"c@d.cz"}, Keep: -1}}, []string{"transport.config.duration"}},
 		{"mail wrong", Config{Mail: &Mail{To: "a", Maildir: "m", SMTP: smtp}}, []string{"transport.config.email", "transport.config.from"}},
 		{"mail server", Config{Mail: &Mail{To: "a@b.cz", SMTP: notify.SMTP{Host: "mail.example", From: "a@b.cz", TLS: "none"}}}, []string{"notify.config.tls_none"}},
 		{"mail senders", Config{Mail: &Mail{Maildir: "m", From: []string{"x"}}}, []string{"transport.config.email"}},

@@ -28,7 +28,10 @@ const (
 	folderRefused = "refused"
 )
 
-type directory struct{ root string }
+type directory struct {
+	root string
+	keep time.Duration
+}
 
 // Shared: two instances would both read a file before one of them moves it.
 func (d *directory) Shared() bool { return false }
@@ -172,15 +175,11 @@ func partial(name string) bool {
 // box knows it by its name and bytes.
 func (d *directory) take(ctx context.Context, box Box, name string) error {
 	from := filepath.Join(d.folder(folderIn), name)
-	f, err := os.Open(from)
+	body, err := beginning(from, MaxBytes+1)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fail("transport.failure.folder", err)
-	}
-	body, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
-	if err := errors.Join(err, f.Close()); err != nil {
 		return fail("transport.failure.folder", err)
 	}
 	del := cut(Delivery{ID: name, Body: body})
@@ -195,6 +194,73 @@ func (d *directory) take(ctx context.Context, box Box, name string) error {
 		return fail("transport.failure.folder", err)
 	}
 	return nil
+}
+
+// beginning reads at most so many bytes of a file.
+func beginning(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(f, most))
+	return body, errors.Join(err, f.Close())
+}
+
+// Sweep implements Keeper.
+func (d *directory) Sweep(ctx context.Context, now time.Time, spent func(Delivery, time.Time) (bool, error)) (removed int, err error) {
+	for _, name := range []string{folderDone, folderRefused} {
+		n, err := sweep(ctx, d.folder(name), now, d.keep, func(name string) (Delivery, error) {
+			body, err := beginning(name, MaxBytes+1)
+			return cut(Delivery{ID: filepath.Base(name), Body: body}), err
+		}, spent)
+		if removed += n; err != nil {
+			return removed, err
+		}
+	}
+	return removed, nil
+}
+
+// sweep removes the spent files of a folder whose own time is older than keep, or in the
+// future: the other side's clock sets it, and must keep none for ever.
+func sweep(ctx context.Context, folder string, now time.Time, keep time.Duration, open func(path string) (Delivery, error), spent func(Delivery, time.Time) (bool, error)) (removed int, err error) {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fail("transport.failure.folder", err)
+	}
+	before := now.Add(-keep)
+	for _, e := range entries {
+		if ctx.Err() != nil {
+			return removed, ctx.Err()
+		}
+		if !e.Type().IsRegular() {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) || err == nil && info.ModTime().After(before) && !info.ModTime().After(now) {
+			continue
+		}
+		if err != nil {
+			return removed, fail("transport.failure.folder", err)
+		}
+		path := filepath.Join(folder, e.Name())
+		d, err := open(path)
+		if err != nil {
+			return removed, fail("transport.failure.folder", err)
+		}
+		if ok, err := spent(d, before); err != nil {
+			return removed, err
+		} else if !ok {
+			continue
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return removed, fail("transport.failure.folder", err)
+		}
+		removed++
+	}
+	return removed, nil
 }
 
 // rename moves a file into a folder, beside one of the same name.

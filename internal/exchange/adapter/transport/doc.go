@@ -68,6 +68,16 @@ type Transport interface {
 	Shared() bool
 }
 
+// Keeper is a transport that puts away what it has delivered, where people can still
+// look at it.
+type Keeper interface {
+	Transport
+	// Sweep removes what was put away and is older than what the configuration says, where
+	// spent says of it that it was taken here and is not needed any more. All else stays,
+	// whatever its name. removed is also how many went before an error.
+	Sweep(ctx context.Context, now time.Time, spent func(d Delivery, before time.Time) (bool, error)) (removed int, err error)
+}
+
 // Refusal is an answer that the same message will get again.
 type Refusal struct {
 	Reason string // in the other side's words, one line

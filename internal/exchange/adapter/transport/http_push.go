@@ -117,15 +117,16 @@ func (c *client) send(ctx context.Context, p Parcel) error {
 		return fail("transport.failure.credentials", errors.New(answer.Status))
 	case s == http.StatusBadRequest, s == http.StatusConflict, s == http.StatusGone, s == http.StatusRequestEntityTooLarge,
 		s == http.StatusUnsupportedMediaType, s == http.StatusUnprocessableEntity:
-		return &Refusal{Reason: oneLine(fmt.Sprintf("%d %s", s, body))}
+		return &Refusal{Reason: OneLine(fmt.Sprintf("%d %s", s, body))}
 	default:
 		return fail("transport.failure.answer", errors.New(answer.Status))
 	}
 }
 
-// oneLine makes a short line of what the other side sent.
-func oneLine(s string) string {
-	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "?"), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+// OneLine makes a short line of what the other side sent, fit for people, terminals and
+// receipts: without control characters and those that turn the direction of writing.
+func OneLine(s string) string {
+	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "?"), func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' }), " ")
 	if r := []rune(s); len(r) > maxReason {
 		s = string(r[:maxReason]) + "…"
 	}

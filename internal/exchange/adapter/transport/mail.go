@@ -69,7 +69,7 @@ func (m *mailbox) Send(ctx context.Context, p Parcel) error {
 		return fail("transport.failure.mail", err)
 	}
 	subject, _, _ := strings.Cut(strings.TrimSpace(p.Text), "\n")
-	out.Subject(oneLine(subject))
+	out.Subject(OneLine(subject))
 	out.SetDateWithValue(m.clock.Now())
 	out.SetMessageIDWithValue(strings.TrimSuffix(fileName(Parcel{ID: p.ID}), ".msg") + "@" + domain(m.cfg.SMTP.From)) // the same in each attempt
 	out.SetGenHeader("Auto-Submitted", "auto-generated")                                                              // spec: RFC 3834, §5
@@ -86,7 +86,7 @@ func (m *mailbox) Send(ctx context.Context, p Parcel) error {
 	}
 	err = c.DialAndSendWithContext(ctx, out)
 	if bad, ok := errors.AsType[*gomail.SendError](err); ok && !bad.IsTemp() && bad.ErrorCode() >= 500 {
-		return &Refusal{Reason: oneLine(bad.Error())}
+		return &Refusal{Reason: OneLine(bad.Error())}
 	}
 	if err != nil {
 		return fail("transport.failure.mail", err)
@@ -130,18 +130,28 @@ func (m *mailbox) Receive(ctx context.Context, box Box, up func()) error {
 	}
 }
 
+// maxMail bounds a mail: a message with its encoding.
+const maxMail = 2 * MaxBytes
+
+// Sweep implements Keeper.
+func (m *mailbox) Sweep(ctx context.Context, now time.Time, spent func(Delivery, time.Time) (bool, error)) (removed int, err error) {
+	if m.cfg.Maildir == "" {
+		return 0, nil
+	}
+	return sweep(ctx, filepath.Join(m.cfg.Maildir, "cur"), now, m.cfg.Keep, func(path string) (Delivery, error) {
+		raw, err := beginning(path, maxMail)
+		return cut(m.open(raw)), err
+	}, spent)
+}
+
 // take stores a mail and moves it to "cur" as seen. spec: maildir(5).
 func (m *mailbox) take(ctx context.Context, box Box, name string) error {
 	from := filepath.Join(m.cfg.Maildir, "new", name)
-	f, err := os.Open(from)
+	raw, err := beginning(from, maxMail)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fail("transport.failure.folder", err)
-	}
-	raw, err := io.ReadAll(io.LimitReader(f, 2*MaxBytes)) // with its encoding
-	if err := errors.Join(err, f.Close()); err != nil {
 		return fail("transport.failure.folder", err)
 	}
 	if err := box.Take(ctx, cut(m.open(raw))); err != nil {
@@ -162,15 +172,18 @@ func (m *mailbox) open(raw []byte) Delivery {
 	if err != nil {
 		return Delivery{Body: raw, Fault: "transport.fault.mail"}
 	}
-	d := Delivery{ID: oneLine(msg.Header.Get("Message-Id")), Body: raw}
+	d := Delivery{ID: OneLine(msg.Header.Get("Message-Id")), Body: raw}
 	from, err := msg.Header.AddressList("From")
 	if err != nil || len(from) != 1 || !slices.Contains(m.cfg.From, strings.ToLower(from[0].Address)) {
 		d.Fault = "transport.fault.sender"
 		return d
 	}
-	parts, err := leaves(msg.Header.Get("Content-Type"), msg.Header.Get("Content-Transfer-Encoding"), "", msg.Body, 0)
+	left := maxParts
+	parts, err := leaves(msg.Header.Get("Content-Type"), msg.Header.Get("Content-Transfer-Encoding"), "", msg.Body, 0, &left)
 	if err != nil {
-		d.Fault = "transport.fault.mail"
+		if d.Fault = "transport.fault.mail"; errors.Is(err, errParts) {
+			d.Fault = "transport.fault.parts"
+		}
 		return d
 	}
 	attached := slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !p.attached })
@@ -192,16 +205,26 @@ type part struct {
 	attached bool
 }
 
-// maxParts bounds how deep a mail is nested.
-const maxParts = 8
+// What a mail is made of at most, as the text of its fault says: a part costs its sender
+// seven bytes, and this side hundreds.
+const (
+	maxParts = 100 // those that hold others included
+	maxDepth = 8   // of one in another
+)
 
-// leaves lists the parts of a mail that have no parts. spec: RFC 2045, RFC 2046.
-func leaves(kind, encoding, disposition string, body io.Reader, depth int) ([]part, error) {
+var errParts = errors.New("transport: mail: too many parts, or too deep in one another")
+
+// leaves lists the parts of a mail that have no parts. left is how many parts it may
+// still have. spec: RFC 2045, RFC 2046.
+func leaves(kind, encoding, disposition string, body io.Reader, depth int, left *int) ([]part, error) {
+	if *left--; *left < 0 || depth > maxDepth {
+		return nil, errParts
+	}
 	typ, args, err := mime.ParseMediaType(kind)
 	if kind == "" {
 		typ, args, err = "text/plain", nil, nil
 	}
-	if err != nil || depth > maxParts {
+	if err != nil {
 		return nil, fmt.Errorf("transport: mail: content type %q, %w", kind, err)
 	}
 	if strings.HasPrefix(typ, "multipart/") {
@@ -214,7 +237,7 @@ func leaves(kind, encoding, disposition string, body io.Reader, depth int) ([]pa
 			if err != nil {
 				return nil, err
 			}
-			below, err := leaves(p.Header.Get("Content-Type"), p.Header.Get("Content-Transfer-Encoding"), p.Header.Get("Content-Disposition"), p, depth+1)
+			below, err := leaves(p.Header.Get("Content-Type"), p.Header.Get("Content-Transfer-Encoding"), p.Header.Get("Content-Disposition"), p, depth+1, left)
 			if err != nil {
 				return nil, err
 			}

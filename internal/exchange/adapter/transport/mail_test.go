@@ -145,6 +145,37 @@ func TestMailOdd(t *testing.T) {
 	}
 }
 
+// A mail of very many parts, or of parts within parts, is not taken apart: it is kept
+// whole, with what is wrong.
+func TestMailParts(t *testing.T) {
+	m := &mailbox{cfg: Mail{From: []string{"a@b.cz"}}}
+	flat := func(n int) string {
+		return "From: a@b.cz\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\n<a/>\r\n" + strings.Repeat("--x\r\n\r\n\r\n", n-1) + "--x--"
+	}
+	deep := func(n int) string {
+		head, tail := "From: a@b.cz\r\n", ""
+		for i := range n {
+			boundary := "x" + strconv.Itoa(i) + "y"
+			head += "Content-Type: multipart/mixed; boundary=" + boundary + "\r\n\r\n--" + boundary + "\r\n"
+			tail = "\r\n--" + boundary + "--" + tail
+		}
+		return head + "\r\n<a/>" + tail
+	}
+	for name, c := range map[string]struct{ raw, fault string }{
+		"as many as may be": {flat(maxParts - 1), ""}, "one more": {flat(maxParts), "transport.fault.parts"}, "a million": {flat(1_000_000), "transport.fault.parts"},
+		"as deep as may be": {deep(maxDepth), ""}, "one deeper": {deep(maxDepth + 1), "transport.fault.parts"}, "very deep": {deep(10_000), "transport.fault.parts"},
+	} {
+		d := m.open([]byte(c.raw))
+		want := "<a/>"
+		if c.fault != "" {
+			want = c.raw
+		}
+		if d.Fault != c.fault || string(d.Body) != want {
+			t.Errorf("%s: %q %.80q", name, d.Fault, d.Body)
+		}
+	}
+}
+
 // FuzzMail opens any bytes as a mail: what comes of it is the message or the mail itself
 // with what is wrong, and never more than came.
 func FuzzMail(f *testing.F) {
