@@ -61,7 +61,7 @@ func (s *Service) Look(ctx context.Context, org string, q disclosure.Sought, at 
 			if err == nil && !more {
 				more, err = s.lookNotes(tx, org, q, &next)
 			}
-			next.Finished = !more || len(next.Found) >= disclosure.MostFound
+			next.Finished = !more || next.Many()
 			return err
 		})
 		if err == nil {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"trojmezi/internal/kernel/i18n"
-	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/web"
 	"trojmezi/internal/kernel/web/ui"
 )
@@ -120,7 +119,7 @@ func (p *Pages) seek(w http.ResponseWriter, r *http.Request) error {
 	if v.Items, err = p.Items(ctx, who(r).Organisation, v.Request, v.Search); err != nil {
 		return err
 	}
-	return web.Render(w, r, http.StatusOK, foundPage(v))
+	return web.Render(w, r, http.StatusOK, foundPage(v, p.o.Node.NameOf))
 }
 
 // decided makes the answer of a form; one that is not complete is shown again, and the
@@ -146,11 +145,12 @@ func (p *Pages) decided(w http.ResponseWriter, r *http.Request) (*Answer, reques
 		}
 	}
 	if len(v.Errors) > 0 {
-		return nil, v, web.Render(w, r, http.StatusUnprocessableEntity, foundPage(v))
+		return nil, v, web.Render(w, r, http.StatusUnprocessableEntity, foundPage(v, p.o.Node.NameOf))
 	}
 	a, err := p.Answer(ctx, who(r).ID, who(r).Organisation, Answer{PersonRequest: v.Request, Organisation: who(r).Place, Search: v.Search, Items: v.Items})
-	if problem.KindOf(err) == problem.Invalid {
-		return nil, v, web.Render(w, r, http.StatusUnprocessableEntity, foundPage(v))
+	if text, ok := fault(ctx, err); ok {
+		v.Errors.Add("", text)
+		return nil, v, web.Render(w, r, http.StatusUnprocessableEntity, foundPage(v, p.o.Node.NameOf))
 	}
 	return &a, v, err
 }

@@ -179,7 +179,11 @@ func (w writer) purposes() []block {
 		if !slices.ContainsFunc(w.a.Items, func(i Item) bool { return i.Choice != Another && i.Mention.Group == g }) {
 			continue
 		}
-		for _, name := range bases(g, w.a.Country) {
+		for _, l := range bases(g, w.a.Country) {
+			name := l.name
+			if l.country == "" {
+				name = w.t("law." + l.name)
+			}
 			b.Rows = append(b.Rows, []string{t(w.ctx, "disclosure.group."+string(g)), w.t("why." + string(g)), name, w.t("unverified")})
 		}
 	}

@@ -99,13 +99,14 @@ type Item struct {
 }
 
 // Proposed is what stands for an item before a human looks at it: only what the person
-// is known to have said himself goes out by itself, and no text that names him does.
+// is known to have said himself goes out by itself, and no text that names him does. What
+// the police has of somebody may have to stay untold.
 func (m Mention) Proposed() string {
-	switch m.By {
-	case ByBoth:
-		return Include
-	case ByText:
+	switch {
+	case m.By == ByText:
 		return Third
+	case m.By == ByBoth && m.Group != Accused && m.Group != Victims:
+		return Include
 	}
 	return ""
 }
@@ -235,12 +236,15 @@ func (a Answer) included() (out []Item) {
 	return slices.DeleteFunc(slices.Clone(a.Items), func(i Item) bool { return i.Choice != Include })
 }
 
-// Answer makes the answer of what a human has decided, and writes down that it was made
-// and how much is in it; problem Invalid when something is not decided.
+// Answer makes the answer of what a human has decided, and writes down that it was
+// made; problem Invalid when something is not decided, or more was found than was looked at.
 func (s *Service) Answer(ctx context.Context, person, organisation string, a Answer) (Answer, error) {
 	const op = "disclosure.Answer"
 	if slices.ContainsFunc(a.Items, func(i Item) bool { return !slices.Contains(Choices, i.Choice) }) {
 		return a, problem.New(op, problem.Invalid, "disclosure.request.wrong.open", nil)
+	}
+	if a.Search.Many() {
+		return a, problem.New(op, problem.Invalid, "disclosure.request.many", i18n.Args{"n": MostFound})
 	}
 	a.At = s.o.Clock.Now()
 	if s.o.Country != nil {
@@ -346,7 +350,8 @@ func groupAt(path string) Group {
 var lawText []byte
 
 // law is a row of law.csv: the basis of a processing or an authority to complain to,
-// each from memory and to be verified.
+// each from memory and to be verified. The name of what holds in all countries is a key
+// of the letter's texts.
 type law struct{ kind, country, group, name, where string }
 
 var laws = sync.OnceValue(func() (all []law) {
@@ -361,10 +366,10 @@ var laws = sync.OnceValue(func() (all []law) {
 })
 
 // bases are on what a group of data is processed in a country.
-func bases(g Group, country string) (out []string) {
+func bases(g Group, country string) (out []law) {
 	for _, l := range laws() {
 		if l.kind == "basis" && l.group == string(g) && (l.country == "" || l.country == country) {
-			out = append(out, l.name)
+			out = append(out, l)
 		}
 	}
 	return out

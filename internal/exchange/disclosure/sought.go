@@ -296,3 +296,6 @@ type Search struct {
 
 // MostFound bounds what one answer is about: a human looks at each.
 const MostFound = 500
+
+// Many reports whether the search ended because it found too much.
+func (s Search) Many() bool { return len(s.Found) >= MostFound }
