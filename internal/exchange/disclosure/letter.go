@@ -112,7 +112,7 @@ func (w writer) result() []block {
 func (w writer) found() []block {
 	b := block{Heading: w.t("data"), Heads: w.heads("time", "record", "source", "data", "until"), Shares: []float64{1.2, 1.6, 1.4, 3.2, 1.1}}
 	for _, i := range w.a.included() {
-		until := w.t("until.incident")
+		until := w.t("until_incident")
 		if !i.DeleteAt.IsZero() {
 			until = web.Date(w.ctx, i.DeleteAt)
 		}
@@ -121,7 +121,7 @@ func (w writer) found() []block {
 	if len(b.Rows) == 0 {
 		return nil
 	}
-	return []block{b, {Text: w.t("until.how")}}
+	return []block{b, {Text: w.t("until_how")}}
 }
 
 // record names a record for people: its source, the keyword and the municipality.
@@ -234,7 +234,7 @@ func (w writer) recipients() []block {
 func (w writer) rule(r Told) string {
 	switch r.Rule {
 	case "":
-		return w.t("rule.none")
+		return w.t("rule_none")
 	case ruleAsked, ruleEmergency:
 		return w.t("rule." + r.Rule)
 	}
@@ -247,7 +247,7 @@ func (w writer) rights() []block {
 	for _, l := range authorities(w.a.Country) {
 		b.Rows = append(b.Rows, []string{l.name, l.where, w.t("unverified")})
 	}
-	return []block{{Heading: w.t("rights"), Text: w.t("rights.text")}, b, {Blank: []string{w.t("sign.date"), w.t("sign.name")}}}
+	return []block{{Heading: w.t("rights"), Text: w.t("rights_text")}, b, {Blank: []string{w.t("sign_date"), w.t("sign_name")}}}
 }
 
 // letterFile is the letter on paper.

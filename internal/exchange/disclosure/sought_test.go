@@ -131,3 +131,16 @@ func TestLaw(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkSought reads a message and looks for a person in it: what a search does with
+// each, but for fetching and unsealing it.
+func BenchmarkSought(b *testing.B) {
+	q := Sought{Name: "Karel Nováček", Phone: "+420 601 234 567"}
+	for b.Loop() {
+		m, f := convert.Read([]byte(sample), convert.Auto)
+		if f != nil {
+			b.Fatal(f)
+		}
+		q.In(m.Incident)
+	}
+}
