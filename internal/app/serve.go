@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -162,7 +163,8 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	}
 	n.backups = NewBackups(c.Backup, c, o, log)
 	n.links = link.New(link.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name})
-	n.disclosure = disclosure.New(disclosure.Options{DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name, Retained: n.retained})
+	n.disclosure = disclosure.New(disclosure.Options{DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name, Retained: n.retained,
+		Look: n.look, Recall: n.recall, KeptUntil: n.keptUntil, Country: n.country})
 	n.gateways = gateway.New(c.Gateways, gateway.Deps{
 		DB: o.DB, Node: n.exchange, Key: o.Key, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Dir: c.dir, Lang: c.lang(),
 		Adapters: all.Adapters(), Owner: n.ownerOf, Name: n.people.Name, Disclose: n.toGateway,
@@ -286,6 +288,26 @@ func (n *node) retained(ctx context.Context) (all []disclosure.Kept, err error) 
 		all = append(all, disclosure.Kept{Key: "file", Days: int(keep.Hours() / 24)})
 	}
 	return all, err
+}
+
+// look, recall and keptUntil are what the consoles have stored, for the answer to a
+// person's request.
+func (n *node) look(ctx context.Context, organisation string, q disclosure.Sought, at disclosure.Search) (disclosure.Search, error) {
+	return n.console.Look(ctx, organisation, q, at)
+}
+
+func (n *node) recall(ctx context.Context, organisation string, q disclosure.Sought, found []string) ([]disclosure.Stored, error) {
+	return n.console.Recall(ctx, organisation, q, found)
+}
+
+func (n *node) keptUntil(ctx context.Context, organisation string, incidents []string) (map[string]time.Time, error) {
+	return n.console.KeptUntil(ctx, organisation, incidents)
+}
+
+// country is where an organisation is.
+func (n *node) country(ctx context.Context, organisation string) (string, error) {
+	o, err := n.people.Organisation(ctx, organisation)
+	return o.Country, err
 }
 
 // ownerOf is the organisation at an address, else the one that operates the node.

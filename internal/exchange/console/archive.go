@@ -9,12 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
-
 	"trojmezi/internal/kernel/audit"
+	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/seal"
 	"trojmezi/internal/kernel/store"
@@ -82,7 +80,7 @@ type term []string
 func (q Search) terms() (out []term, fault string) {
 	for _, in := range []struct{ tag, words string }{{tagPlace, q.Place}, {tagType, q.Type}} {
 		usable := strings.TrimSpace(in.words) == ""
-		for _, w := range words(in.words) {
+		for _, w := range i18n.Words(in.words) {
 			if n := utf8.RuneCountInString(w); n >= shortestWord {
 				out, usable = append(out, term{in.tag + start(w, longestStart)}), true
 			}
@@ -112,28 +110,6 @@ const (
 	tagNeighbour = "n"
 )
 
-// fold makes one spelling of all that people write for a word.
-func fold(s string) string {
-	var b strings.Builder
-	for _, r := range norm.NFD.String(strings.ToLower(s)) {
-		switch {
-		case unicode.Is(unicode.Mn, r):
-		case r == 'ł':
-			b.WriteByte('l')
-		case r == 'ß':
-			b.WriteString("ss")
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-// words are the folded words of a text.
-func words(s string) []string {
-	return strings.FieldsFunc(fold(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-}
-
 // start is the beginning of a word, at most n letters.
 func start(w string, n int) string {
 	if r := []rune(w); len(r) > n {
@@ -160,7 +136,7 @@ func starts(w string) []string {
 
 // numberForms are the forms in which a number is looked up.
 func numberForms(s string) term {
-	whole := strings.Join(words(s), "")
+	whole := strings.Join(i18n.Words(s), "")
 	if utf8.RuneCountInString(whole) < shortestStart {
 		return nil
 	}
@@ -178,7 +154,7 @@ func numberForms(s string) term {
 // parts with and without leading zeros ("2026-000123" as 123).
 func numberWords(s string) []string {
 	out := numberForms(s)
-	for _, p := range words(s) {
+	for _, p := range i18n.Words(s) {
 		for _, form := range []string{p, strings.TrimLeft(p, "0")} {
 			if utf8.RuneCountInString(form) >= shortestStart {
 				out = append(out, tagNumber+form)
@@ -198,7 +174,7 @@ func (s *Service) index(tx *store.Tx, org, id string) error {
 	found := map[string]bool{}
 	add := func(tag string, text ...string) {
 		for _, t := range text {
-			for _, w := range words(t) {
+			for _, w := range i18n.Words(t) {
 				for _, b := range starts(w) {
 					found[tag+b] = true
 				}

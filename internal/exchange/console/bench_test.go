@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/store"
 )
 
@@ -59,7 +60,7 @@ func fillArchive(b *testing.B, r *room, messages int) {
 					found[tagNeighbour+system2] = true
 				}
 				for _, t := range []struct{ tag, text string }{{tagType, typ}, {tagPlace, fmt.Sprintf("%s %d %s CZ", street, n%200, town)}} {
-					for _, w := range words(t.text) {
+					for _, w := range i18n.Words(t.text) {
 						for _, s := range starts(w) {
 							found[t.tag+s] = true
 						}

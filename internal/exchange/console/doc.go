@@ -16,6 +16,7 @@
 //	alarms                        See, Shelve, Unshelve
 //	neighbours                    Rooms, Room, DirectoryFaults, SetRoom, TestCall
 //	archive                       Search, Export, Statistics, StatisticsCSV, AlarmStatistics
+//	a person's request            Look, Recall, KeptUntil
 //	deletion                      Retentions, SetRetention, Schedule, Erase
 //	drafts                        SaveDraft, DropDraft, HandOn
 //	consoles and shifts           Connect, Armed, Disconnect, Consoles, StartShift, EndShift, TakeShift, OnDuty, Shifts

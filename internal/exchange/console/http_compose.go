@@ -273,7 +273,7 @@ func (p *Pages) named(ctx context.Context, name string) ([]found, error) {
 			hint = append(hint, h.Matched)
 		}
 		out = append(out, found{Value: url.Values{"of": {name}, "place": {h.Name}, "country": {string(h.Country)}}.Encode(), Text: text,
-			Hint: strings.Join(compact(hint), " · "), Name: true, Whole: slices.Equal(words(name), words(h.Matched))})
+			Hint: strings.Join(compact(hint), " · "), Name: true, Whole: slices.Equal(i18n.Words(name), i18n.Words(h.Matched))})
 	}
 	return out, nil
 }

@@ -48,6 +48,7 @@ var needsPatient = map[string]bool{"incident_transfer_with_patient": true, "pati
 // Apply applies the rules to an incident, which stays as it is.
 func (t *Table) Apply(c Case, i *incident.Incident) Outcome {
 	p := &pass{c: c, plan: t.plan(c)}
+	p.look = p.value
 	p.judge(reflect.ValueOf(i).Elem(), &model)
 	for n := range i.Extra {
 		p.path = append(p.path[:0], step{extraOther, n})
@@ -80,18 +81,19 @@ type pass struct {
 	c         Case
 	plan      *plan
 	path      []step
+	look      func(leaf int, v *incident.Value) // at each value, with its path
 	decisions []Decision
 	gone      []string // paths in the source of what does not go on; "" for what has none
 	names     []string // what of it finds a person again in a text
 	sources   map[string]string
 }
 
-// judge decides about every value but the extras.
+// judge looks at every value but the extras.
 func (p *pass) judge(v reflect.Value, b *branch) {
 	switch {
 	case b.leaf >= 0:
 		if leaves[b.leaf].path != extraOther {
-			p.value(b.leaf, v.Addr().Interface().(*incident.Value))
+			p.look(b.leaf, v.Addr().Interface().(*incident.Value))
 		}
 	case b.list:
 		for n := range v.Len() {

@@ -6,6 +6,8 @@
 //	Table      NewTable, Check, Apply; pure, without clock or database
 //	Mark       what the receiver reads, and by which he asks for it
 //	Service    New, Table, Save, Disclose, Preview, Give, Try, reviews of emergencies, the papers
+//	Sought     Person, Text, In: whether something is about a person
+//	Answer     PersonRequest, Seek, Items, Answer of the service: to a person's request
 //
 // What passes is the rule's matter alone; whose life is in danger and what a person
 // answered comes from the caller. It sends nothing.
@@ -41,6 +43,7 @@ const (
 	mayRead   = "disclosure.read"
 	mayChange = "disclosure.change"
 	mayReview = "disclosure.review"
+	mayAnswer = "disclosure.answer"
 )
 
 // root is the address of the table.

@@ -34,7 +34,7 @@ func NewPages(s *Service) *Pages { return &Pages{Service: s} }
 
 // Register adds the pages.
 func (p *Pages) Register(rt *web.Router) {
-	read, change, review := web.May(mayRead), web.MayOn(mayChange, p.Operator.On), web.May(mayReview)
+	read, change, review, answer := web.May(mayRead), web.MayOn(mayChange, p.Operator.On), web.May(mayReview), web.May(mayAnswer)
 	for _, r := range []struct {
 		pattern string
 		guard   web.Guard
@@ -56,6 +56,10 @@ func (p *Pages) Register(rt *web.Router) {
 		{"POST " + root + "/reviews/{id}", review, p.review},
 		{"GET " + root + "/papers", review, p.papers},
 		{"GET " + root + "/papers.pdf", review, p.papersFile},
+		{"GET " + root + "/request", answer, p.requestForm},
+		{"POST " + root + "/request", answer, p.seek},
+		{"POST " + root + "/request/answer", answer, p.answer},
+		{"POST " + root + "/request/answer.pdf", answer, p.answerFile},
 	} {
 		rt.Page(r.pattern, r.guard, r.handler)
 	}

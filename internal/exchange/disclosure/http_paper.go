@@ -113,9 +113,11 @@ func (p *Pages) papersFile(w http.ResponseWriter, r *http.Request) error {
 	for _, k := range of.Kept {
 		rows = append(rows, []pdf.Cell{{Text: t(ctx, "disclosure.kept."+k.Key)}, {Text: strconv.Itoa(k.Days)}})
 	}
+	rows = append(rows, []pdf.Cell{{Text: t(ctx, "disclosure.kept.request")}, {Text: t(ctx, "disclosure.kept.none")}})
 	d.Table([]float64{4, 1}, []string{t(ctx, "disclosure.paper.retention"), t(ctx, "disclosure.column.days")}, rows)
 	d.Heading(2, t(ctx, "disclosure.paper.person"))
 	d.Paragraph("", t(ctx, "disclosure.paper.person.lead"))
+	d.Paragraph("", t(ctx, "disclosure.paper.person.register"))
 	raw, err := d.Bytes()
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package disclosure
 import (
 	"bytes"
 	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -95,8 +96,11 @@ func putDecision(tx *store.Tx, id string, l Logged) error {
 
 // decisions lists the newest, of one message or of all for "".
 func decisions(tx *store.Tx, message string, most int) (out []Logged, err error) {
-	rows, err := tx.Query(`SELECT at, message, incident, peer, app, class, version, path, action, rule, held FROM disclosure_decision
-		WHERE $1 = '' OR message = $1 ORDER BY at DESC, id DESC LIMIT $2`, message, most)
+	return scanDecisions(tx, `$1 = '' OR message = $1 ORDER BY at DESC, id DESC LIMIT $2`, message, most)
+}
+
+func scanDecisions(tx *store.Tx, where string, args ...any) (out []Logged, err error) {
+	rows, err := tx.Query(`SELECT at, message, incident, peer, app, class, version, path, action, rule, held FROM disclosure_decision WHERE `+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -180,6 +184,49 @@ func held(tx *store.Tx, ring *seal.Ring, organisation, incident, peer string, g 
 	}
 	text, err := unseal(tx, ring, keyID, body, heldPlace(organisation, incident, peer, g))
 	return text, err
+}
+
+// heldRow is something withheld, sealed.
+type heldRow struct {
+	incident, peer string
+	group          Group
+	at             time.Time
+	body           []byte
+	keyID          int64
+}
+
+// heldBy lists what an organisation withheld at a time or later, and before another,
+// each zero for no bound; what is deleted is not there.
+func heldBy(tx *store.Tx, organisation string, from, to time.Time) (out []heldRow, err error) {
+	first, end := int64(0), int64(math.MaxInt64)
+	if !from.IsZero() {
+		first = from.UnixMilli()
+	}
+	if !to.IsZero() {
+		end = to.UnixMilli()
+	}
+	rows, err := tx.Query(`SELECT incident, peer, part, at, body, key_id FROM disclosure_held
+		WHERE organisation = $1 AND at >= $2 AND at < $3 AND LENGTH(body) > 0 ORDER BY at, incident, peer, part`, organisation, first, end)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var h heldRow
+		var at int64
+		if err := rows.Scan(&h.incident, &h.peer, &h.group, &at, &h.body, &h.keyID); err != nil {
+			return nil, err
+		}
+		h.at = time.UnixMilli(at).UTC()
+		out = append(out, h)
+	}
+	return out, rows.Err()
+}
+
+// heldDecisions are the decisions that were written with what was withheld, at the same
+// moment.
+func heldDecisions(tx *store.Tx, incident, peer string, at time.Time) ([]Logged, error) {
+	return scanDecisions(tx, `incident = $1 AND peer = $2 AND at = $3 AND held = 1 ORDER BY id`, incident, peer, at.UnixMilli())
 }
 
 func unseal(tx *store.Tx, ring *seal.Ring, keyID int64, body, place []byte) (string, error) {
