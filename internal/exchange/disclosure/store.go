@@ -20,10 +20,13 @@ type Version struct {
 	Rules  []Rule
 }
 
-// newest is the number of the version that holds, 0 for none.
-func newest(tx *store.Tx) (n int64, err error) {
-	err = tx.Row(`SELECT COALESCE(MAX(version), 0) FROM disclosure_version`).Scan(&n)
-	return n, err
+// newest is the number of the version that holds, 0 for none, and when it was written.
+func newest(tx *store.Tx) (n, at int64, err error) {
+	err = tx.Row(`SELECT version, at FROM disclosure_version ORDER BY version DESC LIMIT 1`).Scan(&n, &at)
+	if errors.Is(err, store.ErrNoRows) {
+		err = nil
+	}
+	return n, at, err
 }
 
 func version(tx *store.Tx, n int64) (Version, error) {
@@ -93,10 +96,21 @@ func putDecision(tx *store.Tx, id string, l Logged) error {
 	return err
 }
 
+// The newest decisions, of all messages or of one: ids rise with time. Each has its
+// index; in one query for both the database would read the whole log.
+const (
+	selectDecisions    = `SELECT at, message, incident, peer, app, class, version, path, action, rule, held FROM disclosure_decision `
+	decisionsOfAll     = selectDecisions + `ORDER BY id DESC LIMIT $1`
+	decisionsOfMessage = selectDecisions + `WHERE message = $2 ORDER BY id DESC LIMIT $1`
+)
+
 // decisions lists the newest, of one message or of all for "".
 func decisions(tx *store.Tx, message string, most int) (out []Logged, err error) {
-	rows, err := tx.Query(`SELECT at, message, incident, peer, app, class, version, path, action, rule, held FROM disclosure_decision
-		WHERE $1 = '' OR message = $1 ORDER BY at DESC, id DESC LIMIT $2`, message, most)
+	query, args := decisionsOfAll, []any{most}
+	if message != "" {
+		query, args = decisionsOfMessage, append(args, message)
+	}
+	rows, err := tx.Query(query, args...)
 	if err != nil {
 		return nil, err
 	}
