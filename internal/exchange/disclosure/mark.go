@@ -2,10 +2,10 @@ package disclosure
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"trojmezi/internal/format/incident"
 )
@@ -136,29 +136,24 @@ func cover(text, name string) string {
 	if digits, ok := number(name); ok {
 		return coverNumber(text, digits)
 	}
-	lower, want := strings.ToLower(text), strings.ToLower(name)
-	if len(lower) != len(text) || !strings.Contains(lower, want) {
+	lower, want := strings.ToLower(text), []rune(strings.ToLower(name))
+	if !strings.Contains(lower, string(want)) {
 		return text
 	}
+	// By characters: a small one may be written with another number of bytes (ẞ, ß).
+	all, small := []rune(text), []rune(lower)
+	word := func(n int) bool { return n >= 0 && n < len(small) && letter(small[n]) }
 	var b strings.Builder
-	at := 0
-	for {
-		n := strings.Index(lower[at:], want)
-		if n < 0 {
-			break
+	for at := 0; at < len(all); {
+		end := at + len(want)
+		if end > len(all) || !slices.Equal(small[at:end], want) || word(at-1) || word(end) {
+			b.WriteRune(all[at])
+			at++
+			continue
 		}
-		begin, end := at+n, at+n+len(want)
-		before, _ := utf8.DecodeLastRuneInString(lower[:begin])
-		after, _ := utf8.DecodeRuneInString(lower[end:])
-		b.WriteString(text[at:begin])
-		if letter(before) || letter(after) {
-			b.WriteString(text[begin:end])
-		} else {
-			b.WriteString(Covered)
-		}
+		b.WriteString(Covered)
 		at = end
 	}
-	b.WriteString(text[at:])
 	return b.String()
 }
 
