@@ -162,11 +162,11 @@ func letter(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 // number is the digits of a name that is a number of a telephone or the like.
 func number(name string) (string, bool) {
 	digits := make([]byte, 0, len(name))
-	for _, c := range []byte(name) {
+	for _, c := range name {
 		switch {
 		case c >= '0' && c <= '9':
-			digits = append(digits, c)
-		case !strings.ContainsRune(" +-/().", rune(c)):
+			digits = append(digits, byte(c))
+		case !strings.ContainsRune(separators, c):
 			return "", false
 		}
 	}
@@ -176,18 +176,31 @@ func number(name string) (string, bool) {
 // national is how many digits of a number are dialled within its country.
 const national = 9
 
-// coverNumber covers a run of digits, with what separates them, that ends like the
-// number.
+// coverNumber covers in each run of digits, with what separates them, all up to the end
+// of the number: what stands behind it may be another one.
 func coverNumber(text, digits string) string {
 	if len(digits) > national {
 		digits = digits[len(digits)-national:]
 	}
-	return numbers.ReplaceAllStringFunc(text, func(s string) string {
-		if d, ok := number(s); ok && strings.HasSuffix(d, digits) {
-			return Covered
+	return numbers.ReplaceAllStringFunc(text, func(run string) string {
+		var out strings.Builder
+		var seen []byte
+		from := 0
+		for n := range len(run) {
+			if c := run[n]; c < '0' || c > '9' {
+				continue
+			}
+			if seen = append(seen, run[n]); strings.HasSuffix(string(seen), digits) {
+				out.WriteString(Covered)
+				seen, from = seen[:0], n+1
+			}
 		}
-		return s
+		return out.String() + run[from:]
 	})
 }
 
-var numbers = regexp.MustCompile(`\+?[0-9][0-9 +\-/().]*[0-9]`)
+// separators stand within a number: spaces, also those at which no line breaks, and
+// what people write between its parts.
+const separators = " \u00a0\u2009\u202f+-\u2010\u2011\u2013/()."
+
+var numbers = regexp.MustCompile(`\+?[0-9][0-9 \x{a0}\x{2009}\x{202f}+\-\x{2010}\x{2011}\x{2013}/().]*[0-9]`)
