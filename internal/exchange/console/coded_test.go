@@ -235,7 +235,7 @@ func TestServed(t *testing.T) {
 	})
 	types := de.withTypes()
 	cz.withTypes()
-	desk, err := ucrmclient.New(ucrmclient.Config{BaseURL: fmt.Sprintf("http://127.0.0.1:%d/ucrm/client/v0", cz.port), Username: "desk", Password: "d", Timeout: 10 * time.Second})
+	desk, err := ucrmclient.New(ucrmclient.Config{BaseURL: fmt.Sprintf("http://127.0.0.1:%d/ucrm/client/v0", cz.port), Username: "desk", Password: "d", Timeout: 30 * time.Second})
 	cz.ok(err)
 	t.Cleanup(desk.Close)
 	asked := int64(0)
