@@ -290,3 +290,25 @@ func TestServed(t *testing.T) {
 	cz.until("the dispatch system is away", func() bool { return !cz.node.Polled(test1) })
 	ask(3)
 }
+
+// Whether a life is in danger is told by what the dispatcher chose, also where the
+// message says it in a keyword of the neighbour's that means several things.
+func TestDangerByType(t *testing.T) {
+	for typ, given := range map[string]bool{"Požár – nízké budovy": true, "Požár – polní porost, tráva": false} {
+		cz, de := newRooms(t)
+		cz.guarded()
+		cz.withTypes()
+		de.withTypes()
+		d := accident(room2)
+		d.Danger, d.Type = false, typ
+		id := cz.handOver(d)
+		de.state(id, Ringing)
+		f := de.incident(id).Facts
+		if !strings.HasPrefix(f.Type, "Brand ") {
+			t.Errorf("%s leaves as %q", typ, f.Type)
+		}
+		if n := len(f.Callers); (n == 1) != given {
+			t.Errorf("%s: %d callers are told", typ, n)
+		}
+	}
+}
