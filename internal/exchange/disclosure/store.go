@@ -96,21 +96,25 @@ func putDecision(tx *store.Tx, id string, l Logged) error {
 	return err
 }
 
-// The newest decisions, of all messages or of one: ids rise with time. Each has its
+const selectDecisions = `SELECT at, message, incident, peer, app, class, version, path, action, rule, held FROM disclosure_decision WHERE `
+
+// The newest decisions, of one message or of all: ids rise with time. Each has its
 // index; in one query for both the database would read the whole log.
 const (
-	selectDecisions    = `SELECT at, message, incident, peer, app, class, version, path, action, rule, held FROM disclosure_decision `
-	decisionsOfAll     = selectDecisions + `ORDER BY id DESC LIMIT $1`
-	decisionsOfMessage = selectDecisions + `WHERE message = $2 ORDER BY id DESC LIMIT $1`
+	ofMessage = `message = $1 ORDER BY id DESC LIMIT $2`
+	ofAll     = `id > '' ORDER BY id DESC LIMIT $1`
 )
 
 // decisions lists the newest, of one message or of all for "".
 func decisions(tx *store.Tx, message string, most int) (out []Logged, err error) {
-	query, args := decisionsOfAll, []any{most}
-	if message != "" {
-		query, args = decisionsOfMessage, append(args, message)
+	if message == "" {
+		return scanDecisions(tx, ofAll, most)
 	}
-	rows, err := tx.Query(query, args...)
+	return scanDecisions(tx, ofMessage, message, most)
+}
+
+func scanDecisions(tx *store.Tx, where string, args ...any) (out []Logged, err error) {
+	rows, err := tx.Query(selectDecisions+where, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -69,15 +69,15 @@ func TestDecisionsUseIndexes(t *testing.T) {
 		t.Skip("EXPLAIN QUERY PLAN is SQLite's")
 	}
 	for index, c := range map[string]struct {
-		query string
+		where string
 		args  []any
 	}{
-		"disclosure_decision_message": {decisionsOfMessage, []any{1, "x"}},
-		"autoindex":                   {decisionsOfAll, []any{1}},
+		"disclosure_decision_message": {ofMessage, []any{"x", 1}},
+		"autoindex":                   {ofAll, []any{1}},
 	} {
 		var plan []string
 		s.must(s.db.Read(t.Context(), func(tx *store.Tx) error {
-			rows, err := tx.Query(`EXPLAIN QUERY PLAN `+c.query, c.args...)
+			rows, err := tx.Query(`EXPLAIN QUERY PLAN `+selectDecisions+c.where, c.args...)
 			if err != nil {
 				return err
 			}
