@@ -82,7 +82,7 @@ func TestListenTLSRenewal(t *testing.T) {
 	if err := os.Chtimes(cert, time.Time{}, time.Now().Add(time.Minute)); err != nil { // file systems that count seconds
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(15 * time.Second); shown() != 2; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); shown() != 2; time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the renewed certificate is not used")
 		}
@@ -94,7 +94,7 @@ func TestListenTLSRenewal(t *testing.T) {
 	if err := os.WriteFile(cert, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
 		if all := n.certificates(); len(all) == 2 && all[0].Err == nil && all[1].Err != nil {
 			break
 		}

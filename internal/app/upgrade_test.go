@@ -136,9 +136,9 @@ func recordRelease(t *testing.T, file string) {
 
 func until(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("no %s within 10 s", what)
+			t.Fatalf("no %s within 30 s", what)
 		}
 	}
 }
@@ -227,7 +227,7 @@ func upgrade(t *testing.T, file string) *Config {
 			if id != messageID(i) {
 				t.Errorf("the peer got %s, want %s", id, messageID(i))
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatalf("the peer did not get message %d", i)
 		}
 	}

@@ -106,7 +106,7 @@ func TestRun(t *testing.T) {
 		t.Run(c.fault+string(c.ack), func(t *testing.T) {
 			a, b := newMemoryNode(t), (*memoryNode)(nil)
 			b, a.fault = a, c.fault
-			r, err := Run(t.Context(), Options{From: a.side("1.1", "1.2"), To: b.side("1.3", "1.4", "1.5"), Senders: 4, Messages: n, Ack: c.ack, Drain: 300 * time.Millisecond})
+			r, err := Run(t.Context(), Options{From: a.side("1.1", "1.2"), To: b.side("1.3", "1.4", "1.5"), Senders: 4, Messages: n, Ack: c.ack, Drain: 2 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,9 +136,18 @@ func TestRunPaced(t *testing.T) {
 func TestRunNodeGone(t *testing.T) {
 	n := newMemoryNode(t)
 	var once atomic.Bool
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	time.AfterFunc(200*time.Millisecond, func() { once.Store(true); n.CloseClientConnections(); n.Close() })
+	go func() {
+		for taken := int64(0); taken < 20 && ctx.Err() == nil; time.Sleep(time.Millisecond) {
+			n.mu.Lock()
+			taken = n.taken
+			n.mu.Unlock()
+		}
+		once.Store(true)
+		n.CloseClientConnections()
+		n.Close()
+	}()
 	r, err := Run(ctx, Options{From: n.side("1.1"), To: n.side("1.2"), Rate: 200, Duration: time.Second, Drain: 200 * time.Millisecond})
 	if err != nil || ctx.Err() != nil {
 		t.Fatal(err, ctx.Err())

@@ -66,10 +66,10 @@ func TestFailedJobs(t *testing.T) {
 		t.Helper()
 		select {
 		case <-runs:
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("it did not run")
 		}
-		for deadline := time.Now().Add(10 * time.Second); len(list) == 0; time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(30 * time.Second); len(list) == 0; time.Sleep(10 * time.Millisecond) {
 			if err := json.Unmarshal([]byte(run(0, "--json", "job", "list")), &list); err != nil {
 				t.Fatal(err)
 			}

@@ -22,10 +22,11 @@ import (
 // A simulated Czech system hands over an event by a folder, hears its receipt, and
 // finds what is wrong in another message.
 func TestSimulate(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	go func() { // the other side of the folder
 		peer := simulator.New(czizs.Profile{}, "de.node", "cz.hzs.lbk", simulator.Test, nil)
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 			names, _ := filepath.Glob(filepath.Join(dir, "in", "[^.]*.xml"))
 			for _, name := range names {
 				text, err := os.ReadFile(name)
@@ -40,7 +41,7 @@ func TestSimulate(t *testing.T) {
 		}
 	}()
 	var out, errw bytes.Buffer
-	code := Main([]string{"--lang=en", "simulate", "czizs", "--name=cz.hzs.lbk", "--peer=de.node", "--folder=" + dir, "--events=1", "--for=2s"}, nil, &out, &errw)
+	code := Main([]string{"--lang=en", "simulate", "czizs", "--name=cz.hzs.lbk", "--peer=de.node", "--folder=" + dir, "--events=1", "--for=8s"}, nil, &out, &errw)
 	got := out.String()
 	if code != exitFailed || !strings.Contains(got, "→ event") || !strings.Contains(got, "← receipt") || !strings.Contains(got, "! structure DatovaVeta/") || errw.Len() > 0 {
 		t.Errorf("exit %d\n%s%s", code, got, errw.String())

@@ -478,7 +478,7 @@ func TestUnsentBodyEndsTheConnection(t *testing.T) {
 				}
 				defer conn.Close()
 				fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: node\r\n%sContent-Length: 1000\r\n\r\n{", path, auth)
-				conn.SetReadDeadline(time.Now().Add(bodyTimeout + 5*time.Second))
+				conn.SetReadDeadline(time.Now().Add(bodyTimeout + 30*time.Second))
 				if _, err := io.ReadAll(conn); err != nil {
 					t.Errorf("still connected: %v", err)
 				}
@@ -561,7 +561,7 @@ func TestServeEnds(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(drainTimeout + 5*time.Second):
+	case <-time.After(drainTimeout + 30*time.Second):
 		t.Fatal("Serve did not end")
 	}
 	if _, err := net.Dial("tcp", addr); err == nil {

@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -260,16 +259,10 @@ func TestCheckLinkNamesTheCause(t *testing.T) {
 	a.meet(b, b.link, "secret of b")
 	until(t, "b knows a", func() bool { return b.account(b.link) != nil })
 	_, _, other := selfSigned(t, t.TempDir(), "x", later)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free := closed.Addr().String()
-	closed.Close()
 	for want, change := range map[string]func(*Link){
 		"certificate:fingerprint": func(l *Link) { l.Certificates = []LinkCertificate{{Fingerprint: other}} },
 		"sign_in:password":        func(l *Link) { l.Password = "wrong" },
-		"reach:refused":           func(l *Link) { l.BaseURL = "https://" + free + p2pPath },
+		"reach:refused":           func(l *Link) { l.BaseURL = "https://127.0.0.1:1" + p2pPath },
 		"sign_in:answer":          func(l *Link) { l.BaseURL += "x" },
 		"register:oid":            func(l *Link) { l.OID = "1.2.9.9" },
 		"certificate:revoked": func(l *Link) {

@@ -338,6 +338,7 @@ func TestReplySize(t *testing.T) {
 func TestReceiveWakes(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Accounts[0].OIDs = []string{desk1, desk2, testDesk} })
 	const rounds = 60
+	late := 0
 	for i := 1; i <= rounds; i++ {
 		oids := []string{desk1, desk2}
 		to := oids[i%2]
@@ -354,12 +355,15 @@ func TestReceiveWakes(t *testing.T) {
 		if n := <-got; n != 1 {
 			t.Fatalf("round %d: %d messages", i, n)
 		}
-		if d := time.Since(started); d > receivePoll*3/4 {
-			t.Fatalf("round %d: woken after %s, by the poll", i, d)
+		if time.Since(started) > receivePoll*3/4 {
+			late++ // by the poll, or the machine is busy
 		}
 		if err := r.commit(t.Context(), to, int64(i)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if late > 3 {
+		t.Errorf("%d of %d rounds were woken by the poll", late, rounds)
 	}
 }
 

@@ -129,7 +129,7 @@ func (a *authority) caller(certFile, keyFile string, change ...func(*tls.Config)
 	}
 	tr := &http.Transport{TLSClientConfig: conf}
 	a.t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: 10 * time.Second}
+	return &http.Client{Transport: tr, Timeout: 30 * time.Second}
 }
 
 // try asks for something with HTTP Basic (a token's user) or a bearer token.

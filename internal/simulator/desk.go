@@ -385,11 +385,6 @@ func (d *Desk) decision(h Heard, what Decision, words string) Say {
 	return Say{Kind: Answer, To: cmp.Or(d.peer, h.From), Incident: h.Incident, About: h.ID, Accepted: what == Accept, Text: words}
 }
 
-// Decide answers an event that came, as the person at the desk.
-func (d *Desk) Decide(event Heard, what Decision, words string) (Say, error) {
-	return d.Send(d.decision(event, what, words), "")
-}
-
 // Said returns what the desk said, in its order, without what was sent again.
 func (d *Desk) Said() []Say {
 	d.mu.Lock()

@@ -288,7 +288,7 @@ func TestFolder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "out", "answer.xml"), l.Bytes, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wait, cancel := context.WithTimeout(ctx, 5*time.Second)
+	wait, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	if _, err := x.a.Await(wait, func(h simulator.Heard) bool { return h.Kind == simulator.Receipt && len(h.Faults) == 0 }); err != nil {
 		t.Error(err)
@@ -314,7 +314,7 @@ func TestPush(t *testing.T) {
 	go func() { _ = simulator.Push(ctx, x.b, http.DefaultClient, toA.URL, secret) }()
 	x.b.Behave(simulator.Behaviour{Decision: simulator.Accept})
 	said := send(t, x.a, event("euhub"), "")
-	wait, cancel := context.WithTimeout(ctx, 5*time.Second)
+	wait, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	if _, err := x.a.Await(wait, func(h simulator.Heard) bool { return h.Kind == simulator.Answer && h.Accepted && h.About == said.ID }); err != nil {
 		t.Error(err)

@@ -124,7 +124,7 @@ func TestBadInput(t *testing.T) {
 		})
 	}
 	t.Run("node_is_well_afterwards", func(t *testing.T) {
-		if err := n.awaitStatus(0, time.Second); err != nil {
+		if err := n.awaitStatus(0, soon); err != nil {
 			t.Error(err)
 		}
 		c := n.fresh(t)
@@ -166,7 +166,7 @@ func TestConnections(t *testing.T) {
 		conn := n.connect(t)
 		io.WriteString(conn, rawReceive(c, 0))
 		conn.CloseWrite()
-		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		conn.SetReadDeadline(time.Now().Add(soon))
 		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil || answer.StatusCode != 200 {
 			t.Errorf("got %v, %v", answer, err)
@@ -215,7 +215,7 @@ func TestConnections(t *testing.T) {
 	t.Run("no_http_at_all", func(t *testing.T) {
 		for _, noise := range []string{"GARBAGE\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "GET / HTTP/9.9\r\n\r\n", strings.Repeat("A", 1<<20) + "\r\n\r\n"} {
 			conn := n.connect(t)
-			conn.SetDeadline(time.Now().Add(5 * time.Second))
+			conn.SetDeadline(time.Now().Add(soon))
 			io.WriteString(conn, noise)
 			conn.CloseWrite()
 			answer, _ := io.ReadAll(io.LimitReader(conn, 1<<16))
@@ -247,22 +247,27 @@ func TestConnections(t *testing.T) {
 	})
 	t.Run("300_long_polls_wake_at_once", func(t *testing.T) {
 		c := n.fresh(t)
-		got := make(chan int, 300)
-		for range 300 {
-			go func() { got <- len(c.poll(1, 20)) }()
-		}
-		time.Sleep(500 * time.Millisecond)
-		quick(t)
-		begin := time.Now()
-		c.send(c.oid)
-		for range 300 {
-			if k := <-got; k != 1 {
-				t.Fatalf("a poll gave %d messages", k)
+		best := time.Hour
+		for i := int64(1); i <= 3; i++ { // the machine may be busy with other cases
+			got := make(chan int, 300)
+			for range 300 {
+				go func() { got <- len(c.poll(1, 20)) }()
 			}
+			time.Sleep(500 * time.Millisecond)
+			quick(t)
+			begin := time.Now()
+			c.send(c.oid)
+			for range 300 {
+				if k := <-got; k != 1 {
+					t.Fatalf("a poll gave %d messages", k)
+				}
+			}
+			if best = min(best, time.Since(begin)); best < time.Second {
+				return
+			}
+			c.commit(i)
 		}
-		if took := time.Since(begin); took > 2*time.Second {
-			t.Errorf("the last poll answered after %v", took)
-		}
+		t.Errorf("the last poll answered after %v at best", best)
 	})
 }
 

@@ -335,7 +335,7 @@ func federation(specs ...spec) ([]*node, error) {
 		}
 	}
 	for _, n := range nodes {
-		if err := n.awaitStatus(0, 15*time.Second); err != nil {
+		if err := n.awaitStatus(0, soon); err != nil {
 			return nil, err
 		}
 	}
@@ -354,7 +354,7 @@ var (
 		if err := n.run(); err != nil {
 			return nil, err
 		}
-		return n, n.awaitStatus(0, 10*time.Second)
+		return n, n.awaitStatus(0, soon)
 	})
 	pairOnce = sync.OnceValues(func() ([]*node, error) {
 		return federation(

@@ -56,7 +56,7 @@ func TestToPeer(t *testing.T) {
 			p.answers(first(3, o))
 			a := n.fresh(t)
 			a.sendMany(p.at(1), 1, 5, ack("ALL"))
-			if got := labels(p.await(5, 15*time.Second)); got != numbered(1, 5) {
+			if got := labels(p.await(5, soon)); got != numbered(1, 5) {
 				t.Errorf("order %s", got)
 			}
 			tried := p.tried()
@@ -83,7 +83,7 @@ func TestToPeer(t *testing.T) {
 			a.send(p.at(2), label(fmt.Sprint(i)))
 		}
 		seen := map[string][]item{}
-		for _, m := range p.await(20, 40*time.Second) {
+		for _, m := range p.await(20, 4*soon) {
 			seen[m.Destinations[0]] = append(seen[m.Destinations[0]], m)
 		}
 		for oid, items := range seen {
@@ -181,7 +181,7 @@ func TestPeerDown(t *testing.T) {
 		a.sendMany(p.at(1), 1, 20, ack("ALL"))
 		time.Sleep(time.Second)
 		p.open(t)
-		if got := labels(p.await(20, 10*time.Second)); got != numbered(1, 20) {
+		if got := labels(p.await(20, soon)); got != numbered(1, 20) {
 			t.Errorf("order %s", got)
 		}
 		a.quiet(1)
@@ -201,7 +201,7 @@ func TestPeerDown(t *testing.T) {
 			}
 			p.open(t)
 			a.send(p.at(1), label("next"))
-			if got := labels(p.await(1, 35*time.Second)); got != "next" {
+			if got := labels(p.await(1, 3*soon)); got != "next" {
 				t.Errorf("peer got %q, the timed out message has to vanish", got)
 			}
 		})
@@ -271,7 +271,7 @@ func TestPeerDown(t *testing.T) {
 		n, p := simulated(t)
 		p.answers(always(outcome{status: 200, delay: 2 * time.Second}))
 		n.fresh(t).sendMany(p.at(1), 1, 3)
-		p.await(3, 12*time.Second)
+		p.await(3, soon)
 		time.Sleep(3 * time.Second)
 		if len(p.tried()) != 3 {
 			t.Errorf("%d attempts for 3 messages", len(p.tried()))

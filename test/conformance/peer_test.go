@@ -389,7 +389,7 @@ func TestSimulatedPeer(t *testing.T) {
 	one.deliver("1.9.1.1", "1.9.2.1", label("1"), signed(peerKey(), reference)).want(t, 200)
 	one.deliver("1.9.1.1", "1.9.2.77").wantError(t, 400, 470)
 	one.deliver("1.9.1.1", "1.9.2.1", drop("ack")).wantError(t, 400, 480)
-	sent := two.await(1, time.Second)
+	sent := two.await(1, soon)
 	if labels(sent) != "1" {
 		t.Errorf("peer got %s", labels(sent))
 	}

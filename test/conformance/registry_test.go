@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -229,7 +228,7 @@ func TestRegistryOfPeer(t *testing.T) {
 		}
 		c, d := n.as(t, c), n.as(t, d)
 		d.send(c.oid, label("mine"))
-		if got := c.await(1, 2*time.Second); labels(got) != "mine" {
+		if got := c.await(1, soon); labels(got) != "mine" {
 			t.Errorf("got %s", labels(got))
 		}
 		if len(p.got()) > 0 {

@@ -150,7 +150,7 @@ func TestSendAccepted(t *testing.T) {
 			a, b := n.fresh(t), n.fresh(t)
 			a.trySend(b.oid, as(k.app, k.schema, k.bad)).wantError(t, 400, 464)
 			a.send(b.oid, as(k.app, k.schema, k.good))
-			got := b.await(1, 2*time.Second)
+			got := b.await(1, soon)
 			if len(got) != 1 || got[0].Payload.Data != k.good || got[0].Payload.SchemaID != k.schema {
 				t.Errorf("got %+v", got)
 			}
@@ -170,7 +170,7 @@ func TestSendAccepted(t *testing.T) {
 			t.Errorf("messageId %q", m.MessageID)
 		}
 		sent, err := time.Parse(time.RFC3339Nano, m.SentDate)
-		if d := time.Since(sent); err != nil || d < -time.Second || d > 5*time.Second {
+		if d := time.Since(sent); err != nil || d < -time.Second || d > soon {
 			t.Errorf("sentDate %q: %v", m.SentDate, err)
 		}
 		if m.Timeout != 3600 || m.Ack != "NONE" {
@@ -191,7 +191,7 @@ func TestSendAccepted(t *testing.T) {
 		if got := c.send(d.oid, set("sentDate", date)).SentDate; got != date {
 			t.Errorf("echo has %s, sent %s", got, date)
 		}
-		if got := d.await(1, 2*time.Second)[0].SentDate; got != date {
+		if got := d.await(1, soon)[0].SentDate; got != date {
 			t.Errorf("receiver has %s, sent %s", got, date)
 		}
 	})
@@ -213,7 +213,7 @@ func TestSendAccepted(t *testing.T) {
 	t.Run("to_oneself", func(t *testing.T) {
 		c := n.fresh(t)
 		c.send(c.oid, label("note"))
-		if got := labels(c.await(1, 2*time.Second)); got != "note" {
+		if got := labels(c.await(1, soon)); got != "note" {
 			t.Errorf("got %s", got)
 		}
 	})
@@ -221,7 +221,7 @@ func TestSendAccepted(t *testing.T) {
 		c := n.fresh(t)
 		n.owned(t, "other", otherOID).send(c.oid, label("1"))
 		n.owned(t, "other", sharedOID).send(c.oid, label("2"))
-		if got := c.await(2, 2*time.Second); got[0].Source != otherOID || got[1].Source != sharedOID {
+		if got := c.await(2, soon); got[0].Source != otherOID || got[1].Source != sharedOID {
 			t.Errorf("sources %s, %s", got[0].Source, got[1].Source)
 		}
 	})
@@ -229,7 +229,7 @@ func TestSendAccepted(t *testing.T) {
 		c, d := n.fresh(t), n.fresh(t)
 		data := strings.Replace(notification("ř \u2028 \\u0041 </script>"), ",", " ,\n\t", 1)
 		c.send(d.oid, set("payload.data", data))
-		if got := d.await(1, 2*time.Second)[0].Payload.Data; got != data {
+		if got := d.await(1, soon)[0].Payload.Data; got != data {
 			t.Errorf("got  %q\nsent %q", got, data)
 		}
 	})
@@ -249,7 +249,7 @@ func TestResend(t *testing.T) {
 			t.Errorf("the replay echoes something else:\n%s", d)
 		}
 		a.send(b.oid, label("next"))
-		if got := b.await(2, 2*time.Second); len(got) != 2 || got[1].SequenceID != 2 || got[1].Description != "next" {
+		if got := b.await(2, soon); len(got) != 2 || got[1].SequenceID != 2 || got[1].Description != "next" {
 			t.Errorf("got %v %s", sequences(got), labels(got))
 		}
 	})
@@ -260,7 +260,7 @@ func TestResend(t *testing.T) {
 		if again := a.send(b.oid, id(uuid)); again.SentDate != first.SentDate {
 			t.Errorf("the replay has sentDate %s, the first %s", again.SentDate, first.SentDate)
 		}
-		if got := b.await(1, 2*time.Second); len(got) != 1 {
+		if got := b.await(1, soon); len(got) != 1 {
 			t.Errorf("%d messages", len(got))
 		}
 	})
@@ -268,7 +268,7 @@ func TestResend(t *testing.T) {
 		a, b := pairOf(t)
 		uuid := newUUID()
 		a.send(b.oid, id(uuid))
-		b.await(1, 2*time.Second)
+		b.await(1, soon)
 		b.commit(1)
 		a.send(b.oid, id(uuid))
 		b.quiet(1)
@@ -279,7 +279,7 @@ func TestResend(t *testing.T) {
 		a.send(b.oid, id(uuid), label("first"))
 		a.trySend(b.oid, id(uuid), label("second")).wantError(t, 400, 491)
 		a.trySend(b.oid, id(uuid), label("first"), set("payload.data", notification("x"))).wantError(t, 400, 491)
-		if got := b.await(1, 2*time.Second); labels(got) != "first" {
+		if got := b.await(1, soon); labels(got) != "first" {
 			t.Errorf("got %s", labels(got))
 		}
 	})
@@ -289,7 +289,7 @@ func TestResend(t *testing.T) {
 		uuid := newUUID()
 		a.send(b.oid, id(uuid), label("a"))
 		c.send(b.oid, id(uuid), label("c"))
-		if got := labels(b.await(2, 2*time.Second)); got != "a c" {
+		if got := labels(b.await(2, soon)); got != "a c" {
 			t.Errorf("got %s", got)
 		}
 	})
@@ -299,7 +299,7 @@ func TestResend(t *testing.T) {
 		uuid := newUUID()
 		a.send(b.oid, id(uuid), label("b"))
 		a.send(c.oid, id(uuid), label("c"))
-		if got := labels(b.await(1, 2*time.Second)) + labels(c.await(1, 2*time.Second)); got != "bc" {
+		if got := labels(b.await(1, soon)) + labels(c.await(1, soon)); got != "bc" {
 			t.Errorf("got %s", got)
 		}
 	})
@@ -307,7 +307,7 @@ func TestResend(t *testing.T) {
 		a, b := pairOf(t)
 		m := message(a.oid, b.oid, complete)
 		parallel(20, func(int) { a.call("POST", "/messaging/send", m).wantStatus(t, 200) })
-		if got := b.await(1, 2*time.Second); len(got) != 1 {
+		if got := b.await(1, soon); len(got) != 1 {
 			t.Errorf("%d messages", len(got))
 		}
 	})

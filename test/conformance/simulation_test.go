@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // simulatedPeers is how many peers the shared node has; each case takes one.
@@ -39,7 +38,7 @@ var simulationOnce = sync.OnceValues(func() (*simulation, error) {
 		return nil, err
 	}
 	s.node = n
-	return s, n.awaitStatus(0, 15*time.Second)
+	return s, n.awaitStatus(0, soon)
 })
 
 // simulated gives the node with many simulated peers and one peer that no other
@@ -101,7 +100,7 @@ func (p *peer) open(t testing.TB) {
 // mustBe waits for a status of /info.
 func (n *node) mustBe(t testing.TB, status int) {
 	t.Helper()
-	if err := n.awaitStatus(status, 10*time.Second); err != nil {
+	if err := n.awaitStatus(status, soon); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,7 +38,7 @@ func TestStart(t *testing.T) {
 		d.await(1, soon)
 		c.trySend(p.at(1)).wantError(t, 400, 470) // not learned yet
 		p.open(t)
-		if err := n.awaitStatus(0, 5*time.Second); err != nil {
+		if err := n.awaitStatus(0, soon); err != nil {
 			t.Error(err)
 		}
 		if registry(t, c.caller)[p.at(1)] == nil {
@@ -53,18 +54,23 @@ func TestStart(t *testing.T) {
 		p.open(t)
 		t.Cleanup(p.down)
 		n := start(t, spec{oid: "1.2.3.4.41.0", clients: pool("1.2.3.4.41", 2), accounts: []account{p.login("peer")}, peers: []peerRef{p.ref("peer")}})
-		time.Sleep(8 * time.Second)
+		var polls []time.Time
+		eventually(t, 2*soon, "five polls", func() bool {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			polls = slices.Clone(p.polls)
+			return len(polls) >= 5
+		})
 		p.mu.Lock()
-		polls := append([]time.Time(nil), p.polls...)
 		p.registry = 0
 		p.mu.Unlock()
-		if len(polls) < 4 {
-			t.Errorf("%d polls in 8 s", len(polls))
+		var gaps []time.Duration
+		for i := range polls[1:] {
+			gaps = append(gaps, polls[i+1].Sub(polls[i]))
 		}
-		for i := 1; i < len(polls); i++ {
-			if gap := polls[i].Sub(polls[i-1]); gap > 2800*time.Millisecond {
-				t.Errorf("%v between two polls, want at most 2.5 s", gap)
-			}
+		slices.Sort(gaps) // one may be long on a busy machine, not half of them
+		if median := gaps[len(gaps)/2]; median > 2800*time.Millisecond {
+			t.Errorf("%v between polls, want at most 2.5 s", gaps)
 		}
 		n.mustBe(t, 0)
 	})
@@ -82,14 +88,14 @@ func TestStart(t *testing.T) {
 		n := start(t, spec{oid: "1.2.3.4.42.0", clients: pool("1.2.3.4.42", 2), accounts: []account{p.login("peer")}, peers: []peerRef{
 			{"silent", "1.2.3.4.42.9.0", "http://" + silent.Addr().String() + "/ucrm/p2p/v0", "u", "p"}, p.ref("peer")}})
 		c := n.fresh(t)
-		eventually(t, 5*time.Second, "the participants of the living peer", func() bool { return registry(t, c.caller)[p.at(1)] != nil })
+		eventually(t, soon, "the participants of the living peer", func() bool { return registry(t, c.caller)[p.at(1)] != nil })
 		c.send(p.at(1))
 		p.await(1, soon)
 	})
 	t.Run("without_peers_normal_at_once", func(t *testing.T) {
 		t.Parallel()
 		n := start(t, spec{oid: "1.2.3.4.43.0", clients: pool("1.2.3.4.43", 2)})
-		if err := n.awaitStatus(0, time.Second); err != nil {
+		if err := n.awaitStatus(0, soon); err != nil {
 			t.Error(err)
 		}
 	})
@@ -147,8 +153,8 @@ func TestProcess(t *testing.T) {
 		n.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-n.exited:
-		case <-time.After(10 * time.Second):
-			t.Fatal("still running 10 s after SIGTERM with a held poll")
+		case <-time.After(soon): // the poll would be held for 30 s
+			t.Fatal("still running after SIGTERM with a held poll")
 		}
 		if code := n.cmd.ProcessState.ExitCode(); code != 0 {
 			t.Errorf("exit code %d\n%s", code, n.stderr.last(1<<10))
@@ -239,7 +245,7 @@ func TestConfiguration(t *testing.T) {
 			}
 			select {
 			case <-n.exited:
-			case <-time.After(10 * time.Second):
+			case <-time.After(readyWithin):
 				t.Fatal("the node runs with this configuration")
 			}
 			said := n.stderr.String() + n.stdout.String()

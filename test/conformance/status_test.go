@@ -9,7 +9,7 @@ const (
 	soon       = 20 * time.Second // what comes comes at once; a busy machine is no fault of the node
 	pushed     = 30 * time.Second // each change goes to all simulated peers, and all cases make changes
 	shortest   = 10               // the shortest timeout of a message in seconds
-	afterwards = 6 * time.Second  // a status 504 comes at most so late
+	afterwards = 10 * time.Second // a status 504 comes at most so late
 )
 
 // await504 waits for the one status 504 of a message and checks its moment.

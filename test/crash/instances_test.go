@@ -128,7 +128,7 @@ func TestTwoInstances(t *testing.T) {
 
 	t.Run("wake-up", func(t *testing.T) {
 		quiet := first.clients[3] // nobody else sends to it or polls it yet
-		var slowest time.Duration
+		var took []time.Duration
 		for i := range wakeUps {
 			sender, waiter := both[i%2], both[(i+1)%2]
 			type arrival struct {
@@ -151,7 +151,7 @@ func TestTwoInstances(t *testing.T) {
 			if len(a.items) != 1 {
 				t.Fatalf("long poll got %d messages: %v", len(a.items), a.reply)
 			}
-			slowest = max(slowest, a.at.Sub(begin))
+			took = append(took, a.at.Sub(begin))
 			// The sender's instance commits what the other one has read.
 			if r := sender.commit(quiet, a.items[0].SequenceID); r.status != 204 {
 				t.Fatalf("commit: %v", r)
@@ -160,9 +160,11 @@ func TestTwoInstances(t *testing.T) {
 				t.Fatalf("%d messages after the commit at the other instance: %v", len(items), r)
 			}
 		}
-		fmt.Printf("%s: slowest of %d wake-ups %v\n", t.Name(), wakeUps, slowest.Round(time.Millisecond))
-		if slowest > wakeUp {
-			t.Errorf("slowest wake-up %v, want at most %v", slowest, wakeUp)
+		slices.Sort(took)
+		fmt.Printf("%s: slowest of %d wake-ups %v\n", t.Name(), wakeUps, took[wakeUps-1].Round(time.Millisecond))
+		// A busy machine may delay a few; without wake-ups all wait for the poll.
+		if late := took[wakeUps*2/3]; late > wakeUp {
+			t.Errorf("wake-ups took %v, want at most %v", took, wakeUp)
 		}
 	})
 

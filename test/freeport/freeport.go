@@ -26,11 +26,15 @@ var ports struct {
 	block     net.Listener // at the first port of the block: it is taken
 }
 
-// Port gives a port at which nobody listens, each once per process.
+// Port gives a port at which nobody listens, each once per process. It panics when all
+// blocks are taken.
 func Port() int {
 	ports.Lock()
 	defer ports.Unlock()
-	for {
+	for tries := 0; ; tries++ {
+		if tries > 10*blocks*size {
+			panic("freeport: no port is free")
+		}
 		if ports.next++; ports.next >= ports.end {
 			ports.next = first + rand.IntN(blocks)*size
 			if l, err := listen(ports.next); err == nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime/multipart"
@@ -419,5 +420,42 @@ func TestUpload(t *testing.T) {
 	}
 	if status, _ = as("petra").upload(""); status != http.StatusUnprocessableEntity {
 		t.Errorf("an empty file: %d", status)
+	}
+}
+
+// Of a neighbour's catalogues the newest counts, and only some are kept: he may answer a
+// question as often as he likes.
+func TestCataloguesKept(t *testing.T) {
+	_, db := newService(t)
+	const oid = "1.2.3.276.1"
+	err := db.Write(t.Context(), func(tx *store.Tx) error {
+		for n := range int64(3 * mostVersions) {
+			for _, of := range []string{oid, "1.2.3.616.1"} {
+				if err := putCatalogue(tx, of, 2*n+1, Catalogue{Version: fmt.Sprint("v", n), At: noon, Keywords: []Keyword{{Code: fmt.Sprint("K", n)}}}); err != nil {
+					return err
+				}
+			}
+		}
+		return putCatalogue(tx, oid, 1000, Catalogue{Version: "v12", At: noon, Keywords: []Keyword{{Code: "back again"}}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Read(t.Context(), func(tx *store.Tx) error {
+		var n int
+		if err := tx.Row(`SELECT COUNT(*) FROM classification_catalogue`).Scan(&n); err != nil {
+			return err
+		}
+		if n != 2*mostVersions {
+			t.Errorf("%d catalogues are kept, want %d of each", n, mostVersions)
+		}
+		all, err := catalogues(tx)
+		if err == nil && (len(all) != 2 || all[oid].Version != "v12" || all[oid].Keywords[0].Code != "back again" || all["1.2.3.616.1"].Version != "v14") {
+			t.Errorf("%+v", all)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

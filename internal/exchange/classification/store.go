@@ -62,7 +62,7 @@ func versions(tx *store.Tx, key, since string) ([]Row, error) {
 
 // catalogues are the neighbours' newest, by address.
 func catalogues(tx *store.Tx) (map[string]*Catalogue, error) {
-	rows, err := tx.Query(`SELECT oid, version, at, body FROM classification_catalogue ORDER BY entry`)
+	rows, err := tx.Query(`SELECT oid, version, at, body FROM classification_catalogue c WHERE entry = (SELECT MAX(entry) FROM classification_catalogue WHERE oid = c.oid)`)
 	if err != nil {
 		return nil, err
 	}
@@ -85,13 +85,21 @@ func catalogues(tx *store.Tx) (map[string]*Catalogue, error) {
 	return out, rows.Err()
 }
 
+// mostVersions bounds the versions kept of one neighbour: he may answer a question as
+// often as he likes.
+const mostVersions = 5
+
 func putCatalogue(tx *store.Tx, oid string, entry int64, c Catalogue) error {
 	b, err := json.Marshal(c.Keywords)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`INSERT INTO classification_catalogue (oid, version, at, entry, body) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (oid, version) DO UPDATE SET at = excluded.at, entry = excluded.entry, body = excluded.body`, oid, c.Version, c.At.UnixMilli(), entry, string(b))
+	if _, err = tx.Exec(`INSERT INTO classification_catalogue (oid, version, at, entry, body) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (oid, version) DO UPDATE SET at = excluded.at, entry = excluded.entry, body = excluded.body`, oid, c.Version, c.At.UnixMilli(), entry, string(b)); err != nil {
+		return err
+	}
+	_, err = tx.Exec(`DELETE FROM classification_catalogue WHERE oid = $1 AND entry NOT IN
+		(SELECT entry FROM classification_catalogue WHERE oid = $1 ORDER BY entry DESC LIMIT $2)`, oid, mostVersions)
 	return err
 }
 

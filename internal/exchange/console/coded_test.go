@@ -235,7 +235,7 @@ func TestServed(t *testing.T) {
 	})
 	types := de.withTypes()
 	cz.withTypes()
-	desk, err := ucrmclient.New(ucrmclient.Config{BaseURL: fmt.Sprintf("http://127.0.0.1:%d/ucrm/client/v0", cz.port), Username: "desk", Password: "d", Timeout: 10 * time.Second})
+	desk, err := ucrmclient.New(ucrmclient.Config{BaseURL: fmt.Sprintf("http://127.0.0.1:%d/ucrm/client/v0", cz.port), Username: "desk", Password: "d", Timeout: 30 * time.Second})
 	cz.ok(err)
 	t.Cleanup(desk.Close)
 	asked := int64(0)
@@ -289,4 +289,26 @@ func TestServed(t *testing.T) {
 	cz.clk.Advance(2 * time.Minute)
 	cz.until("the dispatch system is away", func() bool { return !cz.node.Polled(test1) })
 	ask(3)
+}
+
+// Whether a life is in danger is told by what the dispatcher chose, also where the
+// message says it in a keyword of the neighbour's that means several things.
+func TestDangerByType(t *testing.T) {
+	for typ, given := range map[string]bool{"Požár – nízké budovy": true, "Požár – polní porost, tráva": false} {
+		cz, de := newRooms(t)
+		cz.guarded()
+		cz.withTypes()
+		de.withTypes()
+		d := accident(room2)
+		d.Danger, d.Type = false, typ
+		id := cz.handOver(d)
+		de.state(id, Ringing)
+		f := de.incident(id).Facts
+		if !strings.HasPrefix(f.Type, "Brand ") {
+			t.Errorf("%s leaves as %q", typ, f.Type)
+		}
+		if n := len(f.Callers); (n == 1) != given {
+			t.Errorf("%s: %d callers are told", typ, n)
+		}
+	}
 }

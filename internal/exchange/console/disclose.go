@@ -16,13 +16,16 @@ import (
 type Disclosed struct {
 	Answers map[disclosure.Group]bool
 	Life    bool // a life is in danger
+	// What happened, in the words that he chose; "": as the message says, whose keyword
+	// may be one of the neighbour's that means several things.
+	What string
 	// Emergency is why they are told everything; "": the rules hold.
 	Emergency string
 }
 
 // disclosed reads what a draft decides.
 func (d Draft) disclosed() Disclosed {
-	out := Disclosed{Answers: map[disclosure.Group]bool{}, Life: d.Danger, Emergency: d.Emergency}
+	out := Disclosed{Answers: map[disclosure.Group]bool{}, Life: d.Danger, What: d.Type, Emergency: d.Emergency}
 	for g, yes := range d.Answers {
 		out.Answers[g] = yes
 	}
@@ -49,9 +52,20 @@ func written(e *ucri.Envelope, m *convert.Message) error {
 	return nil
 }
 
+// classOf is the class, for the rules, of what a dispatcher says that happened; "" for
+// what nobody knows.
+func (s *Service) classOf(words string) string {
+	if s.Types != nil {
+		if key := s.Types.Table().KeyOf(words); disclosure.KnownClass(key) {
+			return key
+		}
+	}
+	return disclosure.ClassNamed(words)
+}
+
 func (s *Service) transfer(org Org, who Actor, d Disclosed, e *ucri.Envelope) disclosure.Transfer {
 	return disclosure.Transfer{
-		Peer: e.Destinations[0], Message: e.MessageID, Organisation: org.ID, Person: who.Person, Answers: d.Answers, Life: d.Life, Emergency: d.Emergency,
+		Peer: e.Destinations[0], Message: e.MessageID, Organisation: org.ID, Person: who.Person, Class: s.classOf(d.What), Answers: d.Answers, Life: d.Life, Emergency: d.Emergency,
 		Nobody: s.Texts.Text(org.Lang, wordUnknown, nil),
 	}
 }

@@ -68,7 +68,7 @@ func (p *Pages) threatens(ctx context.Context, keyword string) (yes bool) {
 	err := p.DB.Read(ctx, func(tx *store.Tx) error {
 		t, _, err := p.Disclosure.Table(tx)
 		if err == nil {
-			yes = t.Threatens(disclosure.ClassNamed(keyword))
+			yes = t.Threatens(p.classOf(keyword))
 		}
 		return err
 	})

@@ -202,7 +202,7 @@ func TestClaimIsShownLive(t *testing.T) {
 	de.ok(de.Claim(t.Context(), de.who("max"), id))
 	select {
 	case <-w.C():
-	case <-time.After(10 * time.Second):
+	case <-time.After(20 * time.Second):
 		t.Fatal("nobody is woken")
 	}
 	if c := de.queue()[0].Claim; c == nil || c.Person != "max" {

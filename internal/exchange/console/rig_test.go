@@ -350,7 +350,7 @@ func (r *room) handOver(d Draft) string {
 // system is the dispatch system without a console.
 func (r *room) system() *ucrmclient.Client {
 	r.t.Helper()
-	c, err := ucrmclient.New(ucrmclient.Config{BaseURL: fmt.Sprintf("http://127.0.0.1:%d/ucrm/client/v0", r.port), Username: "system", Password: "s", Timeout: 10 * time.Second})
+	c, err := ucrmclient.New(ucrmclient.Config{BaseURL: fmt.Sprintf("http://127.0.0.1:%d/ucrm/client/v0", r.port), Username: "system", Password: "s", Timeout: 30 * time.Second})
 	r.ok(err)
 	r.t.Cleanup(c.Close)
 	return c

@@ -81,7 +81,13 @@ func ReadCSV(r io.Reader) ([]Rule, error) {
 	}
 	var rules []Rule
 	for _, row := range rows[1:] {
-		get := func(name string) string { return strings.TrimPrefix(strings.TrimSpace(row[at[name]]), "'") }
+		get := func(name string) string {
+			text := strings.TrimSpace(row[at[name]])
+			if rest, ok := strings.CutPrefix(text, "'"); ok && rest != cell(rest) {
+				return rest
+			}
+			return text
+		}
 		rules = append(rules, Rule{
 			ID: get("id"), Peer: get("peer"), App: get("app"), Path: get("path"), Class: get("class"), Action: Action(get("action")),
 			Reason: get("reason"),
@@ -90,9 +96,10 @@ func ReadCSV(r io.Reader) ([]Rule, error) {
 	return rules, nil
 }
 
-// cell keeps a spreadsheet program from taking what somebody typed for a formula.
+// cell keeps a spreadsheet program from taking what somebody typed for a formula;
+// ReadCSV takes the sign away again.
 func cell(s string) string {
-	if s != "" && strings.ContainsAny(s[:1], "=+-@\t") {
+	if s != "" && strings.ContainsAny(s[:1], "=+-@\t'") {
 		return "'" + s
 	}
 	return s

@@ -2,10 +2,10 @@ package disclosure
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"trojmezi/internal/format/incident"
 )
@@ -136,29 +136,24 @@ func cover(text, name string) string {
 	if digits, ok := number(name); ok {
 		return coverNumber(text, digits)
 	}
-	lower, want := strings.ToLower(text), strings.ToLower(name)
-	if len(lower) != len(text) || !strings.Contains(lower, want) {
+	lower, want := strings.ToLower(text), []rune(strings.ToLower(name))
+	if !strings.Contains(lower, string(want)) {
 		return text
 	}
+	// By characters: a small one may be written with another number of bytes (ẞ, ß).
+	all, small := []rune(text), []rune(lower)
+	word := func(n int) bool { return n >= 0 && n < len(small) && letter(small[n]) }
 	var b strings.Builder
-	at := 0
-	for {
-		n := strings.Index(lower[at:], want)
-		if n < 0 {
-			break
+	for at := 0; at < len(all); {
+		end := at + len(want)
+		if end > len(all) || !slices.Equal(small[at:end], want) || word(at-1) || word(end) {
+			b.WriteRune(all[at])
+			at++
+			continue
 		}
-		begin, end := at+n, at+n+len(want)
-		before, _ := utf8.DecodeLastRuneInString(lower[:begin])
-		after, _ := utf8.DecodeRuneInString(lower[end:])
-		b.WriteString(text[at:begin])
-		if letter(before) || letter(after) {
-			b.WriteString(text[begin:end])
-		} else {
-			b.WriteString(Covered)
-		}
+		b.WriteString(Covered)
 		at = end
 	}
-	b.WriteString(text[at:])
 	return b.String()
 }
 
@@ -167,11 +162,11 @@ func letter(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 // number is the digits of a name that is a number of a telephone or the like.
 func number(name string) (string, bool) {
 	digits := make([]byte, 0, len(name))
-	for _, c := range []byte(name) {
+	for _, c := range name {
 		switch {
 		case c >= '0' && c <= '9':
-			digits = append(digits, c)
-		case !strings.ContainsRune(" +-/().", rune(c)):
+			digits = append(digits, byte(c))
+		case !strings.ContainsRune(separators, c):
 			return "", false
 		}
 	}
@@ -181,18 +176,31 @@ func number(name string) (string, bool) {
 // national is how many digits of a number are dialled within its country.
 const national = 9
 
-// coverNumber covers a run of digits, with what separates them, that ends like the
-// number.
+// coverNumber covers in each run of digits, with what separates them, all up to the end
+// of the number: what stands behind it may be another one.
 func coverNumber(text, digits string) string {
 	if len(digits) > national {
 		digits = digits[len(digits)-national:]
 	}
-	return numbers.ReplaceAllStringFunc(text, func(s string) string {
-		if d, ok := number(s); ok && strings.HasSuffix(d, digits) {
-			return Covered
+	return numbers.ReplaceAllStringFunc(text, func(run string) string {
+		var out strings.Builder
+		var seen []byte
+		from := 0
+		for n := range len(run) {
+			if c := run[n]; c < '0' || c > '9' {
+				continue
+			}
+			if seen = append(seen, run[n]); strings.HasSuffix(string(seen), digits) {
+				out.WriteString(Covered)
+				seen, from = seen[:0], n+1
+			}
 		}
-		return s
+		return out.String() + run[from:]
 	})
 }
 
-var numbers = regexp.MustCompile(`\+?[0-9][0-9 +\-/().]*[0-9]`)
+// separators stand within a number: spaces, also those at which no line breaks, and
+// what people write between its parts.
+const separators = " \u00a0\u2009\u202f+-\u2010\u2011\u2013/()."
+
+var numbers = regexp.MustCompile(`\+?[0-9][0-9 \x{a0}\x{2009}\x{202f}+\-\x{2010}\x{2011}\x{2013}/().]*[0-9]`)

@@ -57,28 +57,28 @@ type Service struct {
 
 	mu      sync.Mutex
 	table   *Table
-	version int64
+	version [2]int64 // that was read: number and time of one that was rolled back may not stand for another
 }
 
 // New returns the service.
-func New(o Options) *Service { return &Service{o: o, version: -1} }
+func New(o Options) *Service { return &Service{o: o} }
 
 // Table is the table that holds, with its version.
 func (s *Service) Table(tx *store.Tx) (*Table, int64, error) {
-	n, err := newest(tx)
+	n, at, err := newest(tx)
 	if err != nil {
 		return nil, 0, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.table != nil && s.version == n {
+	if s.table != nil && s.version == [2]int64{n, at} {
 		return s.table, n, nil
 	}
 	v, err := version(tx, n)
 	if err != nil {
 		return nil, 0, err
 	}
-	s.table, s.version = NewTable(v.Rules), n
+	s.table, s.version = NewTable(v.Rules), [2]int64{n, at}
 	return s.table, n, nil
 }
 
@@ -88,7 +88,7 @@ func (s *Service) Current(ctx context.Context) (Version, error) { return s.Versi
 // Version reads one, the one that holds for a negative number; problem NotFound.
 func (s *Service) Version(ctx context.Context, n int64) (v Version, err error) {
 	err = s.o.DB.Read(ctx, func(tx *store.Tx) error {
-		last, err := newest(tx)
+		last, _, err := newest(tx)
 		if err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func (s *Service) Save(ctx context.Context, person string, base int64, rules []R
 		return 0, nil, problem.New(op, problem.Invalid, "disclosure.fault.reason", i18n.Args{"rule": "", "value": ""})
 	}
 	err = s.o.DB.Write(ctx, func(tx *store.Tx) error {
-		last, err := newest(tx)
+		last, _, err := newest(tx)
 		if err != nil {
 			return err
 		}

@@ -21,10 +21,13 @@ type Version struct {
 	Rules  []Rule
 }
 
-// newest is the number of the version that holds, 0 for none.
-func newest(tx *store.Tx) (n int64, err error) {
-	err = tx.Row(`SELECT COALESCE(MAX(version), 0) FROM disclosure_version`).Scan(&n)
-	return n, err
+// newest is the number of the version that holds, 0 for none, and when it was written.
+func newest(tx *store.Tx) (n, at int64, err error) {
+	err = tx.Row(`SELECT version, at FROM disclosure_version ORDER BY version DESC LIMIT 1`).Scan(&n, &at)
+	if errors.Is(err, store.ErrNoRows) {
+		err = nil
+	}
+	return n, at, err
 }
 
 func version(tx *store.Tx, n int64) (Version, error) {
@@ -94,13 +97,25 @@ func putDecision(tx *store.Tx, id string, l Logged) error {
 	return err
 }
 
+const selectDecisions = `SELECT at, message, incident, peer, app, class, version, path, action, rule, held FROM disclosure_decision WHERE `
+
+// The newest decisions, of one message or of all: ids rise with time. Each has its
+// index; in one query for both the database would read the whole log.
+const (
+	ofMessage = `message = $1 ORDER BY id DESC LIMIT $2`
+	ofAll     = `id > '' ORDER BY id DESC LIMIT $1`
+)
+
 // decisions lists the newest, of one message or of all for "".
 func decisions(tx *store.Tx, message string, most int) (out []Logged, err error) {
-	return scanDecisions(tx, `$1 = '' OR message = $1 ORDER BY at DESC, id DESC LIMIT $2`, message, most)
+	if message == "" {
+		return scanDecisions(tx, ofAll, most)
+	}
+	return scanDecisions(tx, ofMessage, message, most)
 }
 
 func scanDecisions(tx *store.Tx, where string, args ...any) (out []Logged, err error) {
-	rows, err := tx.Query(`SELECT at, message, incident, peer, app, class, version, path, action, rule, held FROM disclosure_decision WHERE `+where, args...)
+	rows, err := tx.Query(selectDecisions+where, args...)
 	if err != nil {
 		return nil, err
 	}

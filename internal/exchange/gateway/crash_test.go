@@ -103,7 +103,7 @@ func TestNoRoom(t *testing.T) {
 	r := newRig(t, clock.System())
 	r.drop("hzs", "1.xml", r.say(sentence{id: uuid(1), event: uuid(9)}))
 	full := &noRoom{inbox: &inbox{r.gates[0]}}
-	ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
 	defer stop()
 	if err := r.gates[0].way.Receive(ctx, full, func() {}); !errors.Is(err, errNoRoom) {
 		t.Fatalf("%v", err)

@@ -20,8 +20,10 @@ func (i *in) place(what string) []byte {
 // Take stores what came in, sealed. The same delivery again is not stored again: the
 // receipt it was answered with goes out once more.
 func (b *inbox) Take(ctx context.Context, d transport.Delivery) error {
-	i := &in{gateway: b.cfg.Name, kind: b.kind, deliveryID: short(d.ID), digest: b.fingerprint(d.Body), mediaType: short(d.Type), volatile: d.Volatile, state: inNew}
+	digest := b.fingerprint(d.Body)
 	err := b.DB.Write(ctx, func(tx *store.Tx) error {
+		// Made here: when another's fault rolls the batch back this runs again.
+		i := &in{gateway: b.cfg.Name, kind: b.kind, deliveryID: short(d.ID), digest: digest, mediaType: short(d.Type), volatile: d.Volatile, state: inNew}
 		now := millis(b.Clock.Now())
 		if d.Cursor != "" {
 			if _, err := tx.Exec(`UPDATE gateway_line SET cursor = $2 WHERE gateway = $1`, b.cfg.Name, d.Cursor); err != nil {

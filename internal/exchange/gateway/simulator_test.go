@@ -3,7 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
-	"net"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -23,6 +23,7 @@ import (
 	simczizs "trojmezi/internal/simulator/czizs"
 	"trojmezi/internal/simulator/euhub"
 	simplswd "trojmezi/internal/simulator/plswd"
+	"trojmezi/test/freeport"
 )
 
 const sharedSecret = "a secret of the two sides"
@@ -69,12 +70,7 @@ func secretFile(t *testing.T, dir string) string {
 }
 
 func byPush(t *testing.T, d *simulator.Desk, dir string) transport.Config {
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a port for the gateway
-	if err != nil {
-		t.Fatal(err)
-	}
-	listen := l.Addr().String()
-	l.Close()
+	listen := fmt.Sprintf("127.0.0.1:%d", freeport.Port())
 	server := httptest.NewServer(simulator.Receiver(d, []byte(sharedSecret)))
 	t.Cleanup(server.Close)
 	background(t, func(ctx context.Context) {

@@ -2,6 +2,7 @@ package phrase
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"mime/multipart"
@@ -291,5 +292,34 @@ func TestTwoInstances(t *testing.T) {
 	}
 	if b, err := other.Now(t.Context()); err != nil || b.Find("L7", noon) == nil {
 		t.Error("the other instance does not see it", err)
+	}
+}
+
+// What was rolled back is in nobody's book, also when something else gets its number.
+func TestRolledBack(t *testing.T) {
+	s := newShelf(t)
+	no := errors.New("no")
+	own := func(id string) *Phrase {
+		p := &Phrase{ID: id, Version: "x1", Group: "own", Texts: map[i18n.Lang]Text{}, From: s.clk.Now()}
+		for _, l := range i18n.Langs {
+			p.Texts[l] = Text{"": "Nový."}
+		}
+		return p
+	}
+	if err := s.db.Write(t.Context(), func(tx *store.Tx) error {
+		if err := own("L1").insert(tx, s.clk.Now()); err != nil {
+			return err
+		}
+		if b, err := s.Book(tx); err != nil || b.Find("L1", s.clk.Now()) == nil {
+			t.Error("it is not there before the end of its own transaction", err)
+		}
+		return no
+	}); !errors.Is(err, no) {
+		t.Fatal(err)
+	}
+	s.clk.Advance(time.Second)
+	s.must(s.db.Write(t.Context(), func(tx *store.Tx) error { return own("L2").insert(tx, s.clk.Now()) }))
+	if b := s.book(); b.Find("L1", s.clk.Now()) != nil || b.Find("L2", s.clk.Now()) == nil {
+		t.Error("the book has what was rolled back")
 	}
 }

@@ -7,11 +7,14 @@ import (
 	"trojmezi/internal/kernel/store"
 )
 
-// state tells whether a book read before is still the newest.
-type state struct{ rows, checks int64 }
+// state tells whether a book read before is still the newest: the last row and check,
+// with their times, since a number that was rolled back is given again.
+type state struct{ rows, rowAt, checks, checkAt int64 }
 
 func stateOf(tx *store.Tx) (s state, err error) {
-	err = tx.Row(`SELECT (SELECT COALESCE(MAX(seq), 0) FROM phrase_row), (SELECT COALESCE(MAX(seq), 0) FROM phrase_check)`).Scan(&s.rows, &s.checks)
+	err = tx.Row(`SELECT COALESCE((SELECT MAX(seq) FROM phrase_row), 0), COALESCE((SELECT at FROM phrase_row ORDER BY seq DESC LIMIT 1), 0),
+		COALESCE((SELECT MAX(seq) FROM phrase_check), 0), COALESCE((SELECT at FROM phrase_check ORDER BY seq DESC LIMIT 1), 0)`).
+		Scan(&s.rows, &s.rowAt, &s.checks, &s.checkAt)
 	return s, err
 }
 

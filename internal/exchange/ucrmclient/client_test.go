@@ -186,13 +186,14 @@ func TestReceiveNothing(t *testing.T) {
 
 // TestReceiveWaits lets a receive wait longer than the timeout of a request.
 func TestReceiveWaits(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	n.mux.HandleFunc("POST "+base+"/messaging/receive", func(w http.ResponseWriter, _ *http.Request) {
-		time.Sleep(150 * time.Millisecond)
+		time.Sleep(2500 * time.Millisecond)
 		w.WriteHeader(204)
 	})
-	c := n.client(t, func(c *Config) { c.Timeout = 100 * time.Millisecond })
-	if _, err := c.Receive(t.Context(), ucri.ReceiveRequest{Destinations: []string{"1"}, MaxDelay: 1}); err != nil {
+	c := n.client(t, func(c *Config) { c.Timeout = 2 * time.Second })
+	if _, err := c.Receive(t.Context(), ucri.ReceiveRequest{Destinations: []string{"1"}, MaxDelay: 20}); err != nil {
 		t.Error(err)
 	}
 	if _, err := c.Receive(t.Context(), ucri.ReceiveRequest{Destinations: []string{"1"}}); !errors.Is(err, context.DeadlineExceeded) {

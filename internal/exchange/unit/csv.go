@@ -55,10 +55,18 @@ func WriteCSV(w io.Writer, units []*Unit) error {
 	return c.WriteAll(rows)
 }
 
-// cell keeps a spreadsheet program from taking what somebody typed for a formula.
+// cell keeps a spreadsheet program from taking what somebody typed for a formula; bareCell
+// takes the sign away again.
 func cell(s string) string {
-	if s != "" && strings.ContainsAny(s[:1], "=+-@\t") {
+	if s != "" && strings.ContainsAny(s[:1], "=+-@\t'") {
 		return "'" + s
+	}
+	return s
+}
+
+func bareCell(s string) string {
+	if rest, ok := strings.CutPrefix(s, "'"); ok && rest != cell(rest) {
+		return rest
 	}
 	return s
 }
@@ -109,7 +117,7 @@ func ReadCSV(raw []byte) ([]Unit, error) {
 			if !ok {
 				return ""
 			}
-			return strings.TrimPrefix(strings.TrimSpace(r[i]), "'")
+			return bareCell(strings.TrimSpace(r[i]))
 		})
 		if fault == "" {
 			if f := u.faults(); len(f) > 0 {
@@ -177,14 +185,16 @@ func point(lat, lon string) (*geo.Point, bool) {
 	return &p, err == nil && err2 == nil && p.Valid()
 }
 
-// Import takes a file over, by call sign: new units are added, known ones changed; a
-// status the file does not name, and units it does not name, stay as they are.
+// Import takes a file over, by call sign: new units are added, known ones changed. A
+// status and a kind the file has no column for, and units it does not name, stay as they
+// are: a unit of tests must not be offered to anybody as a real one.
 func (s *Service) Import(ctx context.Context, who Actor, raw []byte) (added, changed int, err error) {
 	units, err := ReadCSV(raw)
 	if err != nil {
 		return 0, 0, err
 	}
-	named := bytes.Contains(bytes.ToLower(bytes.SplitN(raw, []byte("\n"), 2)[0]), []byte("status"))
+	head, _, _ := bytes.Cut(bytes.ToLower(raw), []byte("\n"))
+	has := func(column string) bool { return bytes.Contains(head, []byte(column)) } // no column's name is in another's
 	err = s.o.DB.Write(ctx, func(tx *store.Tx) error {
 		added, changed = 0, 0
 		now := s.o.Clock.Now()
@@ -200,7 +210,10 @@ func (s *Service) Import(ctx context.Context, who Actor, raw []byte) (added, cha
 				return err
 			default:
 				u.ID, u.Version, was = old.ID, old.Version+1, old.Status
-				if !named || old.Status == u.Status {
+				if !has("kind") {
+					u.Kind = old.Kind
+				}
+				if !has("status") || old.Status == u.Status {
 					u.Status, u.StatusAt, u.StatusBy = old.Status, old.StatusAt, old.StatusBy
 				} else {
 					u.StatusAt, u.StatusBy = now, who.Person
@@ -240,7 +253,7 @@ func ReadPositions(raw []byte, now time.Time) (map[string]Position, error) {
 	for n, r := range rows[1:] {
 		of := func(name string) string {
 			if i, ok := at[name]; ok {
-				return clean(r[i])
+				return bareCell(clean(r[i]))
 			}
 			return ""
 		}

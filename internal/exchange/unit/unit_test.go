@@ -337,6 +337,25 @@ func TestCSV(t *testing.T) {
 	if now.Type != "F-WATER" || now.Crew != 3 || now.Status != Free || now.Reported == nil {
 		t.Errorf("after a file without statuses and positions: %+v", now)
 	}
+	quoted := engine("'L'-9")
+	quoted.Kind = store.Test
+	id = r.add(quoted)
+	if units, err = r.List(t.Context(), ownRoom); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	r.ok(WriteCSV(&out, units))
+	again, err = ReadCSV(out.Bytes())
+	r.ok(err)
+	if !slices.ContainsFunc(again, func(u Unit) bool { return u.CallSign == quoted.CallSign }) {
+		t.Errorf("%s is not among %+v", quoted.CallSign, again)
+	}
+	_, _, err = r.Import(t.Context(), Actor{"jana", ownRoom}, []byte("call_sign,type\n''L'-9,F-WATER\n"))
+	r.ok(err)
+	if now, _, err = r.Get(t.Context(), ownRoom, id); err != nil || now.Kind != store.Test || now.Type != "F-WATER" {
+		t.Errorf("after a file without kinds: %+v, %v", now, err)
+	}
+	r.ok(r.Remove(t.Context(), Actor{"jana", ownRoom}, id))
 	for file, want := range map[string]string{
 		"": "1", "call_sign,type\nL-3,NONE\n": "2", "call_sign,type\nL-3,F-PUMP\nL-3,F-PUMP\n": "3", "call_sign,type,lat\nL-3,F-PUMP,north\n": "2",
 		"call_sign,type,status\nL-3,F-PUMP,asleep\n": "2", "name,type\nL-3,F-PUMP\n": "1", "call_sign,type\nL-3\n": "2", "call_sign,type,ready_min\nL-3,F-PUMP,-2\n": "2",

@@ -155,15 +155,10 @@ func Short(name string) string {
 	return name[:cut] + "…"
 }
 
-// Place is the JSON Pointer of the current value.
-func (s *Scanner) Place() string { return s.place("", false) }
-
-// PlaceOf is the JSON Pointer of a member of the current object.
-func (s *Scanner) PlaceOf(name string) string { return s.place(name, true) }
-
 var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
 
-func (s *Scanner) place(name string, member bool) string {
+// Place is the JSON Pointer of the current value.
+func (s *Scanner) Place() string {
 	var b strings.Builder
 	for _, st := range s.path[:min(s.depth, MaxDepth)] {
 		b.WriteByte('/')
@@ -172,10 +167,6 @@ func (s *Scanner) place(name string, member bool) string {
 		} else {
 			_, _ = pointerEscape.WriteString(&b, Short(st.name))
 		}
-	}
-	if member {
-		b.WriteByte('/')
-		_, _ = pointerEscape.WriteString(&b, Short(name))
 	}
 	return b.String()
 }

@@ -36,7 +36,7 @@ func TestLongOIDTakesNoTime(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
-	if took := time.Since(start); took > time.Second {
+	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("took %v", took)
 	}
 	longest := strings.Repeat("1", MaxOIDLength)

@@ -319,7 +319,7 @@ func TestJobsAndChannels(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); g.jobs.Run(ctx) }()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		if got := run1(t, g.deps.Texts, channels); len(got) == 1 && strings.HasSuffix(got[0], ": 2 health.notify.failing") {
 			break
 		}

@@ -304,9 +304,6 @@ func (r *Register) Place(id string) (Place, bool) {
 // Places lists everything: municipalities first, then settlements.
 func (r *Register) Places() []Place { return slices.Clone(r.places) }
 
-// Rivers lists the rivers. Their lines are approximate.
-func (r *Register) Rivers() []River { return r.rivers }
-
 // Nearest returns the municipality nearest to p, by the distance to its point:
 // that p lies in its area is likely, not certain. It is false outside of the
 // region.

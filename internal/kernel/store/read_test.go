@@ -14,7 +14,7 @@ import (
 // one another: preparing a statement may not need a connection of its own.
 func TestReadersPrepareOnTheirOwnConnection(t *testing.T) {
 	db := open(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	const readers = 24 // more than either engine's pool
 	start := make(chan struct{})

@@ -93,7 +93,8 @@ func compress(body []byte) []byte {
 	return out.Bytes()
 }
 
-// assetURL is the address of a file under which it never changes.
+// assetURL is the address of a file of static/ under which it never changes. It panics
+// on a name that does not exist.
 func assetURL(name string) string {
 	a, ok := assets[name]
 	if !ok {
@@ -101,10 +102,6 @@ func assetURL(name string) string {
 	}
 	return staticPath + name + "?v=" + a.version
 }
-
-// StaticURL is the address of a file of static/, for scripts that load another
-// file. It panics on a name that does not exist.
-func StaticURL(name string) string { return assetURL(name) }
 
 // BuiltURL is the address of a file of the browser build (fonts, map), "" if the
 // program was built without it: the page then does without.

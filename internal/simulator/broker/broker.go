@@ -54,8 +54,10 @@ func (l *line) publish(ctx context.Context, exchange, key, media, id string, bod
 	if err != nil {
 		return err
 	}
-	if ok, err := c.WaitContext(ctx); err != nil || !ok {
-		return fmt.Errorf("simulator: the broker does not take %s: %w", id, err)
+	if ok, err := c.WaitContext(ctx); err != nil {
+		return fmt.Errorf("simulator: the broker does not confirm %s: %w", id, err)
+	} else if !ok {
+		return fmt.Errorf("simulator: the broker does not take %s", id)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"trojmezi/internal/kernel/clock"
+	"trojmezi/test/freeport"
 )
 
 var testClock = clock.System()
@@ -50,7 +52,7 @@ func TestSignature(t *testing.T) {
 func TestPushOverTLS(t *testing.T) {
 	cert, key := pki(t)
 	secret := file(t, "secret", secretText+"\n")
-	at := freePort(t)
+	at := fmt.Sprintf("127.0.0.1:%d", freeport.Port())
 	files := TLS{Cert: cert, Key: key, CAFile: cert, ClientCA: cert}
 	in := made(t, Config{Push: &Push{Listen: at, SecretFile: secret, TLS: files}})
 	out := made(t, Config{Push: &Push{URL: "https://" + at + "/", SecretFile: secret, TLS: files}})
@@ -245,7 +247,7 @@ func TestPollForged(t *testing.T) {
 
 // The listener of a push ends with its context.
 func TestPushEnds(t *testing.T) {
-	w := made(t, Config{Push: &Push{Listen: freePort(t), SecretFile: file(t, "s", secretText), InsecureLoopback: true}})
+	w := made(t, Config{Push: &Push{Listen: fmt.Sprintf("127.0.0.1:%d", freeport.Port()), SecretFile: file(t, "s", secretText), InsecureLoopback: true}})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if err := w.Receive(ctx, &shelf{}, func() {}); !errors.Is(err, context.DeadlineExceeded) {

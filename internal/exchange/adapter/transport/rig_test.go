@@ -100,16 +100,6 @@ func file(t testing.TB, name, content string) string {
 	return path
 }
 
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // pki makes a certificate that signs itself, for this machine and both sides.
 func pki(t testing.TB) (cert, key string) {
 	t.Helper()

@@ -195,7 +195,7 @@ func TestGiantExponentsTakeNoTime(t *testing.T) {
 	if n, ok := Int64(strings.Repeat("1", 1_000_000)); !ok || n != math.MaxInt64 {
 		t.Errorf("%d %v", n, ok)
 	}
-	if took := time.Since(start); took > time.Second {
+	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

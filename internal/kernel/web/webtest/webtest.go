@@ -58,7 +58,7 @@ func Routes(t *testing.T, c Check) {
 }
 
 // answerTime bounds one answer.
-const answerTime = 10 * time.Second
+const answerTime = 30 * time.Second
 
 // recorder ends a stream once it has begun: it would not end by itself.
 type recorder struct {
