@@ -306,7 +306,7 @@ func (s *Service) candidates(tx *store.Tx, i *incidentRow) ([]Candidate, error) 
 	if err != nil {
 		return nil, err
 	}
-	var rows []*incidentRow
+	var best []string
 	scores := map[string]Candidate{}
 	for _, o := range found {
 		if slices.Contains(ids, o.id) || scores[o.id].Score > 0 {
@@ -318,11 +318,21 @@ func (s *Service) candidates(tx *store.Tx, i *incidentRow) ([]Candidate, error) 
 		}
 		if c, ok := s.compare(i, o, mine, theirs); ok {
 			scores[o.id] = c
-			rows = append(rows, o)
+			best = append(best, o.id)
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b *incidentRow) int { return cmp.Compare(scores[b.id].Score, scores[a.id].Score) })
-	rows = rows[:min(len(rows), mostCandidates)]
+	slices.SortFunc(best, func(a, b string) int {
+		x, y := scores[a], scores[b]
+		return cmp.Or(cmp.Compare(y.Score, x.Score), cmp.Compare(x.Apart, y.Apart), cmp.Compare(a, b))
+	})
+	var rows []*incidentRow
+	for _, id := range best[:min(len(best), mostCandidates)] {
+		o, err := oneIncident(tx, "console.candidates", i.org, id)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, o)
+	}
 	views, err := s.rows(tx, i.org, rows, s.Clock.Now(), false)
 	if err != nil {
 		return nil, err
@@ -337,15 +347,21 @@ func (s *Service) candidates(tx *store.Tx, i *incidentRow) ([]Candidate, error) 
 }
 
 // alike reads the open incidents whose number, rounded place or municipality and
-// time of storage come into question.
+// time of storage come into question, no more of each than compare and summaryOf want:
+// every column of a scene that rings 100 times counts.
 func alike(tx *store.Tx, i *incidentRow) ([]*incidentRow, error) {
 	const others = `i.org = $1 AND i.kind = $2 AND i.closed = 0 AND i.id <> $3 AND NOT EXISTS (SELECT 1 FROM console_apart x
 		WHERE x.org = i.org AND x.a = CASE WHEN i.id < $3 THEN i.id ELSE $3 END AND x.b = CASE WHEN i.id < $3 THEN $3 ELSE i.id END)`
 	var out []*incidentRow
 	look := func(where string, more ...any) error {
-		found, err := scanIncidents(tx, others+where+` LIMIT `+itoa(mostLooked), append([]any{i.org, string(i.kind), i.id}, more...)...)
-		out = append(out, found...)
-		return err
+		return each(tx, `SELECT i.id, i.other, i.number, i.first_at, i.type, i.summary, i.key_id, k.wrapped
+			FROM console_incident i LEFT JOIN seal_key k ON k.id = i.key_id WHERE `+others+where+` LIMIT `+itoa(mostLooked),
+			append(args{i.org, string(i.kind), i.id}, more...), func(r *store.Rows) error {
+				o := &incidentRow{org: i.org, kind: i.kind}
+				err := r.Scan(&o.id, &o.other, &o.number, &o.firstAt, &o.typ, &o.summary, &o.keyID, &o.wrapped)
+				out = append(out, o)
+				return err
+			})
 	}
 	from, to := i.firstAt-withinTime.Milliseconds(), i.firstAt+withinTime.Milliseconds()
 	if i.number != "" {
