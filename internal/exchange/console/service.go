@@ -100,8 +100,6 @@ type Service struct {
 	mu      sync.Mutex
 	skipped map[string]int64 // per organisation: the feed holds nothing for it up to here
 	stuck   map[string]stuck // per organisation whose feed failed
-
-	opened opened
 }
 
 // New returns the service.
@@ -198,7 +196,6 @@ func (s *Service) timer(ctx context.Context) error {
 func (s *Service) beats(ctx context.Context) error {
 	var pruned time.Time
 	for {
-		s.opened.age(s.Clock.Now())
 		if err := s.beat(ctx, s.Clock.Now().Sub(pruned) >= pruneEvery); err != nil {
 			if ctx.Err() == nil {
 				s.Log.Warn("console: presence", "error", err)
