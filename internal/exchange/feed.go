@@ -129,6 +129,44 @@ func (n *Node) Entry(tx *store.Tx, id int64) (Entry, error) {
 	return e, nil
 }
 
+// Envelopes returns the content of messages by their ids, nil for what was deleted:
+// a few queries for all, and each key is unwrapped once. store.ErrNoRows when one
+// of them is not there.
+func (n *Node) Envelopes(tx *store.Tx, ids []int64) (map[int64]*ucri.Envelope, error) {
+	out := make(map[int64]*ucri.Envelope, len(ids))
+	keys := map[int64]*seal.Key{} // nil: destroyed
+	err := byID(tx, `SELECT m.id, m.source, m.message_id, m.destination, m.ack, m.sent_date, m.timeout, m.envelope, m.key_id, k.wrapped`+
+		storedFrom+`WHERE m.id IN %s`, ids, func(rows *store.Rows) error {
+		var s stored
+		var wrapped []byte
+		err := rows.Scan(&s.id, &s.source, &s.messageID, &s.destination, &s.ack, &s.sent, &s.timeout, &s.sealed, &s.keyID, &wrapped)
+		if err != nil {
+			return err
+		}
+		key, known := keys[s.keyID]
+		if !known {
+			if key, err = n.unwrap(s.keyID, wrapped); err != nil {
+				return err
+			}
+			keys[s.keyID] = key
+		}
+		out[s.id] = nil
+		if s.key = key; key != nil && len(s.sealed) > 0 {
+			out[s.id], err = s.envelope()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if _, ok := out[id]; !ok {
+			return nil, store.ErrNoRows
+		}
+	}
+	return out, nil
+}
+
 // Original returns the bytes of a message as they came: seal.ErrDestroyed after
 // deletion.
 func (n *Node) Original(tx *store.Tx, id int64) ([]byte, error) {

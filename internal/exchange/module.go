@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"trojmezi/internal/kernel/job"
@@ -71,10 +68,6 @@ func (n *Node) SetRetention(tx *store.Tx, k store.Kind, d time.Duration) error {
 	return tx.SetSetting(settingRetention(k), d.String())
 }
 
-// datesPage is how many messages DeleteAt looks up at once: queries are prepared
-// once for each text, so there is one length of them.
-const datesPage = 64
-
 // DeleteAt tells from when on nothing keeps the content of messages, by their ids:
 // the second daily job after the latest of them deletes what they share a key
 // with, unless more has come by then. For a message that has not ended its expiry counts.
@@ -88,38 +81,13 @@ func (n *Node) DeleteAt(tx *store.Tx, ids []int64) (map[int64]time.Time, error) 
 		}
 		keep[k] = d
 	}
-	places := make([]string, datesPage)
-	for i := range places {
-		places[i] = "$" + strconv.Itoa(i+1)
-	}
-	query := `SELECT id, kind, COALESCE(ended_at, expires_at) FROM exchange_message WHERE id IN (` + strings.Join(places, ", ") + `)`
-	for page := range slices.Chunk(ids, datesPage) {
-		args := make([]any, datesPage)
-		for i := range args {
-			args[i] = page[min(i, len(page)-1)]
-		}
-		if err := n.dates(tx, keep, out, query, args); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-func (n *Node) dates(tx *store.Tx, keep map[store.Kind]time.Duration, out map[int64]time.Time, query string, args []any) error {
-	rows, err := tx.Query(query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return out, byID(tx, `SELECT id, kind, COALESCE(ended_at, expires_at) FROM exchange_message WHERE id IN %s`, ids, func(rows *store.Rows) error {
 		var id, at int64
 		var k store.Kind
-		if err := rows.Scan(&id, &k, &at); err != nil {
-			return err
-		}
+		err := rows.Scan(&id, &k, &at)
 		out[id] = moment(at).Add(keep[k])
-	}
-	return rows.Err()
+		return err
+	})
 }
 
 var errClockWrong = errors.New("exchange: the node's clock is wrong: nothing is deleted until it is right")

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"trojmezi/internal/format/ucri"
@@ -169,6 +171,41 @@ func (n *Node) scan(row interface{ Scan(...any) error }, more ...any) (*stored, 
 	}
 	s.key, err = n.unwrap(s.keyID, wrapped)
 	return &s, err
+}
+
+// idsPage is how many messages byID looks up at once: queries are prepared once for
+// each text, so there is one length of them.
+const idsPage = 64
+
+// byID runs a query for messages by their ids, %s in it, and scan for each row.
+func byID(tx *store.Tx, query string, ids []int64, scan func(*store.Rows) error) error {
+	places, args := make([]string, idsPage), make([]any, idsPage)
+	for i := range places {
+		places[i] = "$" + strconv.Itoa(i+1)
+	}
+	query = strings.Replace(query, "%s", "("+strings.Join(places, ", ")+")", 1)
+	one := func() error {
+		rows, err := tx.Query(query, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			if err := scan(rows); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	}
+	for page := range slices.Chunk(ids, idsPage) {
+		for i := range args {
+			args[i] = page[min(i, len(page)-1)]
+		}
+		if err := one(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (n *Node) find(tx *store.Tx, source, messageID, destination string) (*stored, error) {

@@ -720,7 +720,7 @@ func (s *Service) NoAnswer(ctx context.Context, who Actor, alarm, once string) e
 		}
 		if last && second == 0 && s.SecondChannel != nil {
 			second = at
-			view, err := s.alarmView(tx, a, rooms)
+			view, err := s.alarmView(tx, a, &shared{desks: rooms})
 			if err != nil {
 				return "", err
 			}

@@ -76,6 +76,9 @@ const alarmColumns = `org, id, kind, class, cause, incident, handover, other, re
 // alarmOpen is what people still see: not seen, or a telephone call still owed.
 const alarmOpen = `(seen_at = 0 OR ended_at = 0 AND cause = 'telephone')`
 
+// alarmCalls is what of it asks for a person now.
+const alarmCalls = alarmOpen + ` AND ended_at = 0 AND shelved_until = 0`
+
 func scanAlarms(tx *store.Tx, where string, args ...any) ([]*alarm, error) {
 	rows, err := tx.Query(`SELECT `+alarmColumns+` FROM console_alarm WHERE `+where, args...)
 	if err != nil {
@@ -378,7 +381,7 @@ func (s *Service) bring(tx *store.Tx, org Org, d *due) error {
 		if _, err := tx.Exec(`UPDATE console_alarm SET second_at = $3 WHERE org = $1 AND id = $2`, a.org, a.id, at); err != nil {
 			return err
 		}
-		view, err := s.alarmView(tx, a, nil)
+		view, err := s.alarmView(tx, a, &shared{})
 		if err != nil {
 			return err
 		}
@@ -546,12 +549,9 @@ func (s *Service) Alarms(ctx context.Context, org string) (Strip, error) {
 		if err != nil {
 			return err
 		}
-		rooms, err := s.phones(tx, org)
-		if err != nil {
-			return err
-		}
+		of := &shared{}
 		for _, a := range open {
-			view, err := s.alarmView(tx, a, rooms)
+			view, err := s.alarmView(tx, a, of)
 			if err != nil {
 				return err
 			}

@@ -31,8 +31,12 @@ const (
 	samePlace = 100.0 // metres
 	// mostCandidates bounds what is suggested: more is no help to decide.
 	mostCandidates = 5
-	// mostLooked bounds the records looked at, as with a scene that rings 100 times.
-	mostLooked = 200
+	// mostLooked bounds the records looked at, should a scene ring 1,000 times.
+	mostLooked = 1_000
+	// farShare and timeShare are what distance and time take of the score.
+	farShare, timeShare = 0.5, 0.25
+	// sameTown is how far the same municipality is, of nearby.
+	sameTown = 0.6
 )
 
 // Candidate is an open incident that may be of the same event.
@@ -294,87 +298,171 @@ func (s *Service) candidates(tx *store.Tx, i *incidentRow) ([]Candidate, error) 
 	if i.closed {
 		return nil, nil
 	}
-	ids, err := caseOf(tx, i.org, i.id)
-	if err != nil {
+	f := &finder{s: s, tx: tx, i: i}
+	var err error
+	if f.ids, err = caseOf(tx, i.org, i.id); err != nil {
 		return nil, err
 	}
-	mine, err := s.summaryOf(i)
-	if err != nil {
+	if f.mine, err = s.summaryOf(i); err != nil {
 		return nil, err
 	}
-	found, err := alike(tx, i)
-	if err != nil {
+	if err := f.find(); err != nil {
 		return nil, err
 	}
 	var rows []*incidentRow
-	scores := map[string]Candidate{}
-	for _, o := range found {
-		if slices.Contains(ids, o.id) || scores[o.id].Score > 0 {
-			continue
-		}
-		theirs, err := s.summaryOf(o)
+	for _, c := range f.best {
+		o, err := oneIncident(tx, "console.candidates", i.org, c.ID)
 		if err != nil {
 			return nil, err
 		}
-		if c, ok := s.compare(i, o, mine, theirs); ok {
-			scores[o.id] = c
-			rows = append(rows, o)
-		}
+		rows = append(rows, o)
 	}
-	slices.SortStableFunc(rows, func(a, b *incidentRow) int { return cmp.Compare(scores[b.id].Score, scores[a.id].Score) })
-	rows = rows[:min(len(rows), mostCandidates)]
 	views, err := s.rows(tx, i.org, rows, s.Clock.Now(), false)
 	if err != nil {
 		return nil, err
 	}
-	var out []Candidate
-	for _, r := range views {
-		c := scores[r.ID]
-		c.Row = r
-		out = append(out, c)
+	for n, r := range views { // in the order of rows
+		f.best[n].Row = r
 	}
-	return out, nil
+	return f.best, nil
 }
 
-// alike reads the open incidents whose number, rounded place or municipality and
-// time of storage come into question.
-func alike(tx *store.Tx, i *incidentRow) ([]*incidentRow, error) {
-	const others = `i.org = $1 AND i.kind = $2 AND i.closed = 0 AND i.id <> $3 AND NOT EXISTS (SELECT 1 FROM console_apart x
-		WHERE x.org = i.org AND x.a = CASE WHEN i.id < $3 THEN i.id ELSE $3 END AND x.b = CASE WHEN i.id < $3 THEN $3 ELSE i.id END)`
-	var out []*incidentRow
-	look := func(where string, more ...any) error {
-		found, err := scanIncidents(tx, others+where+` LIMIT `+itoa(mostLooked), append([]any{i.org, string(i.kind), i.id}, more...)...)
-		out = append(out, found...)
-		return err
-	}
+// finder looks for what may be of the same event as i.
+type finder struct {
+	s    *Service
+	tx   *store.Tx
+	i    *incidentRow
+	mine summary
+	ids  []string    // of the case of i
+	best []Candidate // the likeliest so far, at most mostCandidates; of their rows the id only
+}
+
+// find looks at the open incidents whose number, rounded place or municipality and
+// time of storage come into question: at the scene first, since with enough found
+// there nothing far from it can be likelier.
+func (f *finder) find() error {
+	i := f.i
 	from, to := i.firstAt-withinTime.Milliseconds(), i.firstAt+withinTime.Milliseconds()
 	if i.number != "" {
-		if err := look(` AND i.number = $4 AND i.other = $5`, i.number, i.other); err != nil {
-			return nil, err
+		if err := f.look(` AND i.number = $4 AND i.other = $5`, i.number, i.other); err != nil {
+			return err
 		}
 	}
 	if i.lat != 0 {
-		// A degree of longitude is shorter: at 51° two steps reach as far as one of latitude.
 		// The sum keeps the times' index out of it: in a storm all are of the same minutes.
-		if err := look(` AND i.lat <> 0 AND i.lat BETWEEN $4 AND $5 AND i.lon BETWEEN $6 AND $7 AND i.first_at + 0 BETWEEN $8 AND $9`,
-			i.lat-1, i.lat+1, i.lon-2, i.lon+2, from, to); err != nil {
-			return nil, err
+		if err := f.look(` AND i.lat <> 0 AND i.lat = $4 AND i.lon = $5 AND i.first_at + 0 BETWEEN $6 AND $7`, i.lat, i.lon, from, to); err != nil {
+			return err
+		}
+		if south, north, west, east := f.reach(); south < i.lat || north > i.lat || west < i.lon || east > i.lon {
+			err := f.look(` AND i.lat <> 0 AND i.lat IN ($4, $5, $6) AND i.lon BETWEEN $7 AND $8 AND NOT (i.lat = $5 AND i.lon = $9) AND i.first_at + 0 BETWEEN $10 AND $11`,
+				south, i.lat, north, west, east, i.lon, from, to)
+			if err != nil {
+				return err
+			}
 		}
 	}
-	if i.city != "" {
+	if i.city != "" && f.least() <= 1-farShare*sameTown {
 		// Two places that are known are compared as such.
-		if err := look(` AND i.city = $4 AND i.first_at BETWEEN $5 AND $6 AND (i.lat = 0 OR $7 = 0)`, i.city, from, to, i.lat); err != nil {
-			return nil, err
-		}
+		return f.look(` AND i.city = $4 AND i.first_at BETWEEN $5 AND $6 AND (i.lat = 0 OR $7 = 0)`, i.city, from, to, i.lat)
 	}
-	return out, nil
+	return nil
+}
+
+// look compares what a condition finds and keeps the best. It reads no more of each
+// than that wants, since every column of a scene that rings 100 times counts, and
+// unseals those that were stored about the same time first: when enough are found,
+// one stored long before or after cannot be likelier wherever it lies.
+func (f *finder) look(where string, more ...any) error {
+	var rows []*incidentRow
+	err := each(f.tx, `SELECT i.id, i.other, i.number, i.first_at, i.type, i.summary, i.key_id, k.wrapped
+		FROM console_incident i LEFT JOIN seal_key k ON k.id = i.key_id
+		WHERE i.org = $1 AND i.kind = $2 AND i.closed = 0 AND i.id <> $3 AND NOT EXISTS (SELECT 1 FROM console_apart x
+		WHERE x.org = i.org AND x.a = CASE WHEN i.id < $3 THEN i.id ELSE $3 END AND x.b = CASE WHEN i.id < $3 THEN $3 ELSE i.id END)`+
+		where+` LIMIT `+itoa(mostLooked), append(args{f.i.org, string(f.i.kind), f.i.id}, more...), func(r *store.Rows) error {
+		o := &incidentRow{org: f.i.org}
+		rows = append(rows, o)
+		return r.Scan(&o.id, &o.other, &o.number, &o.firstAt, &o.typ, &o.summary, &o.keyID, &o.wrapped)
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(rows, func(a, b *incidentRow) int { return cmp.Compare(atMost(f.i, b), atMost(f.i, a)) })
+	for _, o := range rows {
+		if atMost(f.i, o) < f.least() {
+			break
+		}
+		if slices.Contains(f.ids, o.id) || slices.ContainsFunc(f.best, func(c Candidate) bool { return c.ID == o.id }) {
+			continue
+		}
+		theirs, err := f.s.summaryOf(o)
+		if err != nil {
+			return err
+		}
+		c, ok := f.s.compare(f.i, o, f.mine, theirs)
+		if !ok {
+			continue
+		}
+		c.ID = o.id
+		f.best = append(f.best, c)
+		slices.SortFunc(f.best, func(a, b Candidate) int {
+			return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Apart, b.Apart), cmp.Compare(a.ID, b.ID))
+		})
+		f.best = f.best[:min(len(f.best), mostCandidates)]
+	}
+	return nil
+}
+
+// least is the score without which nothing more comes among the best.
+func (f *finder) least() float64 {
+	if len(f.best) < mostCandidates {
+		return 0
+	}
+	return f.best[mostCandidates-1].Score
+}
+
+// reach is how far, in steps of the grid, something may lie that still comes among the
+// best, whatever else speaks for it. One whose place is not known is taken for as near
+// as the same municipality: while that would do, all around is looked at.
+func (f *finder) reach() (south, north, west, east int64) {
+	i, p := f.i, f.mine.Point
+	// A degree of longitude is shorter: at 51° two steps reach as far as one of latitude.
+	south, north, west, east = i.lat-1, i.lat+1, i.lon-2, i.lon+2
+	if p == nil || f.least() <= 1-farShare*sameTown {
+		return south, north, west, east
+	}
+	metres := (1-f.least())/farShare*nearby + 1 // for what rounding loses
+	edge := func(bearing float64) (lat, lon int64) {
+		q := geo.Destination(*p, bearing, metres)
+		return grid(&Facts{HasPoint: true, Lat: q.Lat, Lon: q.Lon})
+	}
+	s, _ := edge(180)
+	n, _ := edge(0)
+	_, w := edge(270)
+	_, e := edge(90)
+	return max(south, s), min(north, n), max(west, w), min(east, e)
+}
+
+// apartOf is how long two incidents were stored apart.
+func apartOf(i, o *incidentRow) time.Duration {
+	return time.Duration(max(i.firstAt-o.firstAt, o.firstAt-i.firstAt)) * time.Millisecond
+}
+
+func oneNumber(i, o *incidentRow) bool {
+	return i.number != "" && i.number == o.number && i.other == o.other
+}
+
+// atMost is the score of two incidents of the same kind of event at the same place.
+func atMost(i, o *incidentRow) float64 {
+	if oneNumber(i, o) {
+		return 1
+	}
+	return 1 - timeShare*float64(apartOf(i, o))/float64(withinTime)
 }
 
 // compare says how likely two incidents are of one event; ok is false when they are
 // not worth a person's look.
 func (s *Service) compare(i, o *incidentRow, mine, theirs summary) (c Candidate, ok bool) {
-	c = Candidate{Metres: -1, Apart: time.Duration(max(i.firstAt-o.firstAt, o.firstAt-i.firstAt)) * time.Millisecond}
-	c.Number = i.number != "" && i.number == o.number && i.other == o.other
+	c = Candidate{Metres: -1, Apart: apartOf(i, o), Number: oneNumber(i, o)}
 	if mine.Point != nil && theirs.Point != nil {
 		c.Metres = geo.Distance(*mine.Point, *theirs.Point)
 	}
@@ -386,11 +474,11 @@ func (s *Service) compare(i, o *incidentRow, mine, theirs summary) (c Candidate,
 	if c.Metres > nearby || c.Apart > withinTime {
 		return c, false
 	}
-	far := 0.6 // the same municipality
+	far := sameTown
 	if c.Metres >= 0 {
 		far = c.Metres / nearby
 	}
-	c.Score = 1 - 0.5*far - 0.25*float64(c.Apart)/float64(withinTime) - map[Likeness]float64{UnknownType: 0.1, OtherType: 0.24}[c.Type]
+	c.Score = 1 - farShare*far - timeShare*float64(c.Apart)/float64(withinTime) - map[Likeness]float64{UnknownType: 0.1, OtherType: 0.24}[c.Type]
 	// Another kind of thing in the same town a while ago is no suggestion.
 	return c, c.Metres >= 0 || c.Type != OtherType
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/seal"
 	"trojmezi/internal/kernel/store"
 )
 
@@ -385,9 +387,119 @@ func TestCaseSurvivesRebuild(t *testing.T) {
 	}
 }
 
+// openIncident writes the row of an open incident that came in; point may be nil.
+func (r *room) openIncident(tx *store.Tx, key *seal.Key, i incidentRow, point *geo.Point) error {
+	plain, err := json.Marshal(summary{Headline: "Brand", Point: point})
+	if err != nil {
+		return err
+	}
+	if point != nil {
+		i.lat, i.lon = grid(&Facts{HasPoint: true, Lat: point.Lat, Lon: point.Lon})
+	}
+	_, err = tx.Exec(`INSERT INTO console_incident (org, id, kind, shared_id, app, message, incoming, own, other, first_at, changed_at,
+		type, city, danger, late, state, state_at, closed, summary, key_id, tokens, lat, lon, number)
+		VALUES ($1, $2, 'live', $2, 'incident_transfer', 'incident', 1, $3, $4, $5, $5, $6, $7, 0, 0, 'ringing', 0, 0, $8, $9, $10, $11, $12, $13)`,
+		r.org.ID, i.id, room1, room2, i.firstAt, i.typ, i.city, key.Seal(plain, summaryPlace(r.org.ID, i.id)), key.ID(), []byte{}, i.lat, i.lon, i.number)
+	return err
+}
+
+// In a crowd, where the search ends early, exactly those are suggested that a plain
+// comparison with every record finds to be the likeliest, in the same order.
+func TestCandidatesAreTheLikeliest(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	cz, _ := newRooms(t)
+	type record struct {
+		row incidentRow
+		sum summary // as it can be read
+	}
+	var all []record
+	apart := map[[2]string]bool{}
+	pick := func(from ...string) string { return from[rnd.IntN(len(from))] }
+	// Two crowds, one of them at a corner of the grid, and one that is far flung.
+	centres := []geo.Point{{Lat: 50.8501, Lon: 14.8401}, {Lat: 54.3526, Lon: 18.6475}, {Lat: 48.9747, Lon: 14.4749}}
+	cz.ok(cz.db.Write(t.Context(), func(tx *store.Tx) error {
+		key, err := cz.ring.Key(tx, "incident:there")
+		if err != nil {
+			return err
+		}
+		gone, err := cz.ring.Key(tx, "incident:gone")
+		if err != nil {
+			return err
+		}
+		for n := range 1_500 {
+			x := record{row: incidentRow{id: fmt.Sprint("crowd-", n), firstAt: millis(cz.clk.Now()) + rnd.Int64N(30*60_000), typ: pick("Brand 2", "požár", "VU", ""),
+				city: pick("", "Zittau", "Liberec"), other: room2}}
+			if n%40 == 0 {
+				x.row.number = pick("7", "8")
+			}
+			if rnd.IntN(8) > 0 {
+				p := geo.Destination(centres[n%3], 360*rnd.Float64(), []float64{150, 600, 3000}[n%3]*rnd.Float64())
+				x.sum.Point = &p
+				x.row.lat, x.row.lon = grid(&Facts{HasPoint: true, Lat: p.Lat, Lon: p.Lon})
+			}
+			k := key
+			if rnd.IntN(20) == 0 {
+				k = gone
+			}
+			if err := cz.openIncident(tx, k, x.row, x.sum.Point); err != nil {
+				return err
+			}
+			if k == gone {
+				x.sum = summary{}
+			}
+			all = append(all, x)
+		}
+		for range 2_000 {
+			a, b := all[rnd.IntN(len(all))].row.id, all[rnd.IntN(len(all))].row.id
+			if _, err := tx.Exec(`INSERT INTO console_apart (org, a, b, at, person) VALUES ($1, $2, $3, 0, '') ON CONFLICT DO NOTHING`, cz.org.ID, min(a, b), max(a, b)); err != nil {
+				return err
+			}
+			apart[[2]string{min(a, b), max(a, b)}] = true
+		}
+		return cz.ring.Destroy(tx, gone.ID())
+	}))
+	for range 150 {
+		i := all[rnd.IntN(len(all))]
+		var want []Candidate
+		for _, o := range all {
+			d := o.row.lat - i.row.lat
+			here := i.row.lat != 0 && o.row.lat != 0 && max(d, -d) <= 1 && max(o.row.lon-i.row.lon, i.row.lon-o.row.lon) <= 2
+			town := (i.row.lat == 0 || o.row.lat == 0) && i.row.city != "" && i.row.city == o.row.city
+			if i.row.id == o.row.id || apart[[2]string{min(i.row.id, o.row.id), max(i.row.id, o.row.id)}] || !oneNumber(&i.row, &o.row) && !here && !town {
+				continue
+			}
+			if c, ok := cz.compare(&i.row, &o.row, i.sum, o.sum); ok {
+				c.ID = o.row.id
+				want = append(want, c)
+			}
+		}
+		slices.SortFunc(want, func(a, b Candidate) int {
+			return stdcmp.Or(stdcmp.Compare(b.Score, a.Score), stdcmp.Compare(a.Apart, b.Apart), stdcmp.Compare(a.ID, b.ID))
+		})
+		want = want[:min(len(want), mostCandidates)]
+		got, err := cz.Candidates(t.Context(), cz.org.ID, i.row.id)
+		cz.ok(err)
+		for n := range got {
+			got[n].Row = Row{ID: got[n].ID}
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Fatalf("for %+v %+v\n%s", i.row, i.sum, d)
+		}
+	}
+}
+
 // BenchmarkCandidates: one incident against 10,000 open ones of the same hour, as
-// far apart as in a region, and 100 of them at the same scene.
+// far apart as in a region, and 100 of them at the same scene within ten seconds: at
+// one address, and as callers say where they are.
 func BenchmarkCandidates(b *testing.B) {
+	for name, metres := range map[string]float64{"one_point": 0, "within_100_m": 1} {
+		b.Run(name, func(b *testing.B) { benchCandidates(b, metres) })
+	}
+}
+
+func benchCandidates(b *testing.B, metres float64) {
 	cz, _ := newRooms(b)
 	var id string
 	err := cz.db.Write(b.Context(), func(tx *store.Tx) error {
@@ -398,18 +510,10 @@ func BenchmarkCandidates(b *testing.B) {
 		for n := range 10_000 {
 			p := geo.Destination(geo.Point{Lat: 50.85, Lon: 14.84}, float64(n*37%360), float64(n%100)*500)
 			if n%100 == 0 {
-				p = geo.Point{Lat: 50.8501, Lon: 14.8401}
-			}
-			plain, err := json.Marshal(summary{Headline: "Brand", Point: &p})
-			if err != nil {
-				return err
+				p = geo.Destination(geo.Point{Lat: 50.8501, Lon: 14.8401}, float64(n%360), metres*float64(n/100))
 			}
 			id = fmt.Sprint("bench-", n)
-			lat, lon := grid(&Facts{HasPoint: true, Lat: p.Lat, Lon: p.Lon})
-			if _, err := tx.Exec(`INSERT INTO console_incident (org, id, kind, shared_id, app, message, incoming, own, other, first_at, changed_at,
-				type, city, danger, late, state, state_at, closed, summary, key_id, tokens, lat, lon)
-				VALUES ($1, $2, 'live', $2, 'incident_transfer', 'incident', 1, $3, $4, $5, $5, 'Brand 2', '', 0, 0, 'ringing', 0, 0, $6, $7, $8, $9, $10)`,
-				cz.org.ID, id, room1, room2, millis(cz.clk.Now())+int64(n), key.Seal(plain, summaryPlace(cz.org.ID, id)), key.ID(), []byte{}, lat, lon); err != nil {
+			if err := cz.openIncident(tx, key, incidentRow{id: id, typ: "Brand 2", firstAt: millis(cz.clk.Now()) + int64(n)}, &p); err != nil {
 				return err
 			}
 		}
@@ -419,10 +523,13 @@ func BenchmarkCandidates(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	before, n := processorTime(b), 0
 	for b.Loop() {
-		c, err := cz.Candidates(b.Context(), cz.org.ID, id)
-		if err != nil || len(c) != mostCandidates {
-			b.Fatal(len(c), err)
+		found, err := cz.Candidates(b.Context(), cz.org.ID, id)
+		if err != nil || len(found) != mostCandidates {
+			b.Fatal(len(found), err)
 		}
+		n++
 	}
+	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/1000/float64(n), "cpu-ms")
 }

@@ -45,6 +45,15 @@ func BenchmarkStoredToScreen(b *testing.B) {
 	b.ReportMetric(at(95), "p95-ms")
 }
 
+// processorTime is what the process has used so far.
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // BenchmarkFiftyConsoles reports how much of a core 50 open consoles cost at 25
 // messages a second: of the whole process, which holds both nodes and all readers.
 func BenchmarkFiftyConsoles(b *testing.B) {
@@ -61,18 +70,11 @@ func BenchmarkFiftyConsoles(b *testing.B) {
 			}
 		}()
 	}
-	cpu := func() time.Duration {
-		var u syscall.Rusage
-		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-			b.Fatal(err)
-		}
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
 	own := sender.queue()[0].ID
 	tick := time.NewTicker(time.Second / perSecond)
 	defer tick.Stop()
 	n := 0
-	before, start := cpu(), time.Now()
+	before, start := processorTime(b), time.Now()
 	for b.Loop() {
 		<-tick.C
 		n++
@@ -81,7 +83,7 @@ func BenchmarkFiftyConsoles(b *testing.B) {
 		}
 	}
 	took := time.Since(start)
-	b.ReportMetric(100*float64(cpu()-before)/float64(took), "core-%")
+	b.ReportMetric(100*float64(processorTime(b)-before)/float64(took), "core-%")
 	b.ReportMetric(float64(n)/took.Seconds(), "msg/s")
 }
 
@@ -153,4 +155,29 @@ func BenchmarkUpdatesToScreen(b *testing.B) {
 	b.ReportMetric(at(0.5), "p50-ms")
 	b.ReportMetric(at(0.99), "p99-ms")
 	b.ReportMetric(at(0.999), "p99.9-ms")
+}
+
+// BenchmarkLongIncident is one drawing of the page of an incident with 450 messages,
+// a third of them our own, and how much processor time it takes: that hardly depends
+// on what else the machine does.
+func BenchmarkLongIncident(b *testing.B) {
+	const messages = 450
+	sender, receiver := newRooms(b)
+	id := sender.handOver(accident(room2))
+	receiver.state(id, Ringing)
+	for n := range messages {
+		from, to := sender, room2
+		if n%3 == 0 {
+			from, to = receiver, room1
+		}
+		from.ok(from.Text(b.Context(), from.who("jana"), id, []string{to}, fmt.Sprintf("message %d", n), ""))
+	}
+	receiver.until("they are there", func() bool { receiver.sync(); return len(receiver.incident(id).Thread) > messages })
+	max := receiver.screens().as("max")
+	before, n := processorTime(b), 0
+	for b.Loop() {
+		max.page("/console/incidents/" + id)
+		n++
+	}
+	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/1000/float64(n), "cpu-ms")
 }

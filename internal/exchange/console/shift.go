@@ -229,6 +229,7 @@ func (s *Service) Shifts(ctx context.Context, org string, since time.Time) (out 
 		if out, err = s.shifts(tx, `org = $1 AND (ended_at = 0 OR ended_at >= $2)`, org, millis(since)); err != nil {
 			return err
 		}
+		of := &shared{}
 		for i := range out {
 			until := out[i].Ended
 			if until.IsZero() {
@@ -242,7 +243,7 @@ func (s *Service) Shifts(ctx context.Context, org string, since time.Time) (out 
 			}
 			slices.SortFunc(as, func(a, b *alarm) int { return cmp.Or(cmp.Compare(a.raisedAt, b.raisedAt), cmp.Compare(a.id, b.id)) })
 			for _, a := range as {
-				v, err := s.alarmView(tx, a, nil)
+				v, err := s.alarmView(tx, a, of)
 				if err != nil {
 					return err
 				}

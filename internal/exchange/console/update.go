@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
@@ -334,7 +333,7 @@ func (s *Service) current(tx *store.Tx, org, incident string) (*Facts, error) {
 	for _, id := range ids {
 		out.Records = append(out.Records, CaseRecord{Row: Row{ID: id}})
 	}
-	l := &loader{s: s, tx: tx, org: org, ids: ids, now: s.Clock.Now(), envelopes: map[int64]*ucri.Envelope{}, facts: map[string]*Facts{}}
+	l := &loader{s: s, tx: tx, org: org, ids: ids, now: s.Clock.Now(), facts: map[string]*Facts{}}
 	if err := l.messages(out); err != nil {
 		return nil, err
 	}
@@ -483,7 +482,7 @@ func (l *loader) editors(out *Incident) error {
 			var c Claim
 			var until int64
 			err := r.Scan(&c.Person, &until)
-			c.Until, c.Name = moment(until), l.s.name(l.tx, c.Person)
+			c.Until, c.Name = moment(until), l.name(c.Person)
 			out.Editors = append(out.Editors, c)
 			return err
 		})

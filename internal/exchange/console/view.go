@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"trojmezi/internal/format/ucri"
@@ -82,9 +83,13 @@ func (s *Service) Queue(ctx context.Context, org string, f Filter) (Queue, error
 	return q, nil
 }
 
+// dayZone is the time of the three countries' clocks; to read it takes longer than to
+// draw a line.
+var dayZone = sync.OnceValues(func() (*time.Location, error) { return time.LoadLocation(i18n.DefaultZone) })
+
 // startOfDay is when the day of the three countries' clocks began.
 func startOfDay(t time.Time) time.Time {
-	zone, err := time.LoadLocation(i18n.DefaultZone)
+	zone, err := dayZone()
 	if err != nil {
 		return t.Truncate(24 * time.Hour) // tzdata is in the binary
 	}
@@ -108,13 +113,19 @@ func (r Row) rank() int {
 func (s *Service) rows(tx *store.Tx, org string, found []*incidentRow, now time.Time, open bool) ([]Row, error) {
 	var err error
 	var handovers []*handover
-	var alarms []*alarm
-	unseen, others := map[string]int64{}, map[string]map[string]bool{}
+	classes, unseen, others := map[string]Class{}, map[string]int64{}, map[string]map[string]bool{}
 	if open {
 		if handovers, err = scanHandovers(tx, `org = $1 AND incident IN (SELECT id FROM console_incident WHERE org = $1 AND closed = 0)`, org); err != nil {
 			return nil, err
 		}
-		if alarms, err = scanAlarms(tx, `org = $1 AND `+alarmOpen, org); err != nil {
+		err := each(tx, `SELECT incident, MIN(class) FROM console_alarm WHERE org = $1 AND `+alarmCalls+` GROUP BY incident`, args{org}, func(r *store.Rows) error {
+			var id string
+			var c Class
+			err := r.Scan(&id, &c)
+			classes[id] = c
+			return err
+		})
+		if err != nil {
 			return nil, err
 		}
 		counts, err := tx.Query(`SELECT incident, COUNT(*) FROM console_message WHERE org = $1 AND incoming = 1 AND seen_at = 0 GROUP BY incident`, org)
@@ -177,12 +188,6 @@ func (s *Service) rows(tx *store.Tx, org string, found []*incidentRow, now time.
 		nobody[h.incident] = nobody[h.incident] || h.nobodyAt != 0 && h.state.Undecided() && h.closedAt == 0
 		differs[h.incident] = differs[h.incident] || h.differs
 	}
-	classes := map[string]Class{}
-	for _, a := range alarms {
-		if a.endedAt == 0 && a.shelvedUntil == 0 && (classes[a.incident] == "" || a.class < classes[a.incident]) {
-			classes[a.incident] = a.class
-		}
-	}
 	out := make([]Row, 0, len(found))
 	for _, i := range found {
 		r := Row{
@@ -222,8 +227,38 @@ func (s *Service) summaryOf(i *incidentRow) (summary, error) {
 	return sum, json.Unmarshal(plain, &sum)
 }
 
-// alarmView is an alarm as the strip shows it; desks may be nil.
-func (s *Service) alarmView(tx *store.Tx, a *alarm, desks map[string]desk) (Alarm, error) {
+// shared is what several alarms of an organisation say alike, read once for all of
+// them within a transaction.
+type shared struct {
+	desks     map[string]desk
+	incidents map[string]Row // what an alarm says of its incident
+}
+
+// alarmIncident is what an alarm says of its incident; the zero Row while a rebuild runs.
+func (s *Service) alarmIncident(tx *store.Tx, a *alarm, of *shared) (Row, error) {
+	if r, ok := of.incidents[a.incident]; ok {
+		return r, nil
+	}
+	var r Row
+	i, err := oneIncident(tx, "console.alarm", a.org, a.incident)
+	if err == nil {
+		sum, err := s.summaryOf(i)
+		if err != nil {
+			return r, err
+		}
+		r = Row{Headline: sum.Headline, Place: cmp.Or(i.city, sum.Place), Type: i.typ, TypeKey: sum.TypeKey, First: moment(i.firstAt)}
+	} else if problem.KindOf(err) != problem.NotFound { // a rebuild runs
+		return r, err
+	}
+	if of.incidents == nil {
+		of.incidents = map[string]Row{}
+	}
+	of.incidents[a.incident] = r
+	return r, nil
+}
+
+// alarmView is an alarm as the strip shows it.
+func (s *Service) alarmView(tx *store.Tx, a *alarm, of *shared) (Alarm, error) {
 	v := Alarm{
 		ID: a.id, Org: a.org, Kind: a.kind, Class: a.class, Cause: a.cause, Incident: a.incident, Handover: a.handover,
 		Neighbour: s.neighbour(a.other), Reason: a.reason, Step: int(a.step), Raised: moment(a.raisedAt), Waiting: moment(a.waitingAt),
@@ -235,25 +270,20 @@ func (s *Service) alarmView(tx *store.Tx, a *alarm, desks map[string]desk) (Alar
 	}
 	v.ShelveReason = s.unseal(tx, a.keyID, a.note, alarmPlace(a.org, a.id))
 	if a.incident != "" {
-		i, err := oneIncident(tx, "console.alarm", a.org, a.incident)
-		if err == nil {
-			sum, err := s.summaryOf(i)
-			if err != nil {
-				return v, err
-			}
-			v.Headline, v.Place, v.Type, v.TypeKey, v.First = sum.Headline, cmp.Or(i.city, sum.Place), i.typ, sum.TypeKey, moment(i.firstAt)
-		} else if problem.KindOf(err) != problem.NotFound { // a rebuild runs
+		r, err := s.alarmIncident(tx, a, of)
+		if err != nil {
 			return v, err
 		}
+		v.Headline, v.Place, v.Type, v.TypeKey, v.First = r.Headline, r.Place, r.Type, r.TypeKey, r.First
 	}
 	if a.cause == CauseTelephone {
-		if desks == nil {
+		if of.desks == nil {
 			var err error
-			if desks, err = s.phones(tx, a.org); err != nil {
+			if of.desks, err = s.phones(tx, a.org); err != nil {
 				return v, err
 			}
 		}
-		n := desks[a.other].step(a.step)
+		n := of.desks[a.other].step(a.step)
 		v.Phone, v.PhoneOld = n.Number, n.old(s.Clock.Now())
 	}
 	return v, nil
@@ -289,7 +319,7 @@ func (s *Service) Incident(ctx context.Context, org, id string) (*Incident, erro
 				}
 			}
 		}
-		l := &loader{s: s, tx: tx, org: org, lang: orgOf(orgs, org).Lang, ids: ids, now: now, envelopes: map[int64]*ucri.Envelope{}, facts: map[string]*Facts{}}
+		l := &loader{s: s, tx: tx, org: org, lang: orgOf(orgs, org).Lang, ids: ids, now: now, facts: map[string]*Facts{}}
 		for _, read := range []func(*Incident) error{l.messages, l.handovers, l.resources, l.events, l.editors} {
 			if err := read(out); err != nil {
 				return err
@@ -329,14 +359,8 @@ func (s *Service) records(tx *store.Tx, op, org string, ids []string, out *Incid
 	lead := map[string]string{}
 	for n := range rows {
 		r := &rows[n]
-		alarms, err := scanAlarms(tx, `org = $1 AND incident = $2 AND `+alarmOpen, org, r.ID)
-		if err != nil {
+		if err := tx.Row(`SELECT COALESCE(MIN(class), '') FROM console_alarm WHERE org = $1 AND incident = $2 AND `+alarmCalls, org, r.ID).Scan(&r.Class); err != nil {
 			return err
-		}
-		for _, a := range alarms {
-			if a.endedAt == 0 && a.shelvedUntil == 0 && (r.Class == "" || a.class < r.Class) {
-				r.Class = a.class
-			}
 		}
 		lead[r.ID] = ids[0]
 		out.Records = append(out.Records, CaseRecord{Row: *r})
@@ -359,6 +383,7 @@ type loader struct {
 	list      []messageRow
 	lang      i18n.Lang       // of the organisation
 	rooms     map[string]desk // nil: not read yet
+	names     map[string]string
 }
 
 // messageRow is a row of console_message as the page needs it.
@@ -386,19 +411,22 @@ func (l *loader) messages(out *Incident) error {
 		return err
 	}
 	slices.SortFunc(l.list, func(a, b messageRow) int { return cmp.Compare(a.entry, b.entry) })
+	ids := make([]int64, len(l.list))
+	for n, m := range l.list {
+		ids[n] = m.entry
+	}
+	if l.envelopes, err = l.s.Node.Envelopes(l.tx, ids); err != nil {
+		return err
+	}
 	for _, m := range l.list {
-		e, err := l.s.Node.Entry(l.tx, m.entry)
-		if err != nil {
-			return err
-		}
-		l.envelopes[m.entry] = e.Envelope
+		e := l.envelopes[m.entry]
 		v := Entry{
 			ID: m.entry, App: m.app, Message: m.message, Form: m.form, Incoming: m.incoming, Neighbour: l.s.neighbour(m.other), At: moment(m.at),
-			Author: l.s.name(l.tx, m.author), Late: m.late, Expired: m.expired, SeenBy: l.s.name(l.tx, m.seenBy), Deleted: e.Envelope == nil,
+			Author: l.name(m.author), Late: m.late, Expired: m.expired, SeenBy: l.name(m.seenBy), Deleted: e == nil,
 		}
-		v.Lines, v.Lang = lines(e.Envelope, m)
-		if m.form == FormUpdate && e.Envelope != nil {
-			v.Changes = l.s.readUpdate(read[wireText](e.Envelope).Lines)
+		v.Lines, v.Lang = lines(e, m)
+		if m.form == FormUpdate && e != nil {
+			v.Changes = l.s.readUpdate(read[wireText](e).Lines)
 		}
 		if m.form == FormText {
 			if err := l.s.phrases(l.tx, v.Lines); err != nil {
@@ -419,6 +447,19 @@ func (l *loader) messages(out *Incident) error {
 		out.Thread = append(out.Thread, v)
 	}
 	return nil
+}
+
+// name is a person's, looked up once.
+func (l *loader) name(person string) string {
+	name, ok := l.names[person]
+	if !ok {
+		name = l.s.name(l.tx, person)
+		if l.names == nil {
+			l.names = map[string]string{}
+		}
+		l.names[person] = name
+	}
+	return name
 }
 
 // lines are the words of a message.
@@ -517,7 +558,7 @@ func (l *loader) handovers(out *Incident) error {
 			ID: h.entry, App: h.app, Incoming: h.incoming, Own: h.own, Neighbour: l.s.neighbour(h.other), State: h.state, Since: moment(h.stateAt),
 			Stored: moment(h.storedAt), Expires: moment(h.expiresAt), Sent: moment(h.sentAt), Danger: h.danger, Late: h.late,
 			Nobody: h.nobodyAt != 0 && h.state.Undecided(), Closed: h.closed(),
-			OpenedBy: l.s.name(l.tx, h.openedBy), OpenedAt: moment(h.openedAt), DecidedBy: l.s.name(l.tx, h.decidedBy), DecidedAt: moment(h.decidedAt),
+			OpenedBy: l.name(h.openedBy), OpenedAt: moment(h.openedAt), DecidedBy: l.name(h.decidedBy), DecidedAt: moment(h.decidedAt),
 		}
 		if !h.incoming {
 			d := desks[h.other].first()
@@ -677,7 +718,7 @@ func (l *loader) events(out *Incident) error {
 				other = l.s.Node.NameOf(m.other)
 			}
 		}
-		e := Event{At: moment(a.at), Who: l.s.name(l.tx, a.person), Key: "console.d.event." + a.what, Args: i18n.Args{"neighbour": other}}
+		e := Event{At: moment(a.at), Who: l.name(a.person), Key: "console.d.event." + a.what, Args: i18n.Args{"neighbour": other}}
 		if note := l.s.unseal(l.tx, a.keyID, a.note, actionPlace(l.org)); note != "" {
 			e.Note = note
 		}
