@@ -131,11 +131,27 @@ func (n *node) toGateway(tx *store.Tx, e exchange.Entry, m *convert.Message) err
 	t := disclosure.Transfer{Peer: e.Own, Message: e.MessageID, Nobody: "–"}
 	for _, o := range all {
 		if slices.Contains(o.Addresses, e.Other) {
-			t.Organisation = o.ID
+			t.Organisation, t.Class = o.ID, classOf(n.types.Table(), o.Country, m, n.Clock.Now())
 		}
 	}
 	_, err = n.disclosure.Disclose(tx, t, m)
 	return err
+}
+
+// classOf is the class, for the rules, of an incident as a dispatch system of a country
+// calls it: by the codes and keywords of that country, then by the labels of all; "" for
+// what nobody knows, then the words of the message count.
+func classOf(types *classification.Table, country string, m *convert.Message, at time.Time) string {
+	var systems []classification.System
+	if s := classification.SystemOf(country); s != "" {
+		systems = append(systems, s)
+	}
+	for _, t := range m.Incident.Types {
+		if got, ok := types.Read(t.Text, "", append(systems, classification.EMSI), i18n.En, at); ok && disclosure.KnownClass(got.Key) {
+			return got.Key
+		}
+	}
+	return ""
 }
 
 // build puts the parts of a node together. Nothing runs yet, and with look nothing
