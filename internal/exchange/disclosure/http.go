@@ -185,7 +185,7 @@ func (p *Pages) saveRule(w http.ResponseWriter, r *http.Request) error {
 	}
 	_, faults, err := p.Save(ctx, who(r).ID, v.Base, rules, v.Note)
 	for _, f := range faults {
-		v.Errors.Add("", web.T(ctx, f.Key, f.Args))
+		v.Errors.Add(f.field(v.Rule), web.T(ctx, f.Key, f.Args))
 	}
 	if text, ok := fault(ctx, err); ok {
 		v.Errors.Add("", text)
@@ -201,6 +201,21 @@ func (p *Pages) saveRule(w http.ResponseWriter, r *http.Request) error {
 		status = http.StatusConflict
 	}
 	return web.Render(w, r, status, rulePage(v))
+}
+
+// field is the one of a rule's form that a fault is about; "" for one of another rule.
+func (f Fault) field(r Rule) string {
+	if f.Rule != r.ID {
+		return ""
+	}
+	switch name := strings.TrimPrefix(f.Key, "disclosure.fault."); name {
+	case "twice":
+		return "id"
+	case "life":
+		return "action"
+	default:
+		return name
+	}
 }
 
 // importView is the form of all rules as text.
@@ -353,8 +368,15 @@ type line struct {
 	Held bool // something in it does not go on
 }
 
-func (p *Pages) bench(r *http.Request, v testView) (testView, error) {
-	err := p.o.DB.Read(r.Context(), func(tx *store.Tx) (err error) { v.Peers, err = p.o.Node.Neighbours(tx); return err })
+// peers are all participants, those of other nodes before those that this node serves.
+func (p *Pages) peers(ctx context.Context) (all []exchange.Neighbour, err error) {
+	err = p.o.DB.Read(ctx, func(tx *store.Tx) (err error) { all, err = p.o.Node.Neighbours(tx); return err })
+	slices.SortStableFunc(all, func(a, b exchange.Neighbour) int { return min(len(b.Peer), 1) - min(len(a.Peer), 1) })
+	return all, err
+}
+
+func (p *Pages) bench(r *http.Request, v testView) (_ testView, err error) {
+	v.Peers, err = p.peers(r.Context())
 	return v, err
 }
 
@@ -385,10 +407,7 @@ func (p *Pages) test(w http.ResponseWriter, r *http.Request) error {
 		v.Errors.Add("text", web.T(ctx, f.Key, f.Args))
 		status = http.StatusUnprocessableEntity
 	default:
-		n := slices.IndexFunc(v.Peers, func(n exchange.Neighbour) bool { return n.OID == v.Peer })
-		if res.Peer = v.Peer; n >= 0 {
-			res.Peer = v.Peers[n].Name
-		}
+		res.Peer = peerName(v.Peers, v.Peer)
 		v.Result = res
 	}
 	return web.Render(w, r, status, testPage(v))
@@ -452,11 +471,16 @@ func heldLines(text []byte, held map[string]string) (all []line) {
 const shownDecisions = 500
 
 func (p *Pages) log(w http.ResponseWriter, r *http.Request) error {
-	list, err := p.Decisions(r.Context(), r.URL.Query().Get("message"), shownDecisions)
+	message := strings.TrimSpace(r.URL.Query().Get("message"))
+	list, err := p.Decisions(r.Context(), message, shownDecisions)
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, http.StatusOK, logPage(list, r.URL.Query().Get("message")))
+	peers, err := p.peers(r.Context())
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, http.StatusOK, logPage(list, peers, message))
 }
 
 func (p *Pages) reviews(w http.ResponseWriter, r *http.Request) error {
@@ -468,7 +492,11 @@ func (p *Pages) renderReviews(w http.ResponseWriter, r *http.Request, status int
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, status, reviewsPage(list, e))
+	peers, err := p.peers(r.Context())
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, status, reviewsPage(list, peers, e))
 }
 
 func (p *Pages) review(w http.ResponseWriter, r *http.Request) error {
@@ -487,8 +515,8 @@ func (p *Pages) review(w http.ResponseWriter, r *http.Request) error {
 	return see(w, r, root+"/reviews")
 }
 
-func appOptions(chosen string) []ui.Option {
-	out := []ui.Option{{Value: Any, Text: Any, Selected: chosen == Any}}
+func appOptions(ctx context.Context, chosen string) []ui.Option {
+	out := []ui.Option{{Value: Any, Text: t(ctx, "disclosure.any"), Selected: chosen == Any}}
 	for _, a := range ucri.Apps() {
 		out = append(out, ui.Option{Value: a.AppID, Text: a.AppID, Selected: chosen == a.AppID})
 	}
