@@ -142,6 +142,14 @@ type list struct {
 	Total                  int
 }
 
+// clear is where the filter is lifted, "" while there is none.
+func (l list) clear() string {
+	if l.Party+l.Service+l.Status == "" {
+		return ""
+	}
+	return Path
+}
+
 func (p *Pages) page(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	a, err := p.asked(ctx, r.URL.Query())
