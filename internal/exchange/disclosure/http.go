@@ -140,6 +140,7 @@ type ruleView struct {
 	Was    string
 	Rule   Rule
 	Note   string
+	Theirs []ui.Change // what differs from what somebody else saved in the meantime
 	Errors ui.Errors
 }
 
@@ -189,7 +190,10 @@ func (p *Pages) saveRule(w http.ResponseWriter, r *http.Request) error {
 	}
 	if text, ok := fault(ctx, err); ok {
 		v.Errors.Add("", text)
-		v.Base = now.Number
+		v.Base = now.Number // who looks at what stands now may save over it
+		if n >= 0 {
+			v.Theirs = differences(ctx, now.Rules[n:n+1], []Rule{v.Rule})
+		}
 	} else if err != nil {
 		return err
 	}
@@ -272,9 +276,9 @@ func (p *Pages) history(w http.ResponseWriter, r *http.Request) error {
 }
 
 // differences are the rules that one list has and the other has not.
-func differences(before, after []Rule) (out []ui.Change) {
+func differences(ctx context.Context, before, after []Rule) (out []ui.Change) {
 	line := func(r Rule) string {
-		return strings.Join([]string{r.ID, r.Peer, r.App, r.Path, r.Class, string(r.Action), r.Reason}, " · ")
+		return strings.Join([]string{r.ID, anyText(ctx, r.Path), anyText(ctx, r.Peer), anyText(ctx, r.Class), anyText(ctx, r.App), t(ctx, "disclosure.action."+string(r.Action)), reasonText(ctx, r.Reason)}, " · ")
 	}
 	for _, r := range before {
 		if !slices.Contains(after, r) {
@@ -311,7 +315,7 @@ func (p *Pages) renderEarlier(w http.ResponseWriter, r *http.Request, status int
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, status, earlierPage(v, now.Number, differences(now.Rules, v.Rules), faults, p.mayChange(r)))
+	return web.Render(w, r, status, earlierPage(v, now.Number, differences(r.Context(), now.Rules, v.Rules), faults, p.mayChange(r)))
 }
 
 func (p *Pages) restore(w http.ResponseWriter, r *http.Request) error {

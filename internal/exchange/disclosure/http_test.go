@@ -179,6 +179,23 @@ func TestRuleMistakes(t *testing.T) {
 	}
 }
 
+// Who changes a rule that somebody else has changed sees both, and may then save his.
+func TestTwoAtOneRule(t *testing.T) {
+	s := newSite(t)
+	first, second := rule("0", "P-15", "P-15", "Car.VIN", "pass"), rule("0", "P-15", "P-15", "Car.VIN", "drop")
+	if code, text := s.visit("admin", "/disclosure/rule", first); code != http.StatusSeeOther {
+		t.Fatalf("%d %s", code, text)
+	}
+	code, text := s.visit("admin", "/disclosure/rule", second)
+	if _, both, _ := strings.Cut(text, "What stands now"); code != http.StatusConflict || !strings.Contains(both, "· Pass ·") || !strings.Contains(both, "· Withhold ·") {
+		t.Errorf("%d, both are not shown", code)
+	}
+	second.Set("base", "1")
+	if code, _ := s.visit("admin", "/disclosure/rule", second); code != http.StatusSeeOther {
+		t.Errorf("%d", code)
+	}
+}
+
 // The table is changed in versions; who changes an older one is told; an earlier one
 // comes back.
 func TestTable(t *testing.T) {
