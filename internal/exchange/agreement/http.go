@@ -142,6 +142,14 @@ type list struct {
 	Total                  int
 }
 
+// clear is where the filter is lifted, "" while there is none.
+func (l list) clear() string {
+	if l.Party+l.Service+l.Status == "" {
+		return ""
+	}
+	return Path
+}
+
 func (p *Pages) page(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	a, err := p.asked(ctx, r.URL.Query())
@@ -320,7 +328,8 @@ func errorsOf(ctx context.Context, faults []Fault) (all ui.Errors) {
 // entry is a row in a form.
 type entry struct {
 	Row     Row
-	Version int // 0 for a new row
+	Version int     // 0 for a new row
+	Theirs  []Field // what differs from what somebody else wrote in the meantime
 	Errors  ui.Errors
 }
 
@@ -352,6 +361,12 @@ func (p *Pages) save(w http.ResponseWriter, r *http.Request, id string) error {
 	if x, ok := errors.AsType[*problem.Error](err); ok && x.Kind == problem.Conflict {
 		e.Errors.Add("", web.T(ctx, x.Key, x.Args))
 		status, err = http.StatusConflict, nil
+		if id != "" { // who looks at what stands now may save over it
+			var all []Version
+			if all, err = p.History(ctx, id); err == nil {
+				e.Version, e.Theirs = all[0].Number, differences(all[0].Row, e.Row)
+			}
+		}
 	}
 	if err != nil {
 		return err

@@ -216,7 +216,7 @@ func TestVerifyAndEdit(t *testing.T) {
 		values.Set(c, edited.record()[i])
 	}
 	values.Set("note", "changed")
-	if status, _ := s.post("/agreements/rows/AG04", url.Values{"version": {"1"}, "parties": {"CZ;DE"}, "service": {"ems"}, "area": {"state"}, "status": {"from-memory"}}); status != http.StatusConflict {
+	if status, page := s.post("/agreements/rows/AG04", url.Values{"version": {"1"}, "parties": {"CZ;DE"}, "service": {"ems"}, "area": {"state"}, "status": {"from-memory"}}); status != http.StatusConflict || !strings.Contains(page, "<ins class=\"wrap\">CZ;DE</ins>") {
 		t.Errorf("an old version: %d", status)
 	}
 	if status, page := s.post("/agreements/rows/AG04", values); status != http.StatusSeeOther {

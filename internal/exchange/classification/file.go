@@ -83,6 +83,23 @@ func (r *Row) codes(s System) string {
 	return strings.Join(all, "; ")
 }
 
+// shown are the codes of a row for people: as codes, with a question mark at what
+// nobody has found in a source.
+func (r *Row) shown(s System) string {
+	var all []string
+	for _, c := range r.Code[s] {
+		text := c.Code
+		if c.Outward {
+			text = ">" + text
+		}
+		if !c.Verified {
+			text += "\u00a0?"
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, "; ")
+}
+
 // readRow is the reverse of cells; labels become drafts.
 func readRow(cell func(column string) string) Row {
 	r := Row{Key: cell("key"), Since: cell("since"), Until: cell("until"), Note: cell("note"), Label: map[i18n.Lang]Text{}, Code: map[System][]Code{}}

@@ -124,6 +124,14 @@ const (
 	byChanged = "changed"
 )
 
+// clear is where the filter is lifted, "" while there is none.
+func (q sought) clear() string {
+	if q.Words+q.System+q.Status == "" {
+		return ""
+	}
+	return root
+}
+
 // rows are those that are sought, in order.
 func (q sought) rows(ctx context.Context, t *Table) []*Row {
 	lang := web.Lang(ctx)

@@ -409,3 +409,13 @@ func BenchmarkMap(b *testing.B) {
 		table.Map(HZS, "3100/3108", SN, noon)
 	}
 }
+
+// What people read of a code says how it is founded and what it is for.
+func TestShown(t *testing.T) {
+	r := readRow(func(column string) string {
+		return map[string]string{"key": "fire.x", "cz-hzs": "3100", "de-sn": ">Brand 1; Brand 2", "verified": "cz-hzs"}[column]
+	})
+	if got, want := r.shown(HZS)+" | "+r.shown(SN), "3100 | >Brand 1\u00a0?; Brand 2\u00a0?"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -144,6 +144,7 @@ type ruleView struct {
 	Was    string
 	Rule   Rule
 	Note   string
+	Theirs []ui.Change // what differs from what somebody else saved in the meantime
 	Errors ui.Errors
 }
 
@@ -189,11 +190,14 @@ func (p *Pages) saveRule(w http.ResponseWriter, r *http.Request) error {
 	}
 	_, faults, err := p.Save(ctx, who(r).ID, v.Base, rules, v.Note)
 	for _, f := range faults {
-		v.Errors.Add("", web.T(ctx, f.Key, f.Args))
+		v.Errors.Add(f.field(v.Rule), web.T(ctx, f.Key, f.Args))
 	}
 	if text, ok := fault(ctx, err); ok {
 		v.Errors.Add("", text)
-		v.Base = now.Number
+		v.Base = now.Number // who looks at what stands now may save over it
+		if n >= 0 {
+			v.Theirs = differences(ctx, now.Rules[n:n+1], []Rule{v.Rule})
+		}
 	} else if err != nil {
 		return err
 	}
@@ -205,6 +209,21 @@ func (p *Pages) saveRule(w http.ResponseWriter, r *http.Request) error {
 		status = http.StatusConflict
 	}
 	return web.Render(w, r, status, rulePage(v))
+}
+
+// field is the one of a rule's form that a fault is about; "" for one of another rule.
+func (f Fault) field(r Rule) string {
+	if f.Rule != r.ID {
+		return ""
+	}
+	switch name := strings.TrimPrefix(f.Key, "disclosure.fault."); name {
+	case "twice":
+		return "id"
+	case "life":
+		return "action"
+	default:
+		return name
+	}
 }
 
 // importView is the form of all rules as text.
@@ -261,9 +280,9 @@ func (p *Pages) history(w http.ResponseWriter, r *http.Request) error {
 }
 
 // differences are the rules that one list has and the other has not.
-func differences(before, after []Rule) (out []ui.Change) {
+func differences(ctx context.Context, before, after []Rule) (out []ui.Change) {
 	line := func(r Rule) string {
-		return strings.Join([]string{r.ID, r.Peer, r.App, r.Path, r.Class, string(r.Action), r.Reason}, " · ")
+		return strings.Join([]string{r.ID, anyText(ctx, r.Path), anyText(ctx, r.Peer), anyText(ctx, r.Class), anyText(ctx, r.App), t(ctx, "disclosure.action."+string(r.Action)), reasonText(ctx, r.Reason)}, " · ")
 	}
 	for _, r := range before {
 		if !slices.Contains(after, r) {
@@ -300,7 +319,7 @@ func (p *Pages) renderEarlier(w http.ResponseWriter, r *http.Request, status int
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, status, earlierPage(v, now.Number, differences(now.Rules, v.Rules), faults, p.mayChange(r)))
+	return web.Render(w, r, status, earlierPage(v, now.Number, differences(r.Context(), now.Rules, v.Rules), faults, p.mayChange(r)))
 }
 
 func (p *Pages) restore(w http.ResponseWriter, r *http.Request) error {
@@ -357,8 +376,15 @@ type line struct {
 	Held bool // something in it does not go on
 }
 
-func (p *Pages) bench(r *http.Request, v testView) (testView, error) {
-	err := p.o.DB.Read(r.Context(), func(tx *store.Tx) (err error) { v.Peers, err = p.o.Node.Neighbours(tx); return err })
+// peers are all participants, those of other nodes before those that this node serves.
+func (p *Pages) peers(ctx context.Context) (all []exchange.Neighbour, err error) {
+	err = p.o.DB.Read(ctx, func(tx *store.Tx) (err error) { all, err = p.o.Node.Neighbours(tx); return err })
+	slices.SortStableFunc(all, func(a, b exchange.Neighbour) int { return min(len(b.Peer), 1) - min(len(a.Peer), 1) })
+	return all, err
+}
+
+func (p *Pages) bench(r *http.Request, v testView) (_ testView, err error) {
+	v.Peers, err = p.peers(r.Context())
 	return v, err
 }
 
@@ -389,10 +415,7 @@ func (p *Pages) test(w http.ResponseWriter, r *http.Request) error {
 		v.Errors.Add("text", web.T(ctx, f.Key, f.Args))
 		status = http.StatusUnprocessableEntity
 	default:
-		n := slices.IndexFunc(v.Peers, func(n exchange.Neighbour) bool { return n.OID == v.Peer })
-		if res.Peer = v.Peer; n >= 0 {
-			res.Peer = v.Peers[n].Name
-		}
+		res.Peer = peerName(v.Peers, v.Peer)
 		v.Result = res
 	}
 	return web.Render(w, r, status, testPage(v))
@@ -456,11 +479,16 @@ func heldLines(text []byte, held map[string]string) (all []line) {
 const shownDecisions = 500
 
 func (p *Pages) log(w http.ResponseWriter, r *http.Request) error {
-	list, err := p.Decisions(r.Context(), r.URL.Query().Get("message"), shownDecisions)
+	message := strings.TrimSpace(r.URL.Query().Get("message"))
+	list, err := p.Decisions(r.Context(), message, shownDecisions)
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, http.StatusOK, logPage(list, r.URL.Query().Get("message")))
+	peers, err := p.peers(r.Context())
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, http.StatusOK, logPage(list, peers, message))
 }
 
 func (p *Pages) reviews(w http.ResponseWriter, r *http.Request) error {
@@ -472,7 +500,11 @@ func (p *Pages) renderReviews(w http.ResponseWriter, r *http.Request, status int
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, status, reviewsPage(list, e))
+	peers, err := p.peers(r.Context())
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, status, reviewsPage(list, peers, e))
 }
 
 func (p *Pages) review(w http.ResponseWriter, r *http.Request) error {
@@ -491,8 +523,8 @@ func (p *Pages) review(w http.ResponseWriter, r *http.Request) error {
 	return see(w, r, root+"/reviews")
 }
 
-func appOptions(chosen string) []ui.Option {
-	out := []ui.Option{{Value: Any, Text: Any, Selected: chosen == Any}}
+func appOptions(ctx context.Context, chosen string) []ui.Option {
+	out := []ui.Option{{Value: Any, Text: t(ctx, "disclosure.any"), Selected: chosen == Any}}
 	for _, a := range ucri.Apps() {
 		out = append(out, ui.Option{Value: a.AppID, Text: a.AppID, Selected: chosen == a.AppID})
 	}

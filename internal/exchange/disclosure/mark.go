@@ -17,14 +17,14 @@ const Category = "trojmezi.withheld.v1"
 // told are the words of a mark in the languages of the border: whoever reads it may
 // have a system that knows no tag.
 var told = map[Group]string{
-	Callers:   "Caller’s data withheld / Údaje volajícího neuvedeny / Daten des Anrufers zurückgehalten / Dane zgłaszającego zatajone",
-	Patients:  "Patients’ data withheld / Údaje pacientů neuvedeny / Daten der Patienten zurückgehalten / Dane pacjentów zatajone",
-	Accused:   "Accused persons’ data withheld / Údaje podezřelých neuvedeny / Daten der Beschuldigten zurückgehalten / Dane podejrzanych zatajone",
-	Victims:   "Victims’ data withheld / Údaje obětí neuvedeny / Daten der Opfer zurückgehalten / Dane pokrzywdzonych zatajone",
-	Insurance: "Insurance data withheld / Údaje o pojištění neuvedeny / Versicherungsdaten zurückgehalten / Dane ubezpieczenia zatajone",
-	Car:       "Vehicle’s number (VIN) withheld / VIN vozidla neuveden / Fahrzeugnummer (FIN) zurückgehalten / Numer VIN pojazdu zatajony",
-	Staff:     "Sender’s person withheld / Osoba odesílatele neuvedena / Person beim Absender zurückgehalten / Osoba nadawcy zatajona",
-	Data:      "Part of the data withheld / Část údajů neuvedena / Ein Teil der Daten zurückgehalten / Część danych zatajona",
+	Callers:   "Caller’s data withheld / Údaje volajícího neuvedeny / Daten des Anrufers zurückgehalten / Dane zgłaszającego niepodane",
+	Patients:  "Patients’ data withheld / Údaje pacientů neuvedeny / Daten der Patienten zurückgehalten / Dane pacjentów niepodane",
+	Accused:   "Accused persons’ data withheld / Údaje podezřelých neuvedeny / Daten der Beschuldigten zurückgehalten / Dane podejrzanych niepodane",
+	Victims:   "Victims’ data withheld / Údaje obětí neuvedeny / Daten der Opfer zurückgehalten / Dane pokrzywdzonych niepodane",
+	Insurance: "Insurance data withheld / Údaje o pojištění neuvedeny / Versicherungsdaten zurückgehalten / Dane ubezpieczenia niepodane",
+	Car:       "Vehicle’s number (VIN) withheld / VIN vozidla neuveden / Fahrzeugnummer (FIN) zurückgehalten / Numer VIN pojazdu niepodany",
+	Staff:     "Sender’s person withheld / Osoba odesílatele neuvedena / Person beim Absender zurückgehalten / Osoba nadawcy niepodana",
+	Data:      "Part of the data withheld / Část údajů neuvedena / Ein Teil der Daten zurückgehalten / Część danych niepodana",
 }
 
 const inPart = "in part / zčásti / teilweise / częściowo"
@@ -77,7 +77,7 @@ func ReadMark(text string) (Mark, bool) {
 }
 
 // requested are the words of a request.
-const requested = "Please give what was withheld / Prosíme o údaje, které nebyly uvedeny / Bitte die zurückgehaltenen Angaben mitteilen / Prosimy o podanie zatajonych danych"
+const requested = "Please give what was withheld / Prosíme o údaje, které nebyly uvedeny / Bitte die zurückgehaltenen Angaben mitteilen / Prosimy o dane, których nie podano"
 
 // Request is the text that asks for what was withheld of a group.
 func Request(g Group) string { return "[request:" + string(g) + "] " + requested }

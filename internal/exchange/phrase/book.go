@@ -99,8 +99,10 @@ func (p *Phrase) checkText(l i18n.Lang, add func(string, i18n.Args)) {
 	if _, plain := t[""]; !plain && p.slot(count) != nil && len(t) > 0 {
 		forms = plurals[l]
 	}
+	strange := false
 	for form := range t {
 		if !slices.Contains(forms, form) {
+			strange = true
 			add("phrase.fault.form", i18n.Args{"form": form})
 		}
 	}
@@ -108,7 +110,9 @@ func (p *Phrase) checkText(l i18n.Lang, add func(string, i18n.Args)) {
 		s := t[form]
 		switch {
 		case strings.TrimSpace(s) == "" && form == "":
-			add("phrase.fault.empty", nil)
+			if !strange { // else there is a sentence, in forms that it cannot have
+				add("phrase.fault.empty", nil)
+			}
 			continue
 		case strings.TrimSpace(s) == "":
 			add("phrase.fault.form_missing", i18n.Args{"form": form})

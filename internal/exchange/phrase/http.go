@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -236,8 +237,19 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request) error {
 // draft is the form of a phrase.
 type draft struct {
 	ID     string // "" for a new one
+	Base   int    // how many versions of it there were
 	F      map[string]string
+	Theirs *Phrase // what somebody else wrote in the meantime
 	Errors ui.Errors
+}
+
+// named is a fault as it stands above the form, where the fields are out of sight.
+func named(ctx context.Context, f Fault) string {
+	text := web.T(ctx, f.Key, f.Args)
+	if l := i18n.Lang(f.Field); slices.Contains(i18n.Langs, l) {
+		return languageName(ctx, l) + ": " + text
+	}
+	return text
 }
 
 func (p *Pages) newForm(w http.ResponseWriter, r *http.Request) error {
@@ -249,7 +261,7 @@ func (p *Pages) editForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d := draft{ID: v.ID, F: map[string]string{"id": v.ID, "group": v.Group, "slots": slotList(v.Slots)}}
+	d := draft{ID: v.ID, Base: len(v.Versions), F: map[string]string{"id": v.ID, "group": v.Group, "slots": slotList(v.Slots)}}
 	for _, l := range i18n.Langs {
 		d.F[string(l)] = v.Texts[l].String()
 	}
@@ -261,6 +273,7 @@ func (p *Pages) put(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	ctx := r.Context()
 	d := draft{ID: r.PathValue("id"), F: map[string]string{}}
+	d.Base, _ = strconv.Atoi(r.PostFormValue("base"))
 	for _, name := range []string{"id", "group", "slots", "cs", "de", "pl", "en", "from"} {
 		d.F[name] = strings.TrimSpace(r.PostFormValue(name))
 	}
@@ -274,11 +287,20 @@ func (p *Pages) put(w http.ResponseWriter, r *http.Request) error {
 	from, ok := p.from(d.F["from"])
 	if !ok {
 		d.Errors.Add("from", t(ctx, "phrase.fault.from"))
-	} else if _, err := p.Put(ctx, web.Who(ctx).ID, []*Phrase{n}, from); err == nil {
+	} else if err := p.Revise(ctx, web.Who(ctx).ID, n, from, d.Base); err == nil {
 		return see(w, r, address(n.ID, ""))
 	} else if refused, is := errors.AsType[*Refused](err); is {
 		for _, f := range refused.Faults {
-			d.Errors.Add(f.Field, web.T(ctx, f.Key, f.Args))
+			d.Errors.Add(f.Field, named(ctx, f))
+		}
+		if d.ID != "" {
+			v, err := p.leaf(r)
+			if err != nil {
+				return err
+			}
+			if d.Base != len(v.Versions) { // who looks at what stands now may save over it
+				d.Base, d.Theirs = len(v.Versions), v.Phrase
+			}
 		}
 	} else {
 		return err

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -146,9 +147,9 @@ func (s *shelfTest) count(query string) (n int64) {
 	return n
 }
 
-// words are the fields of the form of P112.
-func words(cs string) url.Values {
-	return url.Values{"group": {"talk"}, "slots": {""}, "cs": {cs}, "de": {"Verstanden."}, "pl": {"Zrozumiano."}, "en": {"Understood."}}
+// words are the fields of the form of P112, as whoever opens it now sends them.
+func (s *shelfTest) words(cs string) url.Values {
+	return url.Values{"base": {strconv.Itoa(len(s.book().History("P112")))}, "group": {"talk"}, "slots": {""}, "cs": {cs}, "de": {"Verstanden."}, "pl": {"Zrozumiano."}, "en": {"Understood."}}
 }
 
 // Who changes a sentence makes a version; messages of before stay readable, checks
@@ -161,7 +162,7 @@ func TestVersions(t *testing.T) {
 
 	s.post("leader", "/phrasebook/P112/check", http.StatusSeeOther, url.Values{"version": {"2026-1"}, "lang": {"cs"}, "right": {"yes"}})
 	s.get("desk", "/phrasebook/P112", "Checked by Věra Vedoucí", "30\u00a0November\u00a02026", "shipped with the program", "Rozumíme.")
-	s.post("leader", "/phrasebook/P112", http.StatusSeeOther, words("Rozumím."))
+	s.post("leader", "/phrasebook/P112", http.StatusSeeOther, s.words("Rozumím."))
 	changed := s.book().Find("P112", noon)
 	if changed.Version == "2026-1" || !strings.HasPrefix(changed.Version, "x") || changed.By != "leader" || len(changed.Checked) != 0 {
 		t.Errorf("the new version: %+v", changed)
@@ -173,11 +174,11 @@ func TestVersions(t *testing.T) {
 	if _, ok := before.Read("Verstanden.\nRozumím.\n[phrase " + changed.Version + " P112 de,cs]"); ok {
 		t.Error("a version that this book does not have is read")
 	}
-	s.post("leader", "/phrasebook/P112", http.StatusSeeOther, words("Rozumím.")) // nothing new
+	s.post("leader", "/phrasebook/P112", http.StatusSeeOther, s.words("Rozumím.")) // nothing new
 	if n := s.count(`SELECT COUNT(*) FROM phrase_row`); n != 1 {
 		t.Errorf("%d rows", n)
 	}
-	s.post("admin", "/phrasebook/P112", http.StatusSeeOther, words("Rozumíme."))
+	s.post("admin", "/phrasebook/P112", http.StatusSeeOther, s.words("Rozumíme."))
 	if back := s.book().Find("P112", noon); back.Version != "2026-1" || back.Checked[i18n.Cs].By != "leader" {
 		t.Errorf("old words: %+v", back)
 	}
@@ -188,7 +189,7 @@ func TestVersions(t *testing.T) {
 	s.get("desk", "/phrasebook/P112", "Checks of the wording", "check taken back")
 
 	// From a day on.
-	later := words("Rozumíme vám.")
+	later := s.words("Rozumíme vám.")
 	later.Set("from", "2026-12-01T08:00")
 	s.post("leader", "/phrasebook/P112", http.StatusSeeOther, later)
 	if now := s.book().Find("P112", noon).Texts[i18n.Cs][""]; now != "Rozumíme." {
@@ -198,6 +199,7 @@ func TestVersions(t *testing.T) {
 		t.Errorf("then: %q", then)
 	}
 	later.Set("from", "2020-01-01T08:00")
+	later.Set("base", strconv.Itoa(len(s.book().History("P112"))))
 	s.post("leader", "/phrasebook/P112", http.StatusUnprocessableEntity, later, "in the future")
 
 	s.get("leader", "/phrasebook/P113/retire", "Yes.")
@@ -212,6 +214,27 @@ func TestVersions(t *testing.T) {
 	if n := s.count(`SELECT COUNT(*) FROM audit_leaf WHERE action LIKE 'phrase.%'`); n != 6 {
 		t.Errorf("%d audit leaves", n)
 	}
+}
+
+// Two who write at once see each other; what the second wrote is kept, and may replace
+// what the first wrote once he has seen it. A new sentence replaces no other one.
+func TestTwoWriters(t *testing.T) {
+	s := newShelf(t)
+	first, second := s.words("Jasné."), s.words("Platí.")
+	s.post("leader", "/phrasebook/P112", http.StatusSeeOther, first)
+	s.post("admin", "/phrasebook/P112", http.StatusUnprocessableEntity, second, "in the meantime", "Jasné.", "Platí.", `name="base" value="2"`)
+	if now := s.book().Find("P112", noon).Texts[i18n.Cs][""]; now != "Jasné." {
+		t.Errorf("now: %q", now)
+	}
+	second.Set("base", "2")
+	s.post("admin", "/phrasebook/P112", http.StatusSeeOther, second)
+	if now := s.book().Find("P112", noon).Texts[i18n.Cs][""]; now != "Platí." {
+		t.Errorf("now: %q", now)
+	}
+	own := url.Values{"id": {"L1"}, "group": {"own"}, "slots": {""}, "cs": {"Čeká."}, "de": {"Wartet."}, "pl": {"Czeka."}, "en": {"Waits."}}
+	s.post("leader", "/phrasebook", http.StatusSeeOther, own)
+	own.Set("cs", "Nečeká.")
+	s.post("admin", "/phrasebook", http.StatusUnprocessableEntity, own, "Another sentence has the id “L1” already.")
 }
 
 // Everybody reads; shift leaders and administrators write.

@@ -94,6 +94,25 @@ func (s *Service) Now(ctx context.Context) (b *Book, err error) {
 // time. What differs in nothing from what is in force then is left alone; changed
 // says how many did. A *Refused tells all faults; nothing is written then.
 func (s *Service) Put(ctx context.Context, person string, phrases []*Phrase, from time.Time) (changed int, err error) {
+	return s.put(ctx, person, phrases, from, func(*Book, string) *Fault { return nil })
+}
+
+// Revise writes one phrase as Put does, unless somebody has changed it since base of its
+// versions were there; 0 is for one that is new.
+func (s *Service) Revise(ctx context.Context, person string, p *Phrase, from time.Time, base int) error {
+	_, err := s.put(ctx, person, []*Phrase{p}, from, func(b *Book, id string) *Fault {
+		switch n := len(b.History(id)); {
+		case n == base:
+			return nil
+		case base == 0:
+			return &Fault{Field: "id", Key: "phrase.fault.taken", Args: i18n.Args{"value": id}}
+		}
+		return &Fault{Key: "phrase.fault.changed"}
+	})
+	return err
+}
+
+func (s *Service) put(ctx context.Context, person string, phrases []*Phrase, from time.Time, stale func(b *Book, id string) *Fault) (changed int, err error) {
 	var faults []Fault
 	for _, p := range phrases {
 		faults = append(faults, p.check()...)
@@ -122,6 +141,9 @@ func (s *Service) Put(ctx context.Context, person string, phrases []*Phrase, fro
 			}
 			if old := b.Find(p.ID, from); old != nil && old.Version == n.Version && old.Group == n.Group {
 				continue
+			}
+			if f := stale(b, p.ID); f != nil {
+				return &Refused{[]Fault{*f}}
 			}
 			if b.Find(p.ID, from) == nil && len(b.History(p.ID)) == 0 && strings.HasPrefix(p.ID, "P") {
 				return &Refused{[]Fault{{Field: "id", Key: "phrase.fault.own_id", Args: i18n.Args{"value": p.ID}}}}

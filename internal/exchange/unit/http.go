@@ -529,12 +529,12 @@ func (p *Pages) publishList(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, http.StatusOK, p.publishListPage(peers, set, settingsForm(set)))
+	return web.Render(w, r, http.StatusOK, p.publishListPage(peers, set, settingsForm(r.Context(), set)))
 }
 
-func settingsForm(set Settings) form {
+func settingsForm(ctx context.Context, set Settings) form {
 	return form{Values: map[string]string{
-		"factor": strconv.FormatFloat(set.Factor, 'f', -1, 64), "stale": strconv.Itoa(int(set.Stale.Minutes())), "every": strconv.Itoa(int(set.Every.Seconds())),
+		"factor": decimal(ctx, set.Factor, -1), "stale": strconv.Itoa(int(set.Stale.Minutes())), "every": strconv.Itoa(int(set.Every.Seconds())),
 	}}
 }
 

@@ -149,7 +149,7 @@ func TestPagesOfVisibility(t *testing.T) {
 	if status, _, _ := v.post("max", "/units/publish/settings", url.Values{"factor": {"3"}, "stale": {"30"}, "every": {"600"}}); status != http.StatusForbidden && status != http.StatusNotFound {
 		t.Errorf("another room's shift leader: %d", status)
 	}
-	if _, page := v.get("max", "/units/publish"); strings.Contains(page, "/publish/settings") || !strings.Contains(page, "1.5") {
+	if _, page := v.get("max", "/units/publish"); strings.Contains(page, "/publish/settings") || !strings.Contains(page, "1,5") {
 		t.Error("another room's shift leader is offered what he may not do")
 	}
 	if status, _, _ := v.post("petr", "/units/publish/settings", url.Values{"factor": {"1,5"}, "stale": {"5"}, "every": {"30"}}); status != http.StatusSeeOther {

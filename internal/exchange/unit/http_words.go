@@ -78,7 +78,12 @@ func kilometres(ctx context.Context, metres float64) string {
 	if km < 9.95 {
 		digits = 1
 	}
-	text := strconv.FormatFloat(km, 'f', digits, 64)
+	return decimal(ctx, km, digits)
+}
+
+// decimal writes a number as the reader does; digits are those of strconv.FormatFloat.
+func decimal(ctx context.Context, v float64, digits int) string {
+	text := strconv.FormatFloat(v, 'f', digits, 64)
 	if web.Lang(ctx) != i18n.En {
 		text = strings.Replace(text, ".", ",", 1)
 	}
@@ -87,11 +92,7 @@ func kilometres(ctx context.Context, metres float64) string {
 
 // Way says how far a unit is, and how that was reckoned.
 func (o Offer) Way(ctx context.Context) string {
-	factor := strconv.FormatFloat(o.Factor, 'f', -1, 64)
-	if web.Lang(ctx) != i18n.En {
-		factor = strings.Replace(factor, ".", ",", 1)
-	}
-	text := web.T(ctx, "unit.way", i18n.Args{"road": kilometres(ctx, o.Road), "straight": kilometres(ctx, o.Straight), "factor": factor})
+	text := web.T(ctx, "unit.way", i18n.Args{"road": kilometres(ctx, o.Road), "straight": kilometres(ctx, o.Straight), "factor": decimal(ctx, o.Factor, -1)})
 	if o.Spot != nil && o.Spot.Error > 0 {
 		text += " · " + web.T(ctx, "unit.coarse", i18n.Args{"km": kilometres(ctx, float64(o.Spot.Error))})
 	}
