@@ -100,7 +100,7 @@ func (v *screen) withheldButtons(ctx context.Context) (out []button) {
 		text := web.T(ctx, what, i18n.Args{"what": web.T(ctx, "disclosure.group."+string(w.Group), nil), "neighbour": neighbour(w.Neighbour)})
 		out = append(out, button{ui.Button{ID: "do" + strings.ReplaceAll(path, "/", "-") + "-" + string(w.Group), Text: text, URL: incidentURL(i.ID) + path, Key: key, Kind: kind, Hidden: []ui.Option{
 			{Value: "group", Text: string(w.Group)}, {Value: "neighbour", Text: w.Neighbour.OID}, {Value: "once", Text: "withheld" + path + i.ID + w.Neighbour.OID + string(w.Group) + "-" + itoa(int64(len(i.Thread)))},
-		}}, true})
+		}}, true, ""})
 		key = ""
 	}
 	for _, w := range ours {
