@@ -315,7 +315,11 @@ func (v *screen) more(ctx context.Context, a Alarm) string {
 		}
 	}
 	if _, _, more, accept := v.urgent(); more > 0 {
-		parts = append(parts, web.T(ctx, "console.p.more", i18n.Args{"n": more, "accept": accept}))
+		key := "console.p.more"
+		if accept == 0 {
+			key = "console.p.more_only"
+		}
+		parts = append(parts, web.T(ctx, key, i18n.Args{"n": more, "accept": accept}))
 	}
 	return strings.Join(parts, " · ")
 }
