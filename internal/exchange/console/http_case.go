@@ -176,7 +176,7 @@ func (v *screen) shownValue(ctx context.Context, f Field, value string) string {
 	case f == FieldType:
 		return v.typeWord(ctx, v.incident.Row, value)
 	case f == FieldPoint:
-		return coordinatesText(ctx, value)
+		return web.Coordinates(ctx, value)
 	}
 	return value
 }
@@ -211,7 +211,7 @@ func (v *screen) differingValue(ctx context.Context, r Row, field, value string)
 	case field == "type":
 		return v.typeWord(ctx, r, value)
 	case field == "point":
-		return coordinatesText(ctx, value)
+		return web.Coordinates(ctx, value)
 	}
 	return value
 }

@@ -479,17 +479,7 @@ func (v *screen) facts(ctx context.Context, i *Incident) []ui.Fact {
 
 // coordinates are written with four decimals and the reader's decimal sign.
 func coordinates(ctx context.Context, p geo.Point) string {
-	return coordinatesText(ctx, geo.Format(p, geo.Decimal))
-}
-
-// coordinatesText is the same for a point that is written already.
-func coordinatesText(ctx context.Context, s string) string {
-	if web.Lang(ctx) == i18n.En {
-		return s
-	}
-	s = strings.ReplaceAll(s, ", ", "\x00")
-	s = strings.ReplaceAll(s, ".", ",")
-	return strings.ReplaceAll(s, "\x00", " · ")
+	return web.Coordinates(ctx, geo.Format(p, geo.Decimal))
 }
 
 // country says which country a point lies in, and how sure that is.
