@@ -58,6 +58,9 @@ func TestAskAndGive(t *testing.T) {
 	if page = max.page(incidentURL(id)); strings.Count(page, "Karel Novák +420 600 000 000") != 2 {
 		t.Error("what was given is not both a message and a fact")
 	}
+	if words := de.Texts.Text(i18n.De, "ui.message.untranslated", i18n.Args{"lang": "Čeština"}); strings.Count(page, words) != 1 { // what happened
+		t.Errorf("what is read in the reader's language stands as not translated: %d marks", strings.Count(page, words))
+	}
 	if theirs, _ := de.incident(id).Withheld(); len(theirs) != 0 {
 		t.Errorf("still to be asked for: %v", theirs)
 	}

@@ -719,7 +719,7 @@ func (v *screen) message(ctx context.Context, e Entry) ui.Message {
 		lines = append(lines, web.T(ctx, "console.p.deleted", nil))
 	}
 	m.Text = strings.Join(lines, "\n")
-	if e.Form != FormText || m.Source != "" || e.Deleted {
+	if !e.free() || m.Source != "" || e.Deleted {
 		m.Lang = "" // the first words are the reader's
 	}
 	if e.Late {
