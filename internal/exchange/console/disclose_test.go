@@ -35,6 +35,7 @@ func TestAskAndGive(t *testing.T) {
 	page := max.page(incidentURL(id))
 	de.screens().has(page, i18n.De, "disclosure.mark.ask", i18n.Args{"what": de.Texts.Text(i18n.De, "disclosure.group.callers", nil)})
 	ask := map[string][]string{"group": {"callers"}, "neighbour": {room1}, "once": {"a"}}
+	de.screens().has(page, i18n.De, "disclosure.fact.ask", nil)
 	if !strings.Contains(page, incidentURL(id)+"/ask") {
 		t.Fatalf("nothing to press: %s", page)
 	}
@@ -43,15 +44,23 @@ func TestAskAndGive(t *testing.T) {
 	if page = max.page(incidentURL(id)); strings.Contains(page, incidentURL(id)+"/ask\"") {
 		t.Error("he can ask again")
 	}
+	de.screens().has(page, i18n.De, "disclosure.fact.asked", nil)
 	cz.until("the request is here", func() bool { cz.sync(); _, ours := cz.incident(id).Withheld(); return len(ours) == 1 })
 	if page = jana.page(incidentURL(id)); !strings.Contains(page, incidentURL(id)+"/give") {
 		t.Fatalf("nothing to give: %s", page)
 	}
+	jana.s.has(page, i18n.Cs, "disclosure.fact.wanted", i18n.Args{"neighbour": "Hoyerswerda (DE)"})
 	jana.goes(incidentURL(id)+"/give", map[string][]string{"group": {"callers"}, "neighbour": {room2}, "once": {"b"}}, incidentURL(id))
 	de.until("the number is here", func() bool {
 		de.sync()
 		return strings.Contains(max.page(incidentURL(id)), "Karel Novák +420 600 000 000")
 	})
+	if page = max.page(incidentURL(id)); strings.Count(page, "Karel Novák +420 600 000 000") != 2 {
+		t.Error("what was given is not both a message and a fact")
+	}
+	if words := de.Texts.Text(i18n.De, "ui.message.untranslated", i18n.Args{"lang": "Čeština"}); strings.Count(page, words) != 1 { // what happened
+		t.Errorf("what is read in the reader's language stands as not translated: %d marks", strings.Count(page, words))
+	}
 	if theirs, _ := de.incident(id).Withheld(); len(theirs) != 0 {
 		t.Errorf("still to be asked for: %v", theirs)
 	}

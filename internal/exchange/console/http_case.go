@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/web"
@@ -145,16 +146,16 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) error {
 		}
 		c.Errors.Add(f, fault)
 	}
+	v, err := p.one(r)
+	if err != nil {
+		return err
+	}
 	if len(c.Collisions) > 0 {
 		status, c.Once = http.StatusConflict, p.Clock.NewID()
 		for _, x := range c.Collisions {
 			c.Base[x.Field] = x.Now // who sends it again has seen it
-			c.Errors.Add(string(x.Field), web.T(ctx, "console.p.change.collision", i18n.Args{"now": orUnknown(ctx, shownValue(ctx, x.Field, x.Now)), "before": orUnknown(ctx, shownValue(ctx, x.Field, x.Before))}))
+			c.Errors.Add(string(x.Field), web.T(ctx, "console.p.change.collision", i18n.Args{"now": orUnknown(ctx, v.shownValue(ctx, x.Field, x.Now)), "before": orUnknown(ctx, v.shownValue(ctx, x.Field, x.Before))}))
 		}
-	}
-	v, err := p.one(r)
-	if err != nil {
-		return err
 	}
 	return p.renderChange(w, r, status, v, c)
 }
@@ -165,22 +166,62 @@ func (p *Pages) pass(w http.ResponseWriter, r *http.Request) error {
 	return p.done(w, r, p.PassOn(r.Context(), actor(r), id, formNumber(r, "entry"), field(r, "once")), incidentURL(id))
 }
 
-// shownValue is a value of a change for the reader.
-func shownValue(ctx context.Context, f Field, v string) string {
-	if f == FieldDanger && v != "" {
-		return web.T(ctx, "console.d.line."+v, nil)
+// shownValue is a value of a change for the reader, one of a neighbour's words for what
+// happened with what it means.
+func (v *screen) shownValue(ctx context.Context, f Field, value string) string {
+	switch {
+	case value == "":
+	case f == FieldDanger:
+		return web.T(ctx, "console.d.line."+value, nil)
+	case f == FieldType:
+		return v.typeWord(ctx, v.incident.Row, value)
+	case f == FieldPoint:
+		return web.Coordinates(ctx, value)
 	}
-	return v
+	return value
+}
+
+// typeWord is what the keyword of a record means for the reader, with the keyword beside
+// it; the keyword alone when no table knows it.
+func (v *screen) typeWord(ctx context.Context, r Row, word string) string {
+	key := ""
+	if word == r.Type {
+		key = r.TypeKey
+	}
+	if got, ok := v.pages.label(web.Lang(ctx), v.org, r.OID, key, word, r.First); ok {
+		return worded(got)
+	}
+	return word
 }
 
 // changeLine says in the reader's language what became of a value.
-func changeLine(ctx context.Context, c Change) string {
-	return web.T(ctx, fieldLabel(c.Field), nil) + ": " + orUnknown(ctx, shownValue(ctx, c.Field, c.Old)) + updateArrow + orUnknown(ctx, shownValue(ctx, c.Field, c.New))
+func (v *screen) changeLine(ctx context.Context, c Change) string {
+	return web.T(ctx, fieldLabel(c.Field), nil) + ": " + orUnknown(ctx, v.shownValue(ctx, c.Field, c.Old)) + updateArrow + orUnknown(ctx, v.shownValue(ctx, c.Field, c.New))
 }
 
 // passable reports whether there is somebody to pass a change on to.
 func (v *screen) passable(c Change) bool {
 	return v.act && c.Incoming && slices.ContainsFunc(v.incident.Partners, func(n Neighbour) bool { return n.OID != c.OID })
+}
+
+// differingValue is one side of a difference for the reader.
+func (v *screen) differingValue(ctx context.Context, r Row, field, value string) string {
+	switch {
+	case value == "":
+	case field == "type":
+		return v.typeWord(ctx, r, value)
+	case field == "point":
+		return web.Coordinates(ctx, value)
+	}
+	return value
+}
+
+// verdict says whether two values agree; of two points how far apart they are.
+func verdict(ctx context.Context, a, b *Facts, d Difference) string {
+	if d.Field == "point" && a.HasPoint && b.HasPoint {
+		return web.T(ctx, "console.p.merge.metres", i18n.Args{"m": int64(geo.Distance(geo.Point{Lat: a.Lat, Lon: a.Lon}, geo.Point{Lat: b.Lat, Lon: b.Lon}))})
+	}
+	return web.T(ctx, "console.p.merge."+string(d.Agree), nil)
 }
 
 // why says what speaks for a suggestion.
@@ -205,6 +246,14 @@ func (c changing) field(ctx context.Context, f Field) ui.Field {
 	return ui.Field{Name: string(f), Label: web.T(ctx, fieldLabel(f), nil), Value: c.Next[f], Error: c.Errors.Of(string(f))}
 }
 
+// recordState is how far a record has come, where no time stands behind it.
+func (v *screen) recordState(ctx context.Context, r Row) string {
+	if r.Nobody {
+		return v.state(ctx, r)
+	}
+	return web.T(ctx, "console.d.state."+string(r.State), nil)
+}
+
 // differing are the values in which a record is not as the lead.
 func (c CaseRecord) differing() []Difference {
 	return slices.DeleteFunc(slices.Clone(c.Differs), func(d Difference) bool { return d.Agree == Agrees || d.Agree == OneSide })
@@ -212,6 +261,15 @@ func (c CaseRecord) differing() []Difference {
 
 // onceOf makes passing a change on once, however often it is pressed.
 func onceOf(c Change) string { return "pass-" + strconv.FormatInt(c.Entry, 10) }
+
+// kind is the field of what happened; under it stands what a neighbour's code means.
+func (c changing) kind(ctx context.Context, v *screen) ui.Field {
+	f := c.field(ctx, FieldType)
+	if said := v.typeWord(ctx, v.incident.Row, f.Value); said != f.Value {
+		f.Hint = said
+	}
+	return f
+}
 
 func (c changing) number(ctx context.Context) ui.Field {
 	f := c.field(ctx, FieldInjured)

@@ -11,6 +11,7 @@ import (
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/web"
+	"trojmezi/internal/kernel/web/sign"
 	"trojmezi/internal/kernel/web/ui"
 )
 
@@ -90,6 +91,41 @@ func wordsOf(ctx context.Context, r Remark) string {
 	return r.Text
 }
 
+// withheldFacts say what of an incident is kept back, on either side, and what has been
+// given since: whoever looks at the facts needs no look through the messages.
+func (v *screen) withheldFacts(ctx context.Context) (out []ui.Fact) {
+	i := v.incident
+	label := func(g disclosure.Group) string {
+		if s, ok := map[disclosure.Group]string{disclosure.Callers: "caller", disclosure.Patients: "patient", disclosure.Accused: "accused", disclosure.Victims: "victim"}[g]; ok {
+			return web.T(ctx, "console.p.fact."+s, nil)
+		}
+		return web.T(ctx, "disclosure.group."+string(g), nil)
+	}
+	add := func(g disclosure.Group, level sign.Level, key string, n Neighbour) {
+		out = append(out, ui.Fact{Label: label(g), Value: ui.Level(level, web.T(ctx, key, i18n.Args{"neighbour": neighbour(n)}))})
+	}
+	theirs, ours := i.Withheld()
+	for _, w := range theirs {
+		if w.Asked {
+			add(w.Group, sign.None, "disclosure.fact.asked", w.Neighbour)
+		} else {
+			add(w.Group, sign.L1, "disclosure.fact.ask", w.Neighbour)
+		}
+	}
+	for _, w := range ours {
+		add(w.Group, sign.L2, "disclosure.fact.wanted", w.Neighbour)
+	}
+	for _, e := range i.Thread {
+		for _, l := range e.Lines {
+			if g, ok := disclosure.ReadGiven(l.Text); ok && e.Incoming {
+				_, text, _ := strings.Cut(l.Text, "] ")
+				out = append(out, ui.Fact{Label: label(g), Text: text})
+			}
+		}
+	}
+	return out
+}
+
 // withheldButtons ask a neighbour for what he kept back, and give what he asked for.
 func (v *screen) withheldButtons(ctx context.Context) (out []button) {
 	i := v.incident
@@ -97,10 +133,10 @@ func (v *screen) withheldButtons(ctx context.Context) (out []button) {
 	key := "g"
 	// Pressed twice it is done once; asked again after another message it is done again.
 	add := func(what, path string, w Withheld, kind ui.Kind) {
-		text := web.T(ctx, what, i18n.Args{"what": web.T(ctx, "disclosure.group."+string(w.Group), nil), "neighbour": neighbour(w.Neighbour)})
+		text := web.T(ctx, what, i18n.Args{"what": web.T(ctx, "disclosure.group."+string(w.Group), nil), "neighbour": w.Neighbour.Name})
 		out = append(out, button{ui.Button{ID: "do" + strings.ReplaceAll(path, "/", "-") + "-" + string(w.Group), Text: text, URL: incidentURL(i.ID) + path, Key: key, Kind: kind, Hidden: []ui.Option{
 			{Value: "group", Text: string(w.Group)}, {Value: "neighbour", Text: w.Neighbour.OID}, {Value: "once", Text: "withheld" + path + i.ID + w.Neighbour.OID + string(w.Group) + "-" + itoa(int64(len(i.Thread)))},
-		}}, true})
+		}}, true, ""})
 		key = ""
 	}
 	for _, w := range ours {

@@ -97,7 +97,7 @@ func knownApp(app string) bool {
 // title is the heading of an incident: the matter and how many are hurt.
 func (v *screen) title(ctx context.Context, r Row) string {
 	if r.Injured != nil && *r.Injured > 0 {
-		return web.T(ctx, "console.p.what_injured", i18n.Args{"what": v.what(ctx, r), "n": *r.Injured})
+		return web.T(ctx, "console.p.what_injured", i18n.Args{"what": strings.TrimSuffix(v.what(ctx, r), "."), "n": *r.Injured})
 	}
 	return v.what(ctx, r)
 }
@@ -260,7 +260,7 @@ func (v *screen) about(ctx context.Context, a Alarm) string {
 	}
 	what := v.pages.matter(web.Lang(ctx), v.org, Row{Neighbour: a.Neighbour, Type: a.Type, TypeKey: a.TypeKey, Headline: a.Headline, First: a.First})
 	if a.Place != "" {
-		what = strings.Join(compact([]string{what, v.place(ctx, a.Place)}), ", ")
+		what = strings.Join(compact([]string{strings.TrimSuffix(what, "."), v.place(ctx, a.Place)}), ", ")
 	}
 	if what != "" {
 		parts = append(parts, what)
@@ -315,7 +315,11 @@ func (v *screen) more(ctx context.Context, a Alarm) string {
 		}
 	}
 	if _, _, more, accept := v.urgent(); more > 0 {
-		parts = append(parts, web.T(ctx, "console.p.more", i18n.Args{"n": more, "accept": accept}))
+		key := "console.p.more"
+		if accept == 0 {
+			key = "console.p.more_only"
+		}
+		parts = append(parts, web.T(ctx, key, i18n.Args{"n": more, "accept": accept}))
 	}
 	return strings.Join(parts, " · ")
 }
@@ -475,13 +479,7 @@ func (v *screen) facts(ctx context.Context, i *Incident) []ui.Fact {
 
 // coordinates are written with four decimals and the reader's decimal sign.
 func coordinates(ctx context.Context, p geo.Point) string {
-	s := geo.Format(p, geo.Decimal)
-	if web.Lang(ctx) == i18n.En {
-		return s
-	}
-	s = strings.ReplaceAll(s, ", ", "\x00")
-	s = strings.ReplaceAll(s, ".", ",")
-	return strings.ReplaceAll(s, "\x00", " · ")
+	return web.Coordinates(ctx, geo.Format(p, geo.Decimal))
 }
 
 // country says which country a point lies in, and how sure that is.
@@ -511,6 +509,19 @@ func (p *Pages) country(ctx context.Context, at geo.Point) string {
 type button struct {
 	ui.Button
 	post bool
+	of   string // the neighbour whose hand-over it is, where several wait
+}
+
+// byNeighbour puts buttons of one neighbour beside each other, under his name.
+func byNeighbour(list []button) (groups [][]button) {
+	for n, b := range list {
+		if n > 0 && list[n-1].of == b.of {
+			groups[len(groups)-1] = append(groups[len(groups)-1], b)
+		} else {
+			groups = append(groups, []button{b})
+		}
+	}
+	return groups
 }
 
 // buttons are what can be done about the incident, the next step first.
@@ -519,6 +530,7 @@ func (v *screen) buttons(ctx context.Context) []button {
 	var out []button
 	base := incidentURL(i.ID)
 	add := func(post bool, key, path, shortcut, icon string, kind ui.Kind, h *Handover) {
+		of := ""
 		b := ui.Button{ID: "do-" + strings.Trim(path, "/"), Text: web.T(ctx, "console.p.do."+key, nil), URL: base + path, Key: shortcut, Icon: icon, Kind: kind}
 		if h != nil {
 			b.ID += "-" + itoa(h.ID)
@@ -528,7 +540,7 @@ func (v *screen) buttons(ctx context.Context) []button {
 				b.URL += "?handover=" + itoa(h.ID)
 			}
 			if v.many(h) {
-				b.Text = web.T(ctx, "console.p.do.for", i18n.Args{"what": b.Text, "neighbour": h.Name})
+				of = h.Name
 			}
 			for _, o := range out {
 				if o.Key == shortcut {
@@ -539,7 +551,7 @@ func (v *screen) buttons(ctx context.Context) []button {
 				}
 			}
 		}
-		out = append(out, button{b, post})
+		out = append(out, button{b, post, of})
 	}
 	open, text := false, i.SharedID != ""
 	for n := range i.Handovers {
@@ -679,7 +691,7 @@ func (v *screen) message(ctx context.Context, e Entry) ui.Message {
 		lines = append(lines, web.T(ctx, "console.d.form."+string(e.Form), nil))
 	}
 	for _, c := range e.Changes {
-		lines = append(lines, changeLine(ctx, c))
+		lines = append(lines, v.changeLine(ctx, c))
 	}
 	for _, l := range e.Lines {
 		if len(e.Changes) > 0 {
@@ -707,7 +719,7 @@ func (v *screen) message(ctx context.Context, e Entry) ui.Message {
 		lines = append(lines, web.T(ctx, "console.p.deleted", nil))
 	}
 	m.Text = strings.Join(lines, "\n")
-	if e.Form != FormText || m.Source != "" || e.Deleted {
+	if !e.free() || m.Source != "" || e.Deleted {
 		m.Lang = "" // the first words are the reader's
 	}
 	if e.Late {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -376,7 +377,8 @@ func place(l *wireLocation) string {
 func address(l *wireLocation) string {
 	var parts []string
 	add := func(s ...string) {
-		if t := strings.TrimSpace(strings.Join(s, " ")); t != "" {
+		// A village without streets stands in the street as well.
+		if t := strings.TrimSpace(strings.Join(s, " ")); t != "" && !slices.Contains(parts, t) {
 			parts = append(parts, t)
 		}
 	}

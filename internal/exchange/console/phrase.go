@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"trojmezi/internal/exchange/disclosure"
 	"trojmezi/internal/exchange/phrase"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
@@ -95,7 +96,14 @@ func (s *Service) Translate(ctx context.Context, who Actor, incident string, ent
 }
 
 // free reports whether a message is a person's own words.
-func (e Entry) free() bool { return e.Form == FormText && len(e.Lines) > 0 && e.Lines[0].Said == nil }
+func (e Entry) free() bool {
+	if e.Form != FormText || len(e.Lines) == 0 || e.Lines[0].Said != nil {
+		return false
+	}
+	_, asked := disclosure.ReadRequest(e.Lines[0].Text)
+	_, given := disclosure.ReadGiven(e.Lines[0].Text)
+	return !asked && !given // both are read in the reader's language
+}
 
 // orgOf is the organisation among those of the node.
 func orgOf(orgs []Org, id string) Org {

@@ -55,7 +55,7 @@ func TestPhraseBetweenNodes(t *testing.T) {
 
 	screens := de.screens()
 	for _, c := range []struct{ who, text, source string }{
-		{"max", "5 verletzte Personen.", "Aus dem Satzbuch · Original cs"}, {"ida", "5 people injured.", "From the phrasebook · original cs"},
+		{"max", "5 verletzte Personen.", "Aus dem Satzbuch · Original Čeština"}, {"ida", "5 people injured.", "From the phrasebook · original Čeština"},
 	} {
 		_, page := screens.as(c.who).get(incidentURL(id))
 		for _, want := range []string{`<p class="message-text">` + c.text, c.source, `<p class="message-original" lang="cs">5 zraněných osob.`,
@@ -68,8 +68,8 @@ func TestPhraseBetweenNodes(t *testing.T) {
 			t.Error("the line for machines is shown with a phrase")
 		}
 	}
-	if _, page := screens.as("max").get(incidentURL(id)); strings.Count(page, "Nicht übersetzt · cs") != 3 { // incident, forged one, question
-		t.Errorf("%d marks of the language of free text", strings.Count(page, "Nicht übersetzt · cs"))
+	if _, page := screens.as("max").get(incidentURL(id)); strings.Count(page, "Nicht übersetzt · Čeština") != 3 { // incident, forged one, question
+		t.Errorf("%d marks of the language of free text", strings.Count(page, "Nicht übersetzt · Čeština"))
 	}
 	protocol := screens.as("max").pdfText(incidentURL(id) + "/protocol.pdf")
 	for _, want := range []string{"5 verletzte Personen.", "5 zraněných osob.", "Aus dem Satzbuch"} {
@@ -180,7 +180,7 @@ func TestMachineTranslation(t *testing.T) {
 		t.Errorf("no button, or asked without being told to: %v", asked)
 	}
 	status, page := max.post(at, nil)
-	for _, want := range []string{"Kommen Sie von Süden? &lt;b&gt;", `<p class="message-original" lang="cs">Přijedete z jihu?`, "Maschinell übersetzt, ungeprüft · Original cs"} {
+	for _, want := range []string{"Kommen Sie von Süden? &lt;b&gt;", `<p class="message-original" lang="cs">Přijedete z jihu?`, "Maschinell übersetzt, ungeprüft · Original Čeština"} {
 		if status != http.StatusOK || !strings.Contains(page, want) {
 			t.Errorf("%d, no %q", status, want)
 		}

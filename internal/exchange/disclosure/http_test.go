@@ -215,7 +215,13 @@ func TestTable(t *testing.T) {
 			t.Errorf("%v: %d", bad, code)
 		}
 	}
-	s.page("leader", "/disclosure", "X-1")
+	// The rules that come with the program give their reasons in the reader's language.
+	text := s.page("leader", "/disclosure", "X-1", "Jako P-03; k")
+	for _, r := range Default() {
+		if strings.Contains(text, r.Reason) {
+			t.Errorf("%s: %q", r.ID, r.Reason)
+		}
+	}
 	s.page("leader", "/disclosure/history", "why not", "Adam Admin")
 	s.page("admin", "/disclosure/history/0", "X-1")
 	if code, _ := s.visit("desk", "/disclosure/rule", rule("1", "", "X-4", "Callers", "drop")); code != http.StatusForbidden {

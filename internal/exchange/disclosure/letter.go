@@ -238,7 +238,7 @@ func (w writer) rule(r Told) string {
 	case ruleAsked, ruleEmergency:
 		return w.t("rule." + r.Rule)
 	}
-	return web.T(w.ctx, "disclosure.letter.rule", i18n.Args{"rule": r.Rule, "version": strconv.FormatInt(r.Version, 10), "reason": cmp.Or(r.Reason, "–")})
+	return web.T(w.ctx, "disclosure.letter.rule", i18n.Args{"rule": r.Rule, "version": strconv.FormatInt(r.Version, 10), "reason": cmp.Or(reasonText(w.ctx, r.Reason), "–")})
 }
 
 // rights are what the person can do now.

@@ -8,6 +8,7 @@ import (
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/notify"
 	"trojmezi/internal/kernel/store"
+	"trojmezi/internal/kernel/web"
 )
 
 const (
@@ -25,8 +26,8 @@ func (s *Service) Checks() []health.Check {
 		return nil
 	}
 	return []health.Check{
-		{ID: "gateway", Area: "gateway.check.area", Func: s.lines},
-		{ID: "tray", Area: "gateway.check.area", Func: s.waits},
+		{ID: "gateway", Area: "gateway.check.area", Func: s.lines, Page: web.NavItem{Key: "gateway.check.open", URL: root, Action: mayRead}},
+		{ID: "tray", Area: "gateway.check.area", Func: s.waits, Page: web.NavItem{Key: "gateway.tray.open", URL: trayRoot, Action: mayRead}},
 	}
 }
 

@@ -106,8 +106,16 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s dismisses: %d", person, status)
 		}
 	}
-	if status, _, _ := ask(t, s, "o/shift_leader", path, i18n.De, nil); status != http.StatusOK {
-		t.Errorf("a shift leader reads: %d", status)
+	if status, page, _ := ask(t, s, "o/shift_leader", path, i18n.De, nil); status != http.StatusOK || !strings.Contains(page, r.texts.Text(i18n.De, "gateway.tray.technician", nil)) {
+		t.Errorf("a shift leader reads what to do: %d", status)
+	}
+	if strings.Contains(page, r.texts.Text(i18n.Cs, "gateway.tray.technician", nil)) {
+		t.Error("a technician is told to call a technician")
+	}
+	for _, c := range r.Checks() {
+		if status, _, _ := ask(t, s, "o/shift_leader", c.Page.URL, i18n.De, nil); c.Page.URL == "" || status != http.StatusOK {
+			t.Errorf("%s leads to %q: %d", c.ID, c.Page.URL, status)
+		}
 	}
 	if status, page, _ := ask(t, s, "o/administrator", trayRoot, i18n.De, nil); status != http.StatusOK || strings.Contains(page, path) {
 		t.Errorf("an administrator sees the list without links: %d", status)

@@ -65,11 +65,11 @@ func emsiOf(u *Unit) string {
 	return x.EMSI + " · " + u.Status.EMSI()
 }
 
-func spotText(s *Spot) string {
+func spotText(ctx context.Context, s *Spot) string {
 	if s.Error > 0 { // more digits would promise more
-		return strconv.FormatFloat(s.Lat, 'f', 3, 64) + ", " + strconv.FormatFloat(s.Lon, 'f', 3, 64)
+		return web.Coordinates(ctx, strconv.FormatFloat(s.Lat, 'f', 3, 64)+", "+strconv.FormatFloat(s.Lon, 'f', 3, 64))
 	}
-	return written(&geo.Point{Lat: s.Lat, Lon: s.Lon})
+	return web.Coordinates(ctx, geo.Format(geo.Point{Lat: s.Lat, Lon: s.Lon}, geo.Decimal))
 }
 
 // kilometres are metres as people say them: one digit after the comma below ten.

@@ -16,6 +16,7 @@ import (
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/notify"
 	"trojmezi/internal/kernel/store"
+	"trojmezi/internal/kernel/web"
 )
 
 //go:embed migrations/*.sql
@@ -107,6 +108,9 @@ type Check struct {
 	// the last findings count.
 	Every time.Duration
 	Func  func(context.Context) ([]Finding, error)
+	// Page is where people see to it: its address, the words that lead there and the
+	// action it takes to open it; empty: there is none.
+	Page web.NavItem
 }
 
 // Config is the configuration under the key "health".

@@ -8,6 +8,7 @@ import (
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/notify"
 	"trojmezi/internal/kernel/store"
+	"trojmezi/internal/kernel/web"
 )
 
 // Item is a finding with its history.
@@ -21,6 +22,16 @@ type Item struct {
 	SeenAt time.Time // zero: nobody has seen it
 	SeenBy string    // a person's id
 	Name   string    // of that person
+}
+
+// pageOf is where what a check found is seen to.
+func (r *Registry) pageOf(check string) web.NavItem {
+	for _, c := range r.checks {
+		if c.ID == check {
+			return c.Page
+		}
+	}
+	return web.NavItem{}
 }
 
 // What writes what is ill; Do what to do about it.

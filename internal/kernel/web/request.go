@@ -63,6 +63,15 @@ func T(ctx context.Context, key string, args i18n.Args) string {
 	return s.bundle.Text(s.lang, key, args)
 }
 
+// LanguageName is what a language calls itself; a tag that is not known stays as it is.
+func LanguageName(ctx context.Context, tag string) string {
+	l, ok := i18n.Parse(tag)
+	if !ok {
+		return tag
+	}
+	return scopeOf(ctx).bundle.Text(l, "i18n.language", nil)
+}
+
 // language picks what the reader chose now, chose once, or the browser
 // prefers. chosen reports the first.
 func language(r *http.Request) (lang i18n.Lang, chosen bool) {

@@ -70,6 +70,15 @@ func Number(ctx context.Context, n int64) string {
 // Duration writes the two largest units: 3 min 12 s.
 func Duration(ctx context.Context, d time.Duration) string { return scopeOf(ctx).bundle.Duration(d) }
 
+// Coordinates writes those that geo.Format wrote in decimal degrees with the reader's
+// decimal sign: 50,8528° N · 14,8446° E.
+func Coordinates(ctx context.Context, s string) string {
+	if Lang(ctx) == i18n.En {
+		return s
+	}
+	return strings.NewReplacer(", ", " · ", ".", ",").Replace(s)
+}
+
 // LastEventID is the last event a page has got of its stream, "" for a new page.
 // Browsers that reconnect send a header; live.js, which opens a stream anew,
 // sends the query parameter last-event-id.

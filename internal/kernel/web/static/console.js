@@ -27,7 +27,9 @@ function dress() {
     row.classList.add("row-selected");
     row.querySelector("a").setAttribute("aria-current", "true");
   }
-  for (const e of document.querySelectorAll("[data-only]")) e.hidden = e.dataset.only !== panes?.dataset.me;
+  const me = document.querySelector("[data-me]")?.dataset.me;
+  for (const e of document.querySelectorAll("[data-only]")) e.hidden = e.dataset.only !== me;
+  for (const e of document.querySelectorAll("[data-editor]")) e.hidden = e.dataset.editor === me; // he knows
 }
 
 const filter = panes?.querySelector("#q");
