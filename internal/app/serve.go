@@ -252,6 +252,12 @@ func (n *node) rooms(ctx context.Context) ([]console.Org, error) {
 	return rooms, err
 }
 
+// country is that of an organisation.
+func (n *node) country(ctx context.Context, organisation string) (string, error) {
+	o, err := n.people.Organisation(ctx, organisation)
+	return o.Country, err
+}
+
 // addresses are those of an organisation.
 func (n *node) addresses(ctx context.Context, organisation string) ([]string, error) {
 	o, err := n.people.Organisation(ctx, organisation)
