@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
@@ -178,9 +179,24 @@ func changeLine(ctx context.Context, c Change) string {
 	return web.T(ctx, fieldLabel(c.Field), nil) + ": " + orUnknown(ctx, shownValue(ctx, c.Field, c.Old)) + updateArrow + orUnknown(ctx, shownValue(ctx, c.Field, c.New))
 }
 
+// flow switches the passing on of changes.
+func (p *Pages) flow(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	return p.done(w, r, p.SetFlow(r.Context(), actor(r), id, field(r, "on") == yes), incidentURL(id))
+}
+
 // passable reports whether there is somebody to pass a change on to.
 func (v *screen) passable(c Change) bool {
-	return v.act && c.Incoming && slices.ContainsFunc(v.incident.Partners, func(n Neighbour) bool { return n.OID != c.OID })
+	return v.act && c.Incoming && slices.ContainsFunc(v.incident.Partners, func(n Neighbour) bool { return n.OID != c.OID && !slices.Contains(c.Told, n) })
+}
+
+// told are the sides a change was passed on to, in words.
+func told(ctx context.Context, c Change) string {
+	var all []string
+	for _, n := range c.Told {
+		all = append(all, neighbour(n))
+	}
+	return web.T(ctx, "console.p.flow.told", i18n.Args{"neighbour": strings.Join(all, ", ")})
 }
 
 // why says what speaks for a suggestion.
