@@ -57,6 +57,7 @@ type Change struct {
 	Record   string // id of the incident
 	Incoming bool
 	Told     []Neighbour // whom it was passed on to
+	Origin   string      // number its maker gave it; "": none
 	Left     string      // key of why that is left to a person; "": it is not, or not known
 	Neighbour
 }
@@ -386,7 +387,7 @@ func (l *loader) changes(out *Incident) {
 				}
 			}
 			told := slices.ContainsFunc(out.Changes, func(o Change) bool {
-				return !o.Incoming && !c.Incoming && o.Field == c.Field && o.Old == c.Old && o.New == c.New && c.At.Sub(o.At) < time.Second
+				return !o.Incoming && !c.Incoming && o.Field == c.Field && o.Old == c.Old && o.New == c.New && o.Origin == c.Origin && (c.Origin != "" || c.At.Sub(o.At) < time.Second)
 			})
 			if !told { // the same to several neighbours is one change
 				out.Changes = append(out.Changes, c)

@@ -401,6 +401,9 @@ func (l *loader) messages(out *Incident) error {
 			// What we passed on is the change of who made it.
 			if said := read[wireText](e.Envelope).Lines; m.incoming || readOrigin(said).from == "" {
 				v.Changes = l.s.readUpdate(said)
+				for n := range v.Changes {
+					v.Changes[n].Origin = readOrigin(said).id
+				}
 			}
 		}
 		if m.form == FormText {

@@ -38,6 +38,7 @@ const (
 	leftPart    = "part"    // a side has no part in it (any more)
 	leftRefused = "refused" // its system takes no such message
 	leftDeleted = "deleted"
+	leftMasked  = "masked" // by a rule: there is nothing to tell, and nothing to decide
 )
 
 // Why changes passed on by themselves; each is a key of the locales.
@@ -310,9 +311,11 @@ func (s *Service) pass(tx *store.Tx, org Org, o *origin) (reason string, err err
 		if err != nil {
 			return "", err
 		}
-		if why == "" {
+		switch why {
+		case "":
 			o.told = append(o.told, a.other)
-		} else {
+		case leftMasked:
+		default:
 			reason = why
 		}
 	}
@@ -362,7 +365,7 @@ func (s *Service) passTo(tx *store.Tx, org Org, a addressee, now *Facts, changes
 		return leftAsk, err
 	}
 	if len(changes) == 0 {
-		return "", nil // all of it is masked: there is nothing to see
+		return leftMasked, nil
 	}
 	_, err = s.post(tx, org, Actor{Org: org.ID}, action{what: didPassOn, incident: a.record.id, detail: rule}, "",
 		letter(a.own, a.other, appText, msgText, wireText{SharedID: a.record.sharedID, Lines: s.updateLines(s.updateText(org.Lang, changes), mark)}))
@@ -400,8 +403,12 @@ func (s *Service) freely(tx *store.Tx, org Org, a addressee, now *Facts, changes
 		for _, c := range changes {
 			f.set(c.Field, value(c))
 		}
+		unknown := s.Texts.Text(org.Lang, wordUnknown, nil)
+		if f.Place == "" && f.Address == "" && !f.HasPoint {
+			f.Place = unknown // the message has to name one
+		}
 		d := Draft{Type: f.Type, TypeKey: f.TypeKey, Issue: f.Issue, Place: f.Place, Street: f.Address, Lat: f.Lat, Lon: f.Lon, HasPoint: f.HasPoint, Injured: f.Injured, Danger: f.Danger}
-		_, _, data := build(d, a.record.sharedID, org.Lang, s.Clock.Now(), s.Texts.Text(org.Lang, wordUnknown, nil))
+		_, _, data := build(d, a.record.sharedID, org.Lang, s.Clock.Now(), unknown)
 		e := letter(a.own, a.other, appIncident, msgIncident, data)
 		if free, err := seen(e, true); err != nil || !free {
 			return nil, false, err
