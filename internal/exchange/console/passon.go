@@ -173,8 +173,8 @@ func originOf(e exchange.Entry) (m originMark, key string) {
 func (s *Service) ours(tx *store.Tx, org Org, incident string, to []addressee) (originMark, error) {
 	m := originMark{id: s.Clock.NewID()}
 	for _, a := range to {
-		if _, err := tx.Exec(`INSERT INTO console_origin (org, origin, entry, incident, state, reason, told) VALUES ($1, $2, 0, $3, $4, '', '')
-			ON CONFLICT DO NOTHING`, org.ID, a.own+"/"+m.id, incident, originOwn); err != nil {
+		if _, err := tx.Exec(`INSERT INTO console_origin (org, origin, entry, incident, kind, state, reason, told) VALUES ($1, $2, 0, $3, $4, $5, '', '')
+			ON CONFLICT DO NOTHING`, org.ID, a.own+"/"+m.id, incident, string(a.record.kind), originOwn); err != nil {
 			return m, err
 		}
 	}
@@ -185,8 +185,8 @@ func (s *Service) ours(tx *store.Tx, org Org, incident string, to []addressee) (
 // here: passed on by another, or told by who made it after another had passed it on.
 func (s *Service) again(tx *store.Tx, org Org, m *message) (bool, error) {
 	mark, key := originOf(m.entry)
-	if _, err := tx.Exec(`INSERT INTO console_origin (org, origin, entry, incident, state, reason, told) VALUES ($1, $2, $3, $4, $5, '', '')
-		ON CONFLICT DO NOTHING`, org.ID, key, m.entry.ID, m.incident, originDue); err != nil {
+	if _, err := tx.Exec(`INSERT INTO console_origin (org, origin, entry, incident, kind, state, reason, told) VALUES ($1, $2, $3, $4, $5, $6, '', '')
+		ON CONFLICT DO NOTHING`, org.ID, key, m.entry.ID, m.incident, string(m.entry.Kind), originDue); err != nil {
 		return false, err
 	}
 	var first int64
@@ -232,14 +232,15 @@ func (s *Service) passOn(ctx context.Context, org Org) error {
 type origin struct {
 	entry                   int64
 	incident, state, reason string
+	kind                    store.Kind
 	told                    []string
 }
 
 func originAt(tx *store.Tx, org string, entry int64) (o origin, err error) {
 	o.entry = entry
 	told := ""
-	err = tx.Row(`SELECT incident, state, reason, told FROM console_origin WHERE org = $1 AND entry = $2`, org, entry).
-		Scan(&o.incident, &o.state, &o.reason, &told)
+	err = tx.Row(`SELECT incident, kind, state, reason, told FROM console_origin WHERE org = $1 AND entry = $2`, org, entry).
+		Scan(&o.incident, &o.kind, &o.state, &o.reason, &told)
 	if errors.Is(err, store.ErrNoRows) {
 		err = nil
 	}
@@ -294,7 +295,9 @@ func (s *Service) pass(tx *store.Tx, org Org, o *origin) (reason string, err err
 	if err != nil {
 		return "", err
 	}
-	to = slices.DeleteFunc(to, func(a addressee) bool { return a.other == e.Other || a.other == mark.from })
+	to = slices.DeleteFunc(to, func(a addressee) bool {
+		return a.other == e.Other || a.other == mark.from || a.record.kind != o.kind
+	})
 	if len(to) == 0 {
 		return "", nil
 	}

@@ -8,6 +8,7 @@ CREATE TABLE console_origin (
     origin   TEXT   NOT NULL,
     entry    BIGINT NOT NULL,            -- the message that told it first; 0: it was made here
     incident TEXT   NOT NULL,
+    kind     TEXT   NOT NULL CHECK (kind IN ('live', 'exercise', 'test')),
     state    TEXT   NOT NULL CHECK (state IN ('own', 'due', 'done', 'left')),
     reason   TEXT   NOT NULL,            -- why it is left to a person
     told     TEXT   NOT NULL,            -- addresses it was passed on to
@@ -18,9 +19,10 @@ CREATE INDEX console_origin_entry    ON console_origin (org, entry);
 CREATE INDEX console_origin_due      ON console_origin (org, entry) WHERE state = 'due';
 
 -- What came before stays with people.
-INSERT INTO console_origin (org, origin, entry, incident, state, reason, told)
-    SELECT org, other || '/' || message_id, MIN(entry), MIN(incident), 'left', '', '' FROM console_message
-    WHERE form = 'update' AND incoming = 1 GROUP BY org, other, message_id;
+INSERT INTO console_origin (org, origin, entry, incident, kind, state, reason, told)
+    SELECT m.org, m.other || '/' || m.message_id, m.entry, m.incident, m.kind, 'left', '', '' FROM console_message m
+    WHERE m.form = 'update' AND m.incoming = 1 AND NOT EXISTS (SELECT 1 FROM console_message n
+        WHERE n.org = m.org AND n.other = m.other AND n.message_id = m.message_id AND n.form = 'update' AND n.incoming = 1 AND n.entry < m.entry);
 
 -- Events in which a person has said whether changes pass on by themselves.
 CREATE TABLE console_flow (
