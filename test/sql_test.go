@@ -13,7 +13,7 @@ var (
 	sqlComment    = regexp.MustCompile(`--[^\n]*`)
 	createTable   = regexp.MustCompile(`(?is)CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)\s*\(`)
 	addColumn     = regexp.MustCompile(`(?i)ALTER\s+TABLE\s+(\w+)\s+ADD\s+(?:COLUMN\s+)?(\w+)\s+(\w+)`)
-	oneDialect    = regexp.MustCompile(`(?i)\b(\w+\s+SERIAL|AUTOINCREMENT|BIGSERIAL|SMALLSERIAL|BLOB|INTEGER|INT|BOOLEAN|TIMESTAMP|TIMESTAMPTZ|DATETIME|JSONB|JSON|VARCHAR|REAL|NUMERIC|WITHOUT\s+ROWID|GENERATED|PRAGMA|NOW\s*\(|datetime\s*\(|strftime\s*\()`)
+	oneDialect    = regexp.MustCompile(`(?i)\b(\w+\s+SERIAL|AUTOINCREMENT|BIGSERIAL|SMALLSERIAL|BLOB|INTEGER|INT\b|BOOLEAN|TIMESTAMP|TIMESTAMPTZ|DATETIME|JSONB|JSON|VARCHAR|REAL|NUMERIC|WITHOUT\s+ROWID|GENERATED|PRAGMA|NOW\s*\(|datetime\s*\(|strftime\s*\()`)
 	kindColumn    = regexp.MustCompile(`(?is)^kind\s+TEXT\s+NOT\s+NULL\b(.*)$`)
 	kindCheck     = regexp.MustCompile(`(?is)CHECK\s*\(\s*kind\s+IN\s*\(\s*'live'\s*,\s*'exercise'\s*,\s*'test'\s*\)\s*\)`)
 	leaves        = regexp.MustCompile(`(^|_)(outbox|inbox|job|message|notification|timer|schedule|delivery)$`)
@@ -113,6 +113,8 @@ func TestMigrations(t *testing.T) {
 		{"00001_init.sql", file("CREATE TABLE a_job (kind TEXT NOT NULL DEFAULT 'live' CHECK (kind IN ('live','exercise','test'))) /*strict*/;"), "without a default"},
 		{"00001_init.sql", file("CREATE TABLE a_job (kind TEXT NOT NULL) /*strict*/;"), "needs kind"},
 		{"00002_more.sql", file("ALTER TABLE a ADD COLUMN b FLOAT;"), "a.b is of type"},
+		{"00002_more.sql", file("ALTER TABLE a ADD COLUMN b INT;"), "it says INT"},
+		{"00002_more.sql", file("INSERT INTO a SELECT b FROM c;"), ""},
 	} {
 		got := strings.Join(migrationWrong(c.name, c.text), "; ")
 		if c.want == "" && got != "" || c.want != "" && !strings.Contains(got, c.want) {

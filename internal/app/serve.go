@@ -272,6 +272,12 @@ func (n *node) rooms(ctx context.Context) ([]console.Org, error) {
 	return rooms, err
 }
 
+// country is that of an organisation.
+func (n *node) country(ctx context.Context, organisation string) (string, error) {
+	o, err := n.people.Organisation(ctx, organisation)
+	return o.Country, err
+}
+
 // addresses are those of an organisation.
 func (n *node) addresses(ctx context.Context, organisation string) ([]string, error) {
 	o, err := n.people.Organisation(ctx, organisation)
@@ -318,12 +324,6 @@ func (n *node) recall(ctx context.Context, organisation string, q disclosure.Sou
 
 func (n *node) keptUntil(ctx context.Context, organisation string, incidents []string) (map[string]time.Time, error) {
 	return n.console.KeptUntil(ctx, organisation, incidents)
-}
-
-// country is where an organisation is.
-func (n *node) country(ctx context.Context, organisation string) (string, error) {
-	o, err := n.people.Organisation(ctx, organisation)
-	return o.Country, err
 }
 
 // ownerOf is the organisation at an address, else the one that operates the node.

@@ -63,7 +63,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens := console.NewPages(n.console, n.places)
 	screens.Alive, screens.Colleagues, screens.Operator = n.people.Unchanged, n.colleagues, n.people.DirectoryResource
 	screens.Agreements = agreement.NewPages(n.agreements, n.texts, n.files)
-	screens.Agreements.Operator = n.people.DirectoryResource
+	screens.Agreements.Operator, screens.Agreements.Country = n.people.DirectoryResource, n.country
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
 		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), unit.Nav(), agreement.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
@@ -101,7 +101,9 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	rules := disclosure.NewPages(n.disclosure)
 	rules.Operator = n.people.DirectoryResource
 	rules.Register(rt)
-	register.NewPages(n.places, n.files).Register(rt)
+	region := register.NewPages(n.places, n.files)
+	region.Ask = agreement.AskOnMap
+	region.Register(rt)
 	n.health.Register(rt)
 	n.trail.Register(rt)
 	if n.config.Dev {

@@ -2,9 +2,11 @@
 // can be seen, and nothing lies over it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { openWindow, startBrowser } from "./lib/browser.mjs";
+import { drawsMaps, openWindow, shot, sizes, startBrowser } from "./lib/browser.mjs";
 import { startDemo } from "./lib/demo.mjs";
+import { inspect } from "./lib/inspect.mjs";
 import { Desk } from "./lib/pages.mjs";
+import { languages } from "./lib/texts.mjs";
 
 let demo;
 let browser;
@@ -130,6 +132,51 @@ test("a sentence of the phrasebook by keyboard", async (t) => {
   const wrong = (f) => !/: 422 for .*\/phrase$/.test(f); // the number that was none
   assert.deepEqual([...sender.faults, ...receiver.faults].filter(wrong), []);
 });
+
+// The map of the region answers for a point of the Czech-Saxon corridor: by a click, by
+// the keys of the map, and on the page of the agreements, whose field the click fills.
+for (const lang of languages) {
+  test(`a point of the map is asked ${lang}`, async (t) => {
+    const own = await startBrowser(...drawsMaps);
+    t.after(() => own.close());
+    const d = new Desk(await openWindow(own, demo.urls.hoyerswerda, lang, { viewport: sizes.room }), lang);
+    await d.signIn(demo.who("hoyerswerda", "dispatcher")[0]);
+    const answer = d.page.locator(".map-answer");
+    const map = d.page.locator("tm-map.map-ready .maplibregl-canvas");
+    const varnsdorf = "lat=50.9115&lon=14.6182";
+
+    await d.go(`/map?${varnsdorf}`);
+    await map.waitFor();
+    assert.match((await d.page.locator("main a[href^='/agreements?at=50.911500']").textContent()).trim(), d.like("agreement.panel"));
+    const box = await map.boundingBox();
+    await map.click({ position: { x: box.width / 2, y: box.height / 2 } });
+    const ems = answer.locator("#at-agreement-ems-CZ");
+    await ems.locator("summary").getByText("AG04").waitFor();
+    await ems.locator("summary").click();
+    for (const column of ["who_consents", "contact_route", "form"]) await ems.getByText(d.like(`agreement.column.${column}`)).first().waitFor();
+    await ems.getByText("SächsBRKG § 14(5), (6)").first().waitFor(); // whose forces go abroad has a duty of his own
+    await inspect(d.page, "map-answer", lang);
+    await shot(d.page, "map-answer", lang);
+
+    // By keys: the centre is moved to the west, where it is Saxony, and asked.
+    await map.focus();
+    for (let n = 0; n < 3; n++) await d.page.keyboard.press("ArrowLeft");
+    await d.page.waitForTimeout(1000); // the map glides
+    await d.page.keyboard.press("Enter");
+    await answer.getByText(d.like("agreement.way.ask", { country: d.text("register.country.CZ") })).first().waitFor();
+
+    await d.go("/agreements");
+    await map.waitFor();
+    await map.focus();
+    await d.page.keyboard.press("Enter");
+    await answer.locator("h2").waitFor();
+    assert.match(await d.page.locator("#at").inputValue(), /^\d\d\.\d{6}, \d\d\.\d{6}$/);
+    await answer.locator("a[href^='/agreements?at=']").click();
+    await d.page.locator("#answer h2").first().waitFor();
+    await inspect(d.page, "agreements-point", lang);
+    assert.deepEqual(d.faults, []);
+  });
+}
 
 test("bars do not cover the focus on a small screen", async (t) => {
   const d = await desk(t, "liberec", "de", { viewport: { width: 320, height: 640 } });

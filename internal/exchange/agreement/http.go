@@ -27,6 +27,7 @@ import (
 const (
 	Path      = "/agreements"
 	areaPath  = Path + "/area"
+	pointPath = Path + "/point"
 	rowsPath  = Path + "/rows"
 	formsPath = Path + "/forms"
 )
@@ -40,6 +41,9 @@ type Pages struct {
 	// Operator is the resource of who operates the node and so keeps its rows, which hold
 	// for all; nil: each organisation is its own operator.
 	Operator web.Operator
+	// Country is that of an organisation, for which it is taken to work until it has written
+	// down its units; nil: not known.
+	Country func(ctx context.Context, organisation string) (string, error)
 
 	texts *i18n.Bundle
 	files register.Blobs // nil: forms cannot be attached
@@ -62,6 +66,7 @@ func (p *Pages) Register(rt *web.Router) {
 		{"GET " + Path, read, p.page},
 		{"GET " + Path + ".csv", read, p.file},
 		{"GET " + Path + "/print", read, p.print},
+		{"GET " + pointPath, read, p.point},
 		{"GET " + areaPath, web.May(mayArea), p.areaForm},
 		{"POST " + areaPath, web.May(mayArea), p.area},
 		{"GET " + Path + "/new", edit, p.newForm},
@@ -128,6 +133,7 @@ type asking struct {
 	Point                             geo.Point
 	Asked                             bool
 	Answer                            Answer
+	Panel                             *Panel // in place of Answer when no service was named
 }
 
 // choice is a place with the question about it.
@@ -175,6 +181,11 @@ func (p *Pages) asked(ctx context.Context, q url.Values) (a asking, err error) {
 		if err != nil {
 			return a, err
 		}
+		if len(own) == 0 {
+			if own, err = p.home(ctx); err != nil {
+				return a, err
+			}
+		}
 		a.From = strings.Join(own, " ")
 	}
 	if a.Day == "" {
@@ -187,7 +198,7 @@ func (p *Pages) asked(ctx context.Context, q url.Values) (a asking, err error) {
 	for _, f := range p.areaFaults(from) {
 		a.Errors.Add("from", web.T(ctx, f.Key, f.Args))
 	}
-	if !slices.Contains(Services, Service(a.Service)) {
+	if q.Has("service") && !slices.Contains(Services, Service(a.Service)) {
 		a.Errors.Add("service", web.T(ctx, "agreement.fault.service", i18n.Args{"value": a.Service}))
 	}
 	if _, err := time.Parse(time.DateOnly, a.Day); err != nil {
@@ -201,6 +212,10 @@ func (p *Pages) asked(ctx context.Context, q url.Values) (a asking, err error) {
 		return a, nil
 	}
 	a.Asked = true
+	if !q.Has("service") {
+		a.Panel, err = p.here(ctx, a.Point)
+		return a, err
+	}
 	a.Answer, err = p.Answer(ctx, Question{At: a.Point, From: from, Service: Service(a.Service), Direction: Direction(a.Direction), Day: a.Day})
 	return a, err
 }

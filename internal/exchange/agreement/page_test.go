@@ -41,6 +41,7 @@ type site struct {
 	server   *httptest.Server
 	role     string
 	operator string // of the node; "": the reader's organisation
+	country  string // of the reader's organisation
 }
 
 const names = "Věra Ověřená"
@@ -89,6 +90,7 @@ func newSite(t *testing.T) *site {
 		}})
 	pages := NewPages(s.Book, texts, files)
 	pages.Operator = func(context.Context) (access.Resource, error) { return web.Organisation(cmp.Or(s.operator, "o")), nil }
+	pages.Country = func(context.Context, string) (string, error) { return s.country, nil }
 	pages.Register(rt)
 	s.server = httptest.NewServer(rt)
 	t.Cleanup(func() {
@@ -177,6 +179,39 @@ func TestPage(t *testing.T) {
 			if page := s.get(path + "?lang=" + string(lang)); strings.Contains(page, "⟦") {
 				t.Errorf("%s in %s: a text is missing", path, lang)
 			}
+		}
+	}
+}
+
+// A point of the map is answered for every service with consent, way, form and
+// paragraph, as a piece for the script and as a page without; a room that has written
+// nothing down asks for its country.
+func TestPointOfTheMap(t *testing.T) {
+	s := newSite(t)
+	if page := s.get("/agreements/point?lat=50.935&lon=14.61&lang=en"); !strings.Contains(page, "not written down yet") {
+		t.Error("a room of no country is answered")
+	}
+	s.country = "DE"
+	if _, err := s.SetArea(t.Context(), "p1", "o", []string{"DE-14625"}); err != nil {
+		t.Fatal(err)
+	}
+	varnsdorf := "50.911500, 14.618200"
+	for lang, want := range map[i18n.Lang]string{i18n.Cs: "pravděpodobně, podle AG04", i18n.De: "wahrscheinlich, nach AG04", i18n.Pl: "prawdopodobnie, według AG04", i18n.En: "probably, by AG04"} {
+		part := s.get("/agreements/point?lat=50.911500&lon=14.618200&lang=" + string(lang))
+		if !strings.Contains(part, want) || !strings.Contains(part, "SächsBRKG § 14(5), (6)") || !strings.Contains(part, `id="at-agreement-ems-CZ"`) || strings.Contains(part, "⟦") || strings.Contains(part, "<html") {
+			t.Errorf("%s: %s", lang, part)
+		}
+		page := s.get("/agreements?" + url.Values{"at": {varnsdorf}, "lang": {string(lang)}}.Encode())
+		if !strings.Contains(page, want) || !strings.Contains(page, "<tm-map") || !strings.Contains(page, `data-ask="/agreements/point"`) || !strings.Contains(page, `data-field="at"`) {
+			t.Errorf("%s: the page answers otherwise", lang)
+		}
+	}
+	if part := s.get("/agreements/point"); part != "" {
+		t.Errorf("no point: %s", part)
+	}
+	for _, q := range []string{"lat=50", "lat=x&lon=14", "lat=91&lon=14", "lat=NaN&lon=14"} {
+		if status, _ := s.do(http.MethodGet, "/agreements/point?"+q, "", nil); status != http.StatusBadRequest {
+			t.Errorf("%s: %d", q, status)
 		}
 	}
 }

@@ -23,6 +23,8 @@ type Panel struct {
 	// "" leads to empty ones.
 	Forms     string
 	Originals map[string]Original
+	// ID begins the ids of the parts, for a page with two panels.
+	ID string
 	// Doubt is set where the country of the place is not certain.
 	Doubt bool
 }

@@ -306,7 +306,8 @@ func TestChangeFlowsToAllSides(t *testing.T) {
 		t.Errorf("Bautzen was told %q", told)
 	}
 
-	// A neighbour's change goes to the others when a person says so, and once.
+	// Switched off, a neighbour's change goes to the others when a person says so, and once.
+	cz.ok(cz.SetFlow(t.Context(), cz.who("petr"), first, false))
 	seen := de.incident(first).Facts.values()
 	theirs := map[Field]string{}
 	for f, v := range seen {

@@ -143,6 +143,7 @@ func (p *Pages) Register(rt *web.Router) {
 		{"GET " + one + "/change", act, p.changeForm},
 		{"POST " + one + "/change", act, p.change},
 		{"POST " + one + "/pass", act, p.pass},
+		{"POST " + one + "/flow", act, p.flow},
 		{"GET " + one + "/resources", act, p.resourcesForm},
 		{"POST " + one + "/resources", act, p.resources},
 		{"GET " + one + "/units", act, p.unitsForm},

@@ -10,6 +10,7 @@ import (
 	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/register"
 	"trojmezi/internal/kernel/web"
 )
 
@@ -52,6 +53,16 @@ func (p *Pages) panel(ctx context.Context, org Org, at geo.Point, forms string) 
 		return templ.NopComponent
 	}
 	return p.Agreements.Part(panel)
+}
+
+// pointing are the options of the incident's map: any point of it can be asked about.
+func (p *Pages) pointing(ctx context.Context) register.Options {
+	o := register.Options{Tiles: true}
+	if p.Agreements != nil {
+		o.Ask = agreement.AskOnMap(ctx)
+		o.Pick = o.Ask != nil
+	}
+	return o
 }
 
 func formsURL(incident string) string { return incidentURL(incident) + "/forms" }

@@ -55,6 +55,10 @@ func TestMayWeAtAnIncident(t *testing.T) {
 		t.Error("a point on the map says nothing")
 	}
 
+	if page := jana.page("/console/incidents/" + id + "?tab=map"); !strings.Contains(page, `data-ask="/agreements/point"`) || !strings.Contains(page, "map-answer") {
+		t.Error("the incident's map cannot be asked")
+	}
+
 	form := "/console/incidents/" + id + "/forms/cz-pl-3"
 	filledIn := jana.page(form)
 	for _, want := range []string{"Hrádek nad Nisou", "50.85280, 14.84460", "Osobní auto a nákladní auto", "Jana"} {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/i18n"
@@ -199,9 +200,24 @@ func (v *screen) changeLine(ctx context.Context, c Change) string {
 	return web.T(ctx, fieldLabel(c.Field), nil) + ": " + orUnknown(ctx, v.shownValue(ctx, c.Field, c.Old)) + updateArrow + orUnknown(ctx, v.shownValue(ctx, c.Field, c.New))
 }
 
+// flow switches the passing on of changes.
+func (p *Pages) flow(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	return p.done(w, r, p.SetFlow(r.Context(), actor(r), id, field(r, "on") == yes), incidentURL(id))
+}
+
 // passable reports whether there is somebody to pass a change on to.
 func (v *screen) passable(c Change) bool {
-	return v.act && c.Incoming && slices.ContainsFunc(v.incident.Partners, func(n Neighbour) bool { return n.OID != c.OID })
+	return v.act && c.Incoming && slices.ContainsFunc(v.incident.Partners, func(n Neighbour) bool { return n.OID != c.OID && !slices.Contains(c.Told, n) })
+}
+
+// told are the sides a change was passed on to, in words.
+func told(ctx context.Context, c Change) string {
+	var all []string
+	for _, n := range c.Told {
+		all = append(all, neighbour(n))
+	}
+	return web.T(ctx, "console.p.flow.told", i18n.Args{"neighbour": strings.Join(all, ", ")})
 }
 
 // differingValue is one side of a difference for the reader.

@@ -71,7 +71,7 @@ func (r *room) screens() *screens {
 		}
 		return out, nil
 	}
-	policy, err := access.Load(map[string][]byte{"console/policy.cedar": Policy(), "register/policy.cedar": register.Policy()})
+	policy, err := access.Load(map[string][]byte{"console/policy.cedar": Policy(), "register/policy.cedar": register.Policy(), "agreement/policy.cedar": agreement.Policy()})
 	r.ok(err)
 	rt := web.NewRouter(web.Config{
 		Bundle: texts, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: r.clk, Policy: policy, Nav: Nav(), Built: built.Built(),

@@ -752,7 +752,7 @@ func (v *screen) still(ctx context.Context) templ.Component {
 
 func (v *screen) moving(ctx context.Context) templ.Component {
 	if at, mark, ok := v.around(ctx); ok {
-		return v.pages.places.Map(at, register.Options{Tiles: true}, append(v.unitMarks(ctx), mark)...)
+		return v.pages.places.Map(at, v.pages.pointing(ctx), append(v.unitMarks(ctx), mark)...)
 	}
 	return nil
 }

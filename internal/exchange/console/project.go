@@ -548,6 +548,15 @@ func (s *Service) applyText(tx *store.Tx, org Org, m *message) error {
 	if m.form == FormUpdate && e.Incoming && len(hs) == 0 {
 		m.form = FormText // who has no part in it may say something, and changes nothing
 	}
+	if m.form == FormUpdate && e.Incoming && e.Envelope != nil {
+		known, err := s.again(tx, org, m)
+		if err != nil {
+			return err
+		}
+		if known {
+			m.form = FormText
+		}
+	}
 	for _, h := range hs {
 		m.handover = h.entry
 		changed := false
@@ -578,7 +587,7 @@ func (s *Service) applyText(tx *store.Tx, org Org, m *message) error {
 			}
 		}
 	}
-	if m.form == FormUpdate && e.Envelope != nil {
+	if m.form == FormUpdate && e.Envelope != nil && (e.Incoming || readOrigin(t.Lines).from == "") {
 		if err := s.changed(tx, org, m); err != nil {
 			return err
 		}

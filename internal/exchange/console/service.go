@@ -169,7 +169,7 @@ func (s *Service) Sync(ctx context.Context) error {
 	var errs []error
 	for _, o := range orgs {
 		// One room's fault must not silence another.
-		errs = append(errs, s.catchUp(ctx, o), s.onTheWay(ctx, o.ID))
+		errs = append(errs, s.catchUp(ctx, o), s.passOn(ctx, o), s.onTheWay(ctx, o.ID))
 	}
 	return errors.Join(errs...)
 }

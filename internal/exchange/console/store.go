@@ -223,6 +223,9 @@ const (
 	didSeparate  = "separate"
 	didApart     = "apart"
 	didUpdate    = "update"
+	didPassOn    = "pass_on"
+	didFlowOn    = "flow_on"
+	didFlowOff   = "flow_off"
 	dueTelephone = "telephone_due"
 	dueRing      = "ring_again"
 )

@@ -150,6 +150,7 @@ type Incident struct {
 	Suggested []Candidate  // other open incidents that may be of the same event
 	Changes   []Change     // what was changed since the hand-over, oldest first
 	Editors   []Claim      // who is writing a change at the moment
+	Flow      Flow         // whether changes of one side pass on by themselves
 	DeleteAt  time.Time    // its content is deleted in the second night after it unless more comes; zero: it is
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,6 +55,9 @@ type Change struct {
 	Entry    int64  // the message that told it
 	Record   string // id of the incident
 	Incoming bool
+	Told     []Neighbour // whom it was passed on to
+	Origin   string      // number its maker gave it; "": none
+	Left     string      // key of why that is left to a person; "": it is not, or not known
 	Neighbour
 }
 
@@ -246,7 +250,15 @@ func (s *Service) Change(ctx context.Context, who Actor, incident string, base, 
 		if len(changes) == 0 {
 			return "", problem.New(op, problem.Invalid, "console.d.refuse.no_change", nil)
 		}
-		if err := s.tellChange(tx, op, org, who, incident, changes, ""); err != nil {
+		to, err := s.addressees(tx, op, org, incident, nil)
+		if err != nil {
+			return "", err
+		}
+		mark, err := s.ours(tx, org, incident, to)
+		if err != nil {
+			return "", err
+		}
+		if err := s.tellChange(tx, org, who, to, changes, mark); err != nil {
 			return "", err
 		}
 		if err := s.leave(tx, org.ID, who, incident); err != nil {
@@ -276,26 +288,20 @@ func wrong(f Field, v string) string {
 	return ""
 }
 
-// tellChange sends changes to the neighbours of an event but one.
-func (s *Service) tellChange(tx *store.Tx, op string, org Org, who Actor, incident string, changes []Change, but string) error {
-	to, err := s.addressees(tx, op, org, incident, nil)
-	if err != nil {
-		return err
-	}
-	text := s.updateText(org.Lang, changes)
+// tellChange sends changes to neighbours of an event.
+func (s *Service) tellChange(tx *store.Tx, org Org, who Actor, to []addressee, changes []Change, mark originMark) error {
+	lines := s.updateLines(s.updateText(org.Lang, changes), mark)
 	for _, a := range to {
-		if a.other == but {
-			continue
-		}
-		if _, err := s.text(tx, org, who, a.record, a.own, a.other, 0, didUpdate, text); err != nil {
+		if _, err := s.post(tx, org, who, action{what: didUpdate, incident: a.record.id}, "",
+			letter(a.own, a.other, appText, msgText, wireText{SharedID: a.record.sharedID, Lines: lines})); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// PassOn tells the other neighbours of an event what one of them changed. That is a
-// person's decision: a change may hold what the others need not know.
+// PassOn tells the other neighbours of an event what one of them changed, where it was
+// left to a person: a change may hold what the others need not know.
 func (s *Service) PassOn(ctx context.Context, who Actor, incident string, entry int64, once string) error {
 	const op = "console.PassOn"
 	_, err := s.sending(ctx, op, who, once, func(tx *store.Tx, org Org) (string, error) {
@@ -318,13 +324,37 @@ func (s *Service) PassOn(ctx context.Context, who Actor, incident string, entry 
 		if len(changes) == 0 || !slices.Contains(ids, id) {
 			return "", problem.New(op, problem.NotFound, "console.d.refuse.not_found", nil)
 		}
-		return "", s.tellChange(tx, op, org, who, incident, changes, e.Other)
+		o, err := originAt(tx, org.ID, entry)
+		if err != nil {
+			return "", err
+		}
+		mark, _ := originOf(e)
+		to, err := s.addressees(tx, op, org, incident, nil)
+		if err != nil {
+			return "", err
+		}
+		to = slices.DeleteFunc(to, func(a addressee) bool {
+			return a.other == e.Other || a.other == mark.from || slices.Contains(o.told, a.other)
+		})
+		if err := s.tellChange(tx, org, who, to, changes, mark); err != nil {
+			return "", err
+		}
+		for _, a := range to {
+			o.told = append(o.told, a.other)
+		}
+		o.state, o.reason = originDone, ""
+		return "", o.save(tx, org.ID)
 	})
 	return err
 }
 
 // current is what holds of an event now: its hand-over with what was changed since.
 func (s *Service) current(tx *store.Tx, org, incident string) (*Facts, error) {
+	return s.held(tx, org, incident, math.MaxInt64)
+}
+
+// held is what held of an event before a message.
+func (s *Service) held(tx *store.Tx, org, incident string, before int64) (*Facts, error) {
 	ids, err := caseOf(tx, org, incident)
 	if err != nil {
 		return nil, err
@@ -337,7 +367,11 @@ func (s *Service) current(tx *store.Tx, org, incident string) (*Facts, error) {
 	if err := l.messages(out); err != nil {
 		return nil, err
 	}
-	return out.Facts, l.handovers(out)
+	out.Thread = slices.DeleteFunc(out.Thread, func(e Entry) bool { return e.ID >= before })
+	if err := l.handovers(out); err != nil {
+		return nil, err
+	}
+	return out.Facts, nil
 }
 
 // changes lays what was changed over the facts of the records, in the order in which
@@ -352,7 +386,7 @@ func (l *loader) changes(out *Incident) {
 				}
 			}
 			told := slices.ContainsFunc(out.Changes, func(o Change) bool {
-				return !o.Incoming && !c.Incoming && o.Field == c.Field && o.Old == c.Old && o.New == c.New && c.At.Sub(o.At) < time.Second
+				return !o.Incoming && !c.Incoming && o.Field == c.Field && o.Old == c.Old && o.New == c.New && o.Origin == c.Origin && (c.Origin != "" || c.At.Sub(o.At) < time.Second)
 			})
 			if !told { // the same to several neighbours is one change
 				out.Changes = append(out.Changes, c)

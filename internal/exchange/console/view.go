@@ -320,7 +320,7 @@ func (s *Service) Incident(ctx context.Context, org, id string) (*Incident, erro
 			}
 		}
 		l := &loader{s: s, tx: tx, org: org, lang: orgOf(orgs, org).Lang, ids: ids, now: now, facts: map[string]*Facts{}}
-		for _, read := range []func(*Incident) error{l.messages, l.handovers, l.resources, l.events, l.editors} {
+		for _, read := range []func(*Incident) error{l.messages, l.handovers, l.resources, l.events, l.editors, l.flow} {
 			if err := read(out); err != nil {
 				return err
 			}
@@ -426,7 +426,13 @@ func (l *loader) messages(out *Incident) error {
 		}
 		v.Lines, v.Lang = lines(e, m)
 		if m.form == FormUpdate && e != nil {
-			v.Changes = l.s.readUpdate(read[wireText](e).Lines)
+			// What we passed on is the change of who made it.
+			if said := read[wireText](e).Lines; m.incoming || readOrigin(said).from == "" {
+				v.Changes = l.s.readUpdate(said)
+				for n := range v.Changes {
+					v.Changes[n].Origin = readOrigin(said).id
+				}
+			}
 		}
 		if m.form == FormText {
 			if err := l.s.phrases(l.tx, v.Lines); err != nil {
@@ -481,7 +487,9 @@ func lines(e *ucri.Envelope, m messageRow) ([]Remark, i18n.Lang) {
 	case m.app == appText:
 		var out []Remark
 		for _, r := range read[wireText](e).Lines {
-			out = append(out, remarkOf(r))
+			if r.Category != remarkCategory {
+				out = append(out, remarkOf(r))
+			}
 		}
 		return out, ""
 	case isHandover(m.app, m.message):
@@ -711,7 +719,9 @@ func (l *loader) events(out *Incident) error {
 	for _, m := range l.list {
 		messages[m.entry] = m
 	}
+	acted := map[int64]bool{}
 	for _, a := range actions {
+		acted[a.entry] = true
 		other := others[a.handover]
 		if other == "" {
 			if m, ok := messages[a.entry]; ok {
@@ -723,7 +733,7 @@ func (l *loader) events(out *Incident) error {
 			e.Note = note
 		}
 		switch a.what {
-		case dueTelephone:
+		case dueTelephone, didPassOn:
 			e.Reason = a.detail
 		case didMerge, didSeparate, didApart:
 			e.Args["neighbour"] = l.s.Node.NameOf(a.detail)
@@ -735,7 +745,7 @@ func (l *loader) events(out *Incident) error {
 			out.Events = append(out.Events, Event{At: moment(m.at), Who: l.s.Node.NameOf(m.other), Key: "console.d.event.in." + string(m.form), Args: i18n.Args{"neighbour": l.s.Node.NameOf(m.other)}})
 			continue
 		}
-		if m.author == "" { // a dispatch system sent it
+		if m.author == "" && !acted[m.entry] { // a dispatch system sent it
 			out.Events = append(out.Events, Event{At: moment(m.at), Key: "console.d.event.out." + string(m.form), Args: i18n.Args{"neighbour": l.s.Node.NameOf(m.other)}})
 		}
 		if m.failed != 0 {

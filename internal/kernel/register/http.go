@@ -55,6 +55,10 @@ const foundAtMost = 10
 
 // Pages are the addresses of the map.
 type Pages struct {
+	// Ask is what the page of the map asks of a chosen point for its reader; nil: nothing
+	// beside its country.
+	Ask func(ctx context.Context) *Ask
+
 	places *Register
 	files  Blobs // nil: no imported tiles
 
@@ -296,11 +300,27 @@ type Options struct {
 	// two inputs it is written to, in decimal degrees.
 	Pick               bool
 	LatField, LonField string
+	// Field is the id of one input that takes both as "50.850000, 14.840000".
+	Field string
+	// Ask is what is asked of a chosen point, beside its country; nil: nothing.
+	Ask *Ask
 	// ID of the element: with one, a part of the page that is replaced keeps the
 	// view the person moved to.
 	ID string
 	// Tiles adds the imported PMTiles archive, if there is one.
 	Tiles bool
+}
+
+// Ask is a question about points that another package answers beside the map.
+type Ask struct {
+	Title string // the question in the reader's language
+	// Part answers with a piece of HTML for ?lat=…&lon=…, Page with a page for ?at=…
+	Part, Page string
+}
+
+// page is the address of the answer for readers without scripts.
+func (a *Ask) page(at Where) string {
+	return a.Page + "?" + url.Values{"at": {coordinate(at.Lat) + ", " + coordinate(at.Lon)}}.Encode() + "#answer"
 }
 
 // Map is an interactive map for pages that list "map.css" among their styles and
@@ -316,6 +336,9 @@ func coordinate(v float64) string { return strconv.FormatFloat(v, 'f', 6, 64) }
 func (p *Pages) page(w http.ResponseWriter, r *http.Request) error {
 	ctx, q := r.Context(), r.URL.Query()
 	s := search{query: q.Get("q")}
+	if p.Ask != nil {
+		s.ask = p.Ask(ctx)
+	}
 	if q.Has("lat") || q.Has("lon") {
 		at, err := pointOf(q)
 		if err != nil {
@@ -344,6 +367,7 @@ type search struct {
 	wrong string
 	found []Found
 	where *Where
+	ask   *Ask
 }
 
 func (s *search) choose(at Where) { s.where = &at }

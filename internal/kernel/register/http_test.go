@@ -1,6 +1,7 @@
 package register
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -23,6 +24,11 @@ var start = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 // site serves the pages to a dispatcher, or to a stranger without the cookie "in".
 func site(t *testing.T, r *Register, files Blobs) *httptest.Server {
 	t.Helper()
+	return serve(t, NewPages(r, files))
+}
+
+func serve(t *testing.T, p *Pages) *httptest.Server {
+	t.Helper()
 	texts, err := i18n.Load(web.Locales, ui.Locales, geo.Locales, Locales)
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +44,7 @@ func site(t *testing.T, r *Register, files Blobs) *httptest.Server {
 			}
 			return &web.Person{ID: "p", Name: "Jana", Organisation: "o", Roles: []string{"dispatcher"}}, nil
 		}})
-	NewPages(r, files).Register(rt)
+	p.Register(rt)
 	s := httptest.NewServer(rt)
 	t.Cleanup(s.Close)
 	t.Cleanup(func() {
@@ -120,6 +126,36 @@ func TestBaseMap(t *testing.T) {
 	if status, _, _ := get(t, s, basePath, "Accept-Encoding", "gzip", "If-None-Match", header.Get("ETag")); status != http.StatusNotModified {
 		t.Errorf("known map is sent again: %d", status)
 	}
+}
+
+// What another package answers for a point stands beside the map, and is a link where
+// scripts do not run.
+func TestAsk(t *testing.T) {
+	rt := loaded(t)
+	plain, _ := mapPage(t, rt, nil)
+	if strings.Contains(plain, "map-answer") || strings.Contains(plain, "data-ask") {
+		t.Error("a map without a question asks")
+	}
+	asks, point := mapPage(t, rt, func(context.Context) *Ask { return &Ask{Title: "May we?", Part: "/part", Page: "/whole"} })
+	for _, want := range []string{`data-ask="/part"`, `class="map map-asks"`, `aria-label="May we?"`, "May we? Click the map"} {
+		if !strings.Contains(asks, want) {
+			t.Errorf("the map lacks %s", want)
+		}
+	}
+	if want := `<a href="/whole?at=50.852800%2C+14.844600#answer">May we?</a>`; !strings.Contains(point, want) {
+		t.Errorf("the point lacks %s", want)
+	}
+}
+
+// mapPage is the page of the map, and the same with a point.
+func mapPage(t *testing.T, r *Register, ask func(context.Context) *Ask) (page, point string) {
+	t.Helper()
+	p := NewPages(r, nil)
+	p.Ask = ask
+	s := serve(t, p)
+	_, _, page = get(t, s, Path+"?lang=en")
+	_, _, point = get(t, s, Path+"?lang=en&lat=50.8528&lon=14.8446")
+	return page, point
 }
 
 func TestPoint(t *testing.T) {

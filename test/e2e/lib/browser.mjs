@@ -18,9 +18,13 @@ const WAIT = 30_000; // ms for anything a page should show; only what fails wait
 const executable = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const flags = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=user-gesture-required"];
 
-export async function startBrowser() {
-  return chromium.launch({ executablePath: executable, args: flags });
+/** more are flags of this browser alone, such as what draws WebGL in software. */
+export async function startBrowser(...more) {
+  return chromium.launch({ executablePath: executable, args: [...flags, ...more] });
 }
+
+/** Without a graphics card maps are drawn by the processor. */
+export const drawsMaps = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"];
 
 /** A window of its own: cookies, language, size. options as browser.newContext has them. */
 export async function openWindow(browser, url, lang, options = {}) {

@@ -2,7 +2,8 @@
 // where MapLibre or WebGL is missing; with them the same data become a map to move,
 // drawn from our own GeoJSON in the colours of tokens.css, with names as HTML. Without
 // data-pick it only shows; with it a click, or Enter for the centre, writes a point into
-// two fields and asks the server which country that is.
+// fields and asks the server which country that is, and with data-ask what else there is
+// to say of it, which stands beside the map.
 
 const EARTH = 40075016.686; // metres around the equator (spec: EPSG:3857)
 const TILE = 512; // pixels of the world at zoom 0
@@ -290,7 +291,13 @@ class TmMap extends HTMLElement {
       field.dispatchEvent(new Event("input", { bubbles: true }));
       field.dispatchEvent(new Event("change", { bubbles: true }));
     }
+    const both = d.field && document.getElementById(d.field);
+    if (both) {
+      both.value = `${point.lat}, ${point.lon}`;
+      both.dispatchEvent(new Event("input", { bubbles: true }));
+    }
     const asked = ++this.#asked; // only the last answer counts
+    if (d.ask) this.#answer(point, asked);
     const said = this.querySelector(".map-said");
     let where = null;
     try {
@@ -303,6 +310,23 @@ class TmMap extends HTMLElement {
     if (asked !== this.#asked) return;
     if (said) said.textContent = where ? [where.near, where.text].filter(Boolean).join(" · ") : d.failed;
     this.dispatchEvent(new CustomEvent("tm-map-pick", { bubbles: true, detail: { ...point, where } }));
+  }
+
+  // answer asks what there is to say of the point and puts it beside the map.
+  async #answer(point, asked) {
+    const d = this.dataset;
+    const into = this.querySelector(".map-answer");
+    let html = null;
+    try {
+      const answer = await fetch(`${d.ask}?${new URLSearchParams(point)}`, { credentials: "same-origin" });
+      if (answer.ok && !answer.redirected) html = await answer.text(); // not the page to sign in
+    } catch {
+      html = null;
+    }
+    if (asked !== this.#asked) return;
+    if (html === null) into.textContent = d.unanswered;
+    else into.innerHTML = html;
+    into.scrollTop = 0;
   }
 
   // mark shows the list's points; a link stays a link.
