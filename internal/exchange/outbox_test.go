@@ -418,7 +418,7 @@ func TestFailureKey(t *testing.T) {
 func TestSlowDiskBoundsWhatACrashRepeats(t *testing.T) {
 	f := newFar(t)
 	r := newRig(t, f.at)
-	const all = 4 * markPage
+	const all = 16 * markPage // more than a machine in a hurry hands over before the write begins
 	for i := 1; i <= all; i++ {
 		r.send("desk1", letter(desk1, far1, with("messageId", id(i))))
 	}

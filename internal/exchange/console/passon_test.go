@@ -59,7 +59,7 @@ func newRing(t *testing.T) (ring [3]*room) {
 	}
 	ring[0].until("the registers are read", func() bool {
 		for n, r := range ring {
-			if !r.knows(ring[(n+1)%3].org.Addresses[0]) || !r.knows(ring[(n+2)%3].org.Addresses[0]) || !r.node.SameKind(orgs[n].Addresses[1], orgs[(n+1)%3].Addresses[1]) {
+			if !r.knows(ring[(n+1)%3].org.Addresses[0]) || !r.knows(ring[(n+2)%3].org.Addresses[0]) || !r.node.SameKind(orgs[n].Addresses[1], orgs[(n+1)%3].Addresses[1]) || !r.node.SameKind(orgs[n].Addresses[1], orgs[(n+2)%3].Addresses[1]) {
 				return false
 			}
 		}

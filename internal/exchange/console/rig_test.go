@@ -234,7 +234,7 @@ func (r *room) knows(oid string) bool {
 		}
 		return err
 	})
-	return found
+	return found && r.node.SameKind(r.org.Addresses[0], oid) // stored, and taken over by what sends
 }
 
 func (r *room) read(f func(*store.Tx) error) {
