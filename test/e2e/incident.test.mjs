@@ -75,7 +75,7 @@ for (const [here, there] of [["cs", "de"], ["de", "pl"], ["pl", "en"], ["en", "c
 
 test("taken over by telephone: it stops ringing there, and the text says so", async (t) => {
   const [sender, receiver] = await Promise.all([desk(t, "liberec", "cs"), desk(t, "hoyerswerda", "de")]);
-  const issue = "Předáno ústně.";
+  const issue = "Předáno ústně";
   await receiver.arm();
   const before = await receiver.calls();
   await sender.handOver({ where: "Hrádek nad Nisou", what: "dopravní nehoda", issue, injured: 1, to: /Hoyerswerda/ });
