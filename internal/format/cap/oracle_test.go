@@ -141,16 +141,25 @@ func TestPublishedSchemas(t *testing.T) {
 					verdicts = append(verdicts, Check(d))
 				}
 			}
-			valid := 0
+			valid, known := 0, 0
 			for i, why := range xmllint.Judge(t, filepath.Join(dir, e.schema), docs) {
 				if why == "" {
 					valid++
+				}
+				// libxml2 2.9 does not collapse the white space before a moment without a pattern,
+				// which the standard wants (spec: XML Schema Part 2, §4.3.6). We do.
+				if len(verdicts[i]) == 0 && strings.Contains(why, "': ' ") {
+					known++
+					continue
 				}
 				if (why == "") != (len(verdicts[i]) == 0) {
 					t.Errorf("different verdicts\ntheirs: %s\nours: %+v\n%s", why, verdicts[i], docs[i])
 				}
 			}
-			t.Logf("seed %d: %d messages, %d valid", mutationSeed, len(docs), valid)
+			t.Logf("seed %d: %d messages, %d valid, %d differences with a reason", mutationSeed, len(docs), valid, known)
+			if known > total/100 {
+				t.Errorf("%d differences", known)
+			}
 			if valid < total/10 || valid > total*9/10 {
 				t.Error("too one-sided")
 			}
