@@ -3,6 +3,7 @@ package feed
 import (
 	"strings"
 	"time"
+	_ "time/tzdata" // clocks on walls must not depend on the machine
 
 	"trojmezi/internal/format/cap"
 )
@@ -60,4 +61,13 @@ func LocalMoment(text string, zone *time.Location, end bool) (m Moment, wrong st
 		return Moment{At: fits[0], Text: text}, "twice"
 	}
 	return Moment{At: fits[1], Text: text}, "twice"
+}
+
+// Zone is a zone of clocks on walls, by its name.
+func Zone(name string) *time.Location {
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		panic(err) // the zones are in the binary
+	}
+	return zone
 }

@@ -13,7 +13,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/format/shape"
@@ -127,13 +126,4 @@ func (s *Station) Limit(name, unit string, value *tree.Node, path string) {
 	if ok {
 		s.Limits = append(s.Limits, Limit{name, unit, v})
 	}
-}
-
-// Zone is a zone that every copy of the product knows.
-func Zone(name string) *time.Location {
-	zone, err := time.LoadLocation(name)
-	if err != nil {
-		panic(err) // the zones are in the binary
-	}
-	return zone
 }

@@ -9,8 +9,6 @@ package imgw
 import (
 	"slices"
 	"strings"
-	"time"
-	_ "time/tzdata" // the times are those of a clock in Poland, on any machine
 
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/format/shape"
@@ -31,13 +29,7 @@ func Hydro() feed.Feed {
 var limits = tree.Limits{Bytes: 8 << 20, Depth: 8, Nodes: 200_000}
 
 // warsaw is the zone of all times.
-var warsaw = func() *time.Location {
-	zone, err := time.LoadLocation("Europe/Warsaw")
-	if err != nil {
-		panic(err) // the zones are in the binary
-	}
-	return zone
-}()
+var warsaw = feed.Zone("Europe/Warsaw")
 
 // entry is one warning that is being read.
 type entry struct {

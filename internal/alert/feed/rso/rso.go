@@ -11,8 +11,6 @@ import (
 	"cmp"
 	"strconv"
 	"strings"
-	"time"
-	_ "time/tzdata" // the times are those of a clock in Poland, on any machine
 
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/format/shape"
@@ -57,13 +55,7 @@ func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 	return r, nil
 }
 
-var warsaw = func() *time.Location {
-	zone, err := time.LoadLocation("Europe/Warsaw")
-	if err != nil {
-		panic(err) // the zones are in the binary
-	}
-	return zone
-}()
+var warsaw = feed.Zone("Europe/Warsaw")
 
 func item(n *tree.Node, path string) feed.Warning {
 	var found []shape.Deviation

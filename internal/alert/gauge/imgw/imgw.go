@@ -8,7 +8,6 @@ package imgw
 
 import (
 	"strings"
-	_ "time/tzdata" // the times are those of a clock in Poland, on any machine
 
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/alert/gauge"
@@ -21,7 +20,7 @@ func Feed() gauge.Feed {
 	return gauge.Feed{Name: "imgw", Title: "IMGW-PIB, stacje hydrologiczne", Knowledge: feed.Capture, Parse: parse}
 }
 
-var warsaw = gauge.Zone("Europe/Warsaw")
+var warsaw = feed.Zone("Europe/Warsaw")
 
 func parse(doc []byte) (*gauge.Reading, *tree.Fault) {
 	d, f := tree.Parse(doc, gauge.Limits)
