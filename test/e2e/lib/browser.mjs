@@ -13,6 +13,7 @@ export const sizes = {
   room: { width: 1920, height: 1080 },
 };
 
+const START = 120_000; // ms; the first start reads the browser from a cold disk
 const WAIT = 30_000; // ms for anything a page should show; only what fails waits that long
 
 const executable = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -20,7 +21,7 @@ const flags = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=user-gesture-
 
 /** more are flags of this browser alone, such as what draws WebGL in software. */
 export async function startBrowser(...more) {
-  return chromium.launch({ executablePath: executable, args: [...flags, ...more] });
+  return chromium.launch({ executablePath: executable, args: [...flags, ...more], timeout: START });
 }
 
 /** Without a graphics card maps are drawn by the processor. */

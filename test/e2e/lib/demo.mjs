@@ -128,6 +128,17 @@ const children = (pid) => readdirSync("/proc").filter((n) => /^\d+$/.test(n)).ma
  * it prints for the first of all. Returns {url, exchange, code, end}.
  */
 export async function startNode(demo, place, people) {
+  for (let tries = 3; ; tries--) {
+    try {
+      return await tryNode(demo, place, people);
+    } catch (e) {
+      // Between finding a port and listening on it somebody's connection may take it.
+      if (tries === 1 || !/address already in use|EADDRINUSE/.test(e.message)) throw e;
+    }
+  }
+}
+
+async function tryNode(demo, place, people) {
   const [port, exchange] = [await freePort(), await freePort()];
   const config = join(demo.dir, place, `own-${port}.yaml`);
   const text = readFileSync(join(demo.dir, place, "node.yaml"), "utf8")
