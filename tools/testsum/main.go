@@ -7,6 +7,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -25,7 +26,12 @@ type event struct {
 // result is a line of the record file.
 type result struct {
 	Stage, Package, Test, Action, Reason string
+	Seconds                              float64
 }
+
+// slowest is how many packages the report names with their seconds: where to look first
+// when a run has become long.
+const slowest = 15
 
 func main() {
 	stage := flag.String("stage", "test", "name of this run")
@@ -77,10 +83,8 @@ func read(stage, record string) error {
 				if e.Test == "" {
 					fmt.Printf("%-5s %7.1f s  %s\n", e.Action, e.Elapsed, e.Package)
 				}
-				if e.Test != "" || e.Action == "fail" {
-					if err := out.Encode(result{stage, e.Package, e.Test, e.Action, reason(e.Action, output[id])}); err != nil {
-						return err
-					}
+				if err := out.Encode(result{stage, e.Package, e.Test, e.Action, reason(e.Action, output[id]), e.Elapsed}); err != nil {
+					return err
 				}
 				delete(output, id)
 			}
@@ -118,10 +122,17 @@ func sum(record string) error {
 	rank := map[string]int{"skip": 0, "pass": 1, "fail": 2}
 	best := map[string]string{}
 	skips := map[string][]string{}
+	var packages []result
 	for dec := json.NewDecoder(f); dec.More(); {
 		var r result
 		if err := dec.Decode(&r); err != nil {
 			return err
+		}
+		if r.Test == "" {
+			packages = append(packages, r)
+			if r.Action != "fail" { // its tests are counted; one that fails to build has none
+				continue
+			}
 		}
 		id := strings.TrimSpace(r.Package + " " + r.Test)
 		if old, seen := best[id]; !seen || rank[r.Action] > rank[old] {
@@ -160,6 +171,11 @@ func sum(record string) error {
 				fmt.Printf("      %s\n", s)
 			}
 		}
+	}
+	slices.SortFunc(packages, func(a, b result) int { return cmp.Compare(b.Seconds, a.Seconds) })
+	fmt.Println("Slowest packages:")
+	for _, p := range packages[:min(slowest, len(packages))] {
+		fmt.Printf("  %6.1f s  %s %s\n", p.Seconds, p.Stage, p.Package)
 	}
 	fmt.Printf("\n%d passed, %d failed, %d skipped\n", count["pass"], count["fail"], count["skip"])
 	return nil
