@@ -119,23 +119,37 @@ type node struct {
 // toGateway puts what a dispatch system sends to a foreign one through the rules of
 // disclosure. What a person sent from a console has been through them, with his answers.
 func (n *node) toGateway(tx *store.Tx, e exchange.Entry, m *convert.Message) error {
-	judged, err := n.disclosure.Judged(tx, e.MessageID)
+	judged, err := n.disclosure.Judged(tx, e.MessageID, e.Own)
 	if err != nil || judged {
 		return err
 	}
-	// Whose it is tells which emergency holds, and who gives what was withheld.
-	all, err := identity.OrganisationsIn(tx)
+	t, err := n.transfer(tx, e.Other, e.Own, e.MessageID, m)
 	if err != nil {
 		return err
 	}
-	t := disclosure.Transfer{Peer: e.Own, Message: e.MessageID, Nobody: "–"}
+	_, err = n.disclosure.Disclose(tx, t, m)
+	return err
+}
+
+// toNeighbour puts what leaves for a neighbour's node through them, unless a person at a
+// console has.
+func (n *node) toNeighbour(e *ucri.Envelope) (exchange.Judgement, error) {
+	return n.disclosure.Judge(e, func(tx *store.Tx, m *convert.Message) (disclosure.Transfer, error) {
+		return n.transfer(tx, e.Source, e.Destinations[0], e.MessageID, m)
+	})
+}
+
+// transfer is a message that no person sends. Whose it is tells which emergency holds,
+// and who gives what was withheld.
+func (n *node) transfer(tx *store.Tx, from, to, message string, m *convert.Message) (disclosure.Transfer, error) {
+	t := disclosure.Transfer{Peer: to, Message: message, Nobody: "–"}
+	all, err := identity.OrganisationsIn(tx)
 	for _, o := range all {
-		if slices.Contains(o.Addresses, e.Other) {
+		if slices.Contains(o.Addresses, from) {
 			t.Organisation, t.Class = o.ID, classOf(n.types.Table(), o.Country, m, n.Clock.Now())
 		}
 	}
-	_, err = n.disclosure.Disclose(tx, t, m)
-	return err
+	return t, err
 }
 
 // classOf is the class, for the rules, of an incident as a dispatch system of a country
@@ -165,6 +179,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 		DB: o.DB, Key: o.Key, Ring: o.Ring, Audit: o.Audit, Policy: n.policy, Clock: o.Clock, Texts: texts,
 		Log: log, Dir: c.dir, Version: Version, ID: o.Clock.NewID(), Lang: c.lang(), Look: look,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
+		Judge:      n.toNeighbour,
 	}); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -174,6 +175,9 @@ func (c *statusCmd) Run(e *env) error {
 			return err
 		}
 		return e.show(queues, func() {
+			for _, u := range cfg.Exchange.Unjudged() {
+				e.say("cli.exchange.unjudged", i18n.Args{"account": u.Account, "addresses": strings.Join(u.OIDs, ", "), "agreement": u.Agreement})
+			}
 			if len(queues) == 0 {
 				e.say("cli.exchange.no_queues", nil)
 				return

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/i18n"
@@ -90,6 +91,9 @@ type Account struct {
 	PasswordHash string   `yaml:"password_hash" json:"password_hash"`
 	Type         string   `yaml:"type" json:"type"`
 	OIDs         []string `yaml:"oids" json:"oids"`
+	// OwnDisclosure names the agreement by which this dispatch system judges by itself
+	// what neighbours are told; "": the rules of the node do.
+	OwnDisclosure string `yaml:"own_disclosure" json:"own_disclosure"`
 }
 
 // Peer is a neighbour's node.
@@ -118,6 +122,9 @@ const (
 	// DefaultRetention is how long envelopes stay readable after their end.
 	DefaultRetention = 90 * 24 * time.Hour
 )
+
+// longestAgreement is how long the name of an agreement may be: it stands on a page.
+const longestAgreement = 200
 
 // Account types.
 const (
@@ -178,6 +185,10 @@ func (c *Config) Validate() []Fault {
 		}
 		if a.Type == accountClient && len(a.OIDs) == 0 {
 			add("exchange.config.account_oids", i18n.Args{"value": a.Username}, "accounts", i)
+		}
+		own := strings.TrimSpace(a.OwnDisclosure)
+		if c.Accounts[i].OwnDisclosure = own; a.OwnDisclosure != "" && (a.Type != accountClient || own == "" || utf8.RuneCountInString(own) > longestAgreement) {
+			add("exchange.config.own_disclosure", i18n.Args{"max": longestAgreement}, "accounts", i, "own_disclosure")
 		}
 		for j, o := range a.OIDs {
 			if !ucri.ValidOID(o) {

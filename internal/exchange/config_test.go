@@ -46,6 +46,7 @@ func TestConfigFaults(t *testing.T) {
 		}},
 		{"password_hash", "[accounts 0 password_hash]", func(c *Config) { c.Accounts[0].Password, c.Accounts[0].PasswordHash = "", "$2y$10$bcrypt" }},
 		{"account_oids", "[accounts 1]", func(c *Config) { c.Accounts[1].OIDs = nil }},
+		{"own_disclosure", "[accounts 2 own_disclosure]", func(c *Config) { c.Accounts[2].OwnDisclosure = "of a neighbour" }},
 		{"ucri.rule.missing", "[participants 0]", func(c *Config) { c.Participants[0] = map[string]any{"id": desk1} }},
 		{"ucri.rule.type", "[participants 0]", func(c *Config) { c.Participants[0] = "text" }},
 		{"participant", "[participants 0]", func(c *Config) { c.Participants[0] = map[any]any{1: 2} }},

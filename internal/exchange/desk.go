@@ -77,7 +77,13 @@ func (n *Node) Attend(ctx context.Context, oids []string) {
 // Post stores a message of a person at a desk, in the caller's transaction, after
 // the same checks as for a dispatch system. e needs source, destination and
 // payload; the rest is filled in. A refusal is a *problem.Error.
-func (n *Node) Post(tx *store.Tx, e *ucri.Envelope) (Entry, error) {
+func (n *Node) Post(tx *store.Tx, e *ucri.Envelope) (Entry, error) { return n.post(tx, e, false) }
+
+// PostJudged is Post for whoever has put the message through the rules himself, with a
+// person's answers.
+func (n *Node) PostJudged(tx *store.Tx, e *ucri.Envelope) (Entry, error) { return n.post(tx, e, true) }
+
+func (n *Node) post(tx *store.Tx, e *ucri.Envelope, judged bool) (Entry, error) {
 	const op = "exchange.Post"
 	body := e.AppendJSON(nil)
 	e, bad := ucri.ParseClientSend(body)
@@ -94,10 +100,11 @@ func (n *Node) Post(tx *store.Tx, e *ucri.Envelope) (Entry, error) {
 	if err != nil {
 		return Entry{}, deskProblem(op, err)
 	}
+	m.judged = judged
 	now := n.clock.Now()
 	inserted, err := n.insert(tx, m, now, expiry(m, now))
 	if err != nil {
-		return Entry{}, problem.Wrap(op, err)
+		return Entry{}, deskProblem(op, err)
 	}
 	if !inserted {
 		return Entry{}, deskProblem(op, errOtherContent)

@@ -167,8 +167,8 @@ func (n *Node) Envelopes(tx *store.Tx, ids []int64) (map[int64]*ucri.Envelope, e
 	return out, nil
 }
 
-// Original returns the bytes of a message as they came: seal.ErrDestroyed after
-// deletion.
+// Original returns the bytes of a message as they came, or what of them its
+// destination is told: seal.ErrDestroyed after deletion.
 func (n *Node) Original(tx *store.Tx, id int64) ([]byte, error) {
 	s, err := n.storedByID(tx, id)
 	if err != nil {

@@ -40,6 +40,10 @@ type message struct {
 	via    string    // peer it came from
 	key    *seal.Key // of the incident it belongs to; nil: found by its own content
 	kind   store.Kind
+
+	judged    bool           // by whoever made it, or its sender judges by himself
+	judgement Judgement      // prepared; nil: none yet
+	left      *ucri.Envelope // what of it is stored, when that is not all
 }
 
 func (m *message) destination() string { return m.env.Destinations[0] }

@@ -67,6 +67,9 @@ type Deps struct {
 	Look bool
 	// ClockWrong reports whether the clock is known to be wrong; nil: nobody knows.
 	ClockWrong func(context.Context) (bool, error)
+	// Judge decides what of a message another node is told, whoever of this one sends it;
+	// nil: all goes on as it came.
+	Judge Judge
 }
 
 // Node is a UCRI 2 control room module (UCRM): with peers a node of a
@@ -105,6 +108,7 @@ type Node struct {
 	gateways    atomic.Pointer[map[string]bool] // addresses that stand for foreign systems
 	withdrawals withdrawals
 	clockWrong  func(context.Context) (bool, error) // may be nil
+	judge       Judge                               // may be nil
 }
 
 // filesSeen is what followFiles looked at last.
@@ -117,7 +121,7 @@ type filesSeen struct {
 func New(ctx context.Context, cfg Config, d Deps) (*Node, error) {
 	n := &Node{
 		cfg: cfg, version: d.Version, instance: d.ID, db: d.DB, ring: d.Ring, audit: d.Audit,
-		policy: d.Policy, clock: d.Clock, texts: d.Texts, lang: d.Lang, log: d.Log, clockWrong: d.ClockWrong,
+		policy: d.Policy, clock: d.Clock, texts: d.Texts, lang: d.Lang, log: d.Log, clockWrong: d.ClockWrong, judge: d.Judge,
 		presence:    presence{seen: map[string]time.Time{}, online: map[string]bool{}},
 		expiry:      expiries{wake: make(chan struct{}, 1)},
 		metrics:     newMetrics(),
@@ -233,6 +237,10 @@ func (n *Node) sendClient(ctx context.Context, a *account, body []byte) (*ucri.E
 	}
 	m, err := n.admit(e, body)
 	if err != nil {
+		return nil, err
+	}
+	m.judged = a.OwnDisclosure != ""
+	if err := n.prepare(m); err != nil {
 		return nil, err
 	}
 	first, err := n.accept(ctx, m)

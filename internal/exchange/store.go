@@ -34,13 +34,14 @@ func topicOutTo(oid string) string { return "exchange.out.to." + oid }
 var errOtherContent = errors.New("exchange: the message id was used for another message")
 
 // accept stores m for its destination and returns only when it is on disk. If
-// the same message was accepted before, first is the envelope of that time.
+// the same message was accepted before, first is the envelope of that time; if
+// something of it is withheld from its destination, first is what goes on.
 func (n *Node) accept(ctx context.Context, m *message) (first *ucri.Envelope, err error) {
 	now := n.clock.Now()
 	expires := expiry(m, now)
 	var sealedBefore *stored
 	err = n.db.Write(ctx, func(tx *store.Tx) error {
-		sealedBefore = nil
+		sealedBefore, m.left = nil, nil
 		inserted, err := n.insert(tx, m, now, expires)
 		if err != nil || inserted {
 			return err
@@ -50,7 +51,7 @@ func (n *Node) accept(ctx context.Context, m *message) (first *ucri.Envelope, er
 		return err
 	})
 	if err != nil || sealedBefore == nil {
-		return nil, err
+		return m.left, err
 	}
 	s := sealedBefore
 	if s.key == nil {
@@ -119,6 +120,9 @@ func (n *Node) insert(tx *store.Tx, m *message, now, expires time.Time) (bool, e
 			tx.Notify(topicOut(m.kind))
 		}
 		tx.Notify(topicOutTo(dest))
+	}
+	if err == nil && st == stateOutgoing {
+		err = n.withhold(tx, m, key)
 	}
 	if err != nil {
 		return false, err
@@ -213,7 +217,7 @@ func (n *Node) find(tx *store.Tx, source, messageID, destination string) (*store
 		messageID, source, destination))
 }
 
-// original returns the bytes as they came.
+// original returns the bytes as they came, or what of them its destination is told.
 func (s *stored) original() ([]byte, error) {
 	if s.key == nil {
 		return nil, seal.ErrDestroyed

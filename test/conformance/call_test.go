@@ -191,7 +191,7 @@ func fetchToken(base, user, password string) (string, error) {
 
 // token is fetchToken once per account and process.
 func (n *node) token(name string) (string, error) {
-	for _, a := range append([]account{{poolAccount, poolPassword, "client", nil}}, n.accounts...) {
+	for _, a := range append([]account{{poolAccount, poolPassword, "client", nil, ""}}, n.accounts...) {
 		if a.Username != name {
 			continue
 		}

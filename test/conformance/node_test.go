@@ -27,6 +27,9 @@ const (
 	readyWithin = 30 * time.Second
 	// poolAccount owns every client OID of a node that no case needs apart.
 	poolAccount, poolPassword = "clients", "pool-secret-1"
+	// transportAlone is the agreement the pool has: the standard knows no disclosure, and
+	// its cases compare to the byte what goes on. disclosure_test.go has the rules.
+	transportAlone = "conformance suite: the transport of the standard, without rules of disclosure"
 )
 
 var (
@@ -92,6 +95,9 @@ type account struct {
 	Password string   `json:"password"`
 	Type     string   `json:"type"`
 	OIDs     []string `json:"oids,omitempty"`
+	// Own is the agreement by which the account's dispatch system judges by itself what
+	// neighbours are told.
+	Own string `json:"own_disclosure,omitempty"`
 }
 
 type peerRef struct {
@@ -143,7 +149,7 @@ func newNode(s spec) (*node, error) {
 	n := &node{spec: s, dir: dir, base: fmt.Sprintf("http://127.0.0.1:%d", s.port)}
 	accounts, participants := s.accounts, s.participants
 	if len(s.clients) > 0 {
-		accounts = append([]account{{poolAccount, poolPassword, "client", s.clients}}, accounts...)
+		accounts = append([]account{{poolAccount, poolPassword, "client", s.clients, transportAlone}}, accounts...)
 	}
 	for _, oid := range s.clients {
 		participants = append(participants, participant(oid))
@@ -317,7 +323,7 @@ func federation(specs ...spec) ([]*node, error) {
 			}
 			// Account and password of node i at node j.
 			s.peers = append(s.peers, peerRef{fmt.Sprintf("n%d", j), other.oid, p2pURL(other.port), fmt.Sprintf("node-%d", i), "peer-secret-1"})
-			s.accounts = append(slices.Clone(s.accounts), account{fmt.Sprintf("node-%d", j), "peer-secret-1", "p2p", []string{other.oid}})
+			s.accounts = append(slices.Clone(s.accounts), account{fmt.Sprintf("node-%d", j), "peer-secret-1", "p2p", []string{other.oid}, ""})
 		}
 		n, err := newNode(s)
 		if err != nil {
@@ -431,11 +437,11 @@ func soloSpec() spec {
 		oid:     soloOID,
 		clients: pool("1.2.3.4.5", 250),
 		accounts: []account{
-			{"other", "other-secret-1", "client", []string{otherOID, sharedOID}},
-			{"second", "second-secret-1", "client", []string{sharedOID}},
-			{"special", "special-secret-1", "client", []string{deafOID, pickyOID, nextOID, bareOID, oddKeyOID}},
-			{"testers", "testers-secret-1", "client", []string{testOID, secondTestOID}},
-			{"remote", "remote-secret-1", "p2p", []string{"1.2.3.4.9.0"}},
+			{"other", "other-secret-1", "client", []string{otherOID, sharedOID}, ""},
+			{"second", "second-secret-1", "client", []string{sharedOID}, ""},
+			{"special", "special-secret-1", "client", []string{deafOID, pickyOID, nextOID, bareOID, oddKeyOID}, ""},
+			{"testers", "testers-secret-1", "client", []string{testOID, secondTestOID}, ""},
+			{"remote", "remote-secret-1", "p2p", []string{"1.2.3.4.9.0"}, ""},
 		},
 		participants: []record{
 			participant(otherOID), shared, odd, participant(testOID), participant(secondTestOID),

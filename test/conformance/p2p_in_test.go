@@ -153,7 +153,7 @@ func TestFromPeer(t *testing.T) {
 		p.open(t)
 		t.Cleanup(p.down)
 		n := start(t, spec{oid: root + ".0", clients: pool(root, 2), peers: []peerRef{p.ref("p")},
-			accounts: []account{{"any", "peer-secret-1", "p2p", nil}}})
+			accounts: []account{{"any", "peer-secret-1", "p2p", nil, ""}}})
 		n.mustBe(t, 0)
 		p.node = n.p2p(t, "any")
 		p.deliver(p.at(1), n.clients[0]).want(t, 200)

@@ -106,7 +106,7 @@ func (p *peer) url() string { return "http://" + p.addr + "/ucrm/p2p/v0" }
 // ref is the peer in a node's configuration, login the node's account for it.
 func (p *peer) ref(id string) peerRef { return peerRef{id, p.oid, p.url(), p.user, p.pass} }
 func (p *peer) login(name string) account {
-	return account{name, "peer-secret-1", "p2p", []string{p.oid}}
+	return account{name, "peer-secret-1", "p2p", []string{p.oid}, ""}
 }
 
 // up starts listening, again after down.

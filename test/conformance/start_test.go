@@ -104,7 +104,7 @@ func TestStart(t *testing.T) {
 		one := spec{oid: "1.2.3.4.44.0", clients: pool("1.2.3.4.44", 1), port: freeport.Port()}
 		two := spec{oid: "1.2.3.4.45.0", clients: pool("1.2.3.4.45", 1), port: freeport.Port()}
 		one.peers, two.peers = []peerRef{{"two", two.oid, p2pURL(two.port), "one", "pw-1"}}, []peerRef{{"one", one.oid, p2pURL(one.port), "two", "pw-2"}}
-		one.accounts, two.accounts = []account{{"two", "pw-2", "p2p", []string{two.oid}}}, []account{{"one", "pw-1", "p2p", []string{one.oid}}}
+		one.accounts, two.accounts = []account{{"two", "pw-2", "p2p", []string{two.oid}, ""}}, []account{{"one", "pw-1", "p2p", []string{one.oid}, ""}}
 		a := start(t, one)
 		b := start(t, two)
 		a.mustBe(t, 0)
@@ -223,9 +223,9 @@ func TestConfiguration(t *testing.T) {
 		"browser_on_every_address":    {func(_, root record) { root["listen"] = "0.0.0.0:" + port() }, "listen"},
 		"unknown_key":                 {func(x, _ record) { x["lissten"] = "x" }, "lissten"},
 		"oid_no_oid":                  {func(x, _ record) { x["oid"] = "liberec" }, "oid"},
-		"account_type_unknown":        {func(x, _ record) { x["accounts"] = []account{{"u", "p", "admin", nil}} }, "admin"},
+		"account_type_unknown":        {func(x, _ record) { x["accounts"] = []account{{"u", "p", "admin", nil, ""}} }, "admin"},
 		"account_twice": {func(x, _ record) {
-			x["accounts"] = []account{{"twin", "p", "client", nil}, {"twin", "q", "client", nil}}
+			x["accounts"] = []account{{"twin", "p", "client", nil, ""}, {"twin", "q", "client", nil, ""}}
 		}, "twin"},
 		"participant_without_name":     {func(x, _ record) { x["participants"] = []any{record{"id": "1.2.3.4.51.7"}} }, "participants"},
 		"participant_twice":            {func(x, _ record) { x["participants"] = []any{participant("1.2.777"), participant("1.2.777")} }, `1\.2\.777`},

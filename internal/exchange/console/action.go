@@ -54,7 +54,11 @@ func (s *Service) post(tx *store.Tx, org Org, who Actor, a action, note string, 
 	if err := s.disclose(tx, org, who, a.disclosed, e); err != nil {
 		return exchange.Entry{}, err
 	}
-	entry, err := s.Node.Post(tx, e)
+	post := s.Node.Post
+	if s.Disclosure != nil { // with the person's answers, which no rule knows
+		post = s.Node.PostJudged
+	}
+	entry, err := post(tx, e)
 	if err != nil {
 		return entry, err
 	}

@@ -33,11 +33,13 @@ type bird struct {
 
 // cage plants birds in one message.
 type cage struct {
-	r     *rand.Rand
-	n     int
-	birds []bird
-	away  int      // 1: it was written for a foreign system
-	again []string // words of birds that free texts repeat
+	r      *rand.Rand
+	n      int
+	birds  []bird
+	away   int      // 1: it was written for a foreign system
+	onward int      // 1: it went on in UCRI 2 as a dispatch system's
+	fresh  int      // birds of the message that took the place of another
+	again  []string // words of birds that free texts repeat
 }
 
 func (c *cage) one(chance float64) bool { return c.r.Float64() < chance }
@@ -289,11 +291,11 @@ func TestCanaries(t *testing.T) {
 	if text := os.Getenv("TROJMEZI_SEED"); text != "" {
 		seed, _ = strconv.ParseUint(text, 10, 64)
 	}
-	begin, planted, denied, away := time.Now(), 0, 0, 0
+	begin, planted, denied, away, onward := time.Now(), 0, 0, 0, 0
 	for n := range rounds {
 		c := &cage{r: rand.New(rand.NewPCG(seed, uint64(n)))}
 		p, d := c.round(t)
-		planted, denied, away = planted+p, denied+d, away+c.away
+		planted, denied, away, onward = planted+p, denied+d, away+c.away, onward+c.onward
 		if t.Failed() {
 			t.Fatalf("round %d of seed %d", n, seed)
 		}
@@ -301,10 +303,13 @@ func TestCanaries(t *testing.T) {
 	if away < rounds/20 {
 		t.Fatalf("only %d of %d messages went to a foreign system", away, rounds)
 	}
+	if onward < rounds/5 {
+		t.Fatalf("only %d of %d messages went on as a dispatch system's", onward, rounds)
+	}
 	if denied == 0 || denied == planted {
 		t.Fatalf("%d of %d denied proves nothing", denied, planted)
 	}
-	t.Logf("seed %d: %d messages (full: %d), %d of them for foreign systems, %d values planted, %d denied, none found; %.0f a second", seed, rounds, canaryRoundsFull, away, planted, denied,
+	t.Logf("seed %d: %d messages (full: %d), %d of them for foreign systems, %d as dispatch systems send them, %d values planted, %d denied, none found; %.0f a second", seed, rounds, canaryRoundsFull, away, onward, planted, denied,
 		float64(rounds)/time.Since(begin).Seconds())
 }
 
@@ -338,9 +343,118 @@ func (c *cage) abroad(t *testing.T, a *adapter.Adapter, text []byte, rules []Rul
 	return written{a.System, enc.Bytes, enc.Loss}, true
 }
 
+// sent is a message as a dispatch system sends it: of one of the apps, some of which
+// are about nobody, with what its maker added to it.
+func (c *cage) sent() (message []byte, app string) {
+	text, app := c.ucri()
+	var e object
+	if json.Unmarshal(text, &e) != nil || e["payload"] == nil { // an app message alone
+		e = object{"messageId": "7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e911", "sentDate": "2026-03-01T14:03:12Z", "source": "1.2.203.9.1", "destinations": []string{"1.2.616.9.1"}, "timeout": 60, "ack": "ALL",
+			"payload": object{"appId": app, "appVersion": "1.0", "schemaId": "incident", "contentType": "application/json", "data": string(text)}}
+	}
+	p := e["payload"].(object)
+	const at, incident = "2026-03-01T14:03:12Z", "7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e912"
+	place := func(path string) any {
+		return object{"address": object{"street": c.text(path + ".Address.Street")}, "additionalInformation": c.text(path + ".Note")}
+	}
+	others := []func() (schema string, o object){
+		func() (string, object) {
+			app = "patient_transport"
+			return "incident", object{"sharedIncidentId": incident, "sentByDispatcherAt": at, "patient": c.person("Patients", true, false),
+				"pickupLocation": place("Pickup"), "destinationLocation": place("Target"), "pickupTime": at, "arrivalTime": at}
+		},
+		func() (string, object) {
+			app = "resource_request"
+			return "resource_request", object{"sharedIncidentId": incident, "sentByDispatcherAt": at, "patients": c.persons("Patients", true, false),
+				"missionLocation": place("Location"), "requestedResources": []any{object{"resourceRequestId": "7", "resourceType": "CAS", "resourceName": "CAS 20"}}}
+		},
+		func() (string, object) {
+			app = "notification_text"
+			return "notification", object{"sharedIncidentId": incident, "notifications": []any{object{"timestamp": at, "message": c.chatter("Notes.Text")}}}
+		},
+		func() (string, object) {
+			app = "incident_transfer"
+			return "acknowledgement", object{"sharedIncidentId": incident, "acknowledgedByDispatcherAt": at, "status": "rejected", "cause": c.chatter("Receipt.Reason")}
+		},
+		func() (string, object) {
+			app = "classification_catalogue"
+			return "response", object{"requestId": incident, "catalogueVersion": "3", "catalogue": []any{
+				object{"abbreviation": "TH", "description": c.text(extraOther), "classificationGroup": c.text(extraOther)}}}
+		},
+	}
+	if n := c.r.IntN(2 * len(others)); n < len(others) {
+		c.birds, c.again = nil, nil
+		schema, o := others[n]()
+		data, err := json.Marshal(o)
+		if err != nil {
+			panic(err)
+		}
+		p["appId"], p["schemaId"], p["data"] = app, schema, string(data)
+	}
+	for _, add := range []struct{ name, path string }{{"x-note", extraOther}, {"x-callerNumber", "Callers.Note"}, {"Telefon", extraPersonal}} {
+		if c.one(0.1) {
+			e[add.name] = object{"is": []any{c.text(add.path)}}
+		}
+		if c.one(0.1) {
+			p[add.name] = c.text(add.path)
+		}
+	}
+	if c.one(0.3) {
+		e["description"] = c.chatter("Message.Note")
+	}
+	if c.one(0.3) {
+		e["tags"] = []string{c.text(extraOther)}
+	}
+	if c.one(0.3) {
+		e["signature"] = "aGVhZA.Ym9keQ.c2ln"
+	}
+	message, err := json.Marshal(e)
+	if err != nil {
+		panic(err)
+	}
+	return message, app
+}
+
+// goesOn is what the node makes of a dispatch system's message for a neighbour. ok is
+// false for one of which nothing is left that could go.
+func (c *cage) goesOn(t *testing.T, text []byte, m *convert.Message, rules []Rule, k Case) (w written, ok bool) {
+	e, bad := ucri.ParseClientSend(text)
+	if bad == nil {
+		bad = ucri.CheckData(&e.Payload)
+	}
+	if bad != nil {
+		t.Fatalf("%v\n%s", bad, text)
+	}
+	table := NewTable(rules)
+	o := table.Apply(k, m.Incident)
+	if namesNobody(e) && table.open(k.Peer, k.App) && len(o.Decisions) > 0 {
+		t.Errorf("taken for one with nothing to decide: %+v\n%s", o.Decisions, text)
+	}
+	if len(o.Marks) == 0 {
+		return written{"itself", e.AppendJSON(nil), nil}, true
+	}
+	m.Withhold(o.Incident, o.Sources)
+	on, err := left(m, o)
+	if err != nil {
+		return w, false
+	}
+	if on.Signature != "" && on.Payload.Data != e.Payload.Data { // what is signed may stay as it is where its time of expiry is denied, which nobody stated
+		t.Errorf("what was changed has the signature of what was signed\n%s", text)
+	}
+	if on.MessageID != e.MessageID || on.Source != e.Source || !slices.Equal(on.Destinations, e.Destinations) || on.Timeout != e.Timeout || on.Ack != e.Ack || on.SentDate != e.SentDate ||
+		on.Payload.AppID != e.Payload.AppID || on.Payload.SchemaID != e.Payload.SchemaID {
+		t.Errorf("its way was changed\n%s\n%s", text, on.AppendJSON(nil))
+	}
+	return written{"itself", on.AppendJSON(nil), nil}, true
+}
+
 func (c *cage) round(t *testing.T) (planted, denied int) {
 	message, app := c.emsi, ""
-	if c.one(0.6) {
+	onward := false
+	switch {
+	case c.one(0.3):
+		message, onward = c.sent, true
+	case c.one(0.6):
 		message = c.ucri
 	}
 	text, app := message()
@@ -356,14 +470,20 @@ func (c *cage) round(t *testing.T) (planted, denied int) {
 		}
 	}
 	var w written
-	away := c.one(0.3)
+	if onward {
+		if w, onward = c.goesOn(t, text, m, rules, k); !onward {
+			return 0, 0
+		}
+		c.onward++
+	}
+	away := !onward && c.one(0.3)
 	if away {
 		systems := all.Adapters()
 		if w, away = c.abroad(t, systems[c.r.IntN(len(systems))], text, rules, k); away {
 			c.away++
 		}
 	}
-	if !away {
+	if !away && !onward {
 		o := NewTable(rules).Apply(k, m.Incident)
 		m.Withhold(o.Incident, o.Sources)
 		to := convert.Formats[c.r.IntN(len(convert.Formats))]

@@ -5,7 +5,7 @@
 //
 //	Table      NewTable, Check, Apply; pure, without clock or database
 //	Mark       what the receiver reads, and by which he asks for it
-//	Service    New, Table, Save, Disclose, Preview, Give, Try, reviews of emergencies, the papers
+//	Service    New, Table, Save, Disclose, Judge, Preview, Give, Try, reviews of emergencies, the papers
 //	Sought     Person, Text, In: whether something is about a person
 //	Answer     PersonRequest, Seek, Items, Answer of the service: to a person's request
 //

@@ -118,7 +118,15 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query().Get("q")
 	slices.SortStableFunc(v.Rules, before)
 	rules := find(v.Rules, q)
-	return web.Render(w, r, http.StatusOK, listPage(v, rules, q, p.mayChange(r)))
+	return web.Render(w, r, http.StatusOK, listPage(v, rules, q, p.mayChange(r), p.unjudged()))
+}
+
+// unjudged are the dispatch systems that the table does not hold for.
+func (p *Pages) unjudged() []exchange.Unjudged {
+	if p.o.Node == nil {
+		return nil
+	}
+	return p.o.Node.Unjudged()
 }
 
 func (p *Pages) file(w http.ResponseWriter, r *http.Request) error {

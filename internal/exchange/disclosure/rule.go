@@ -212,6 +212,7 @@ type Table struct {
 
 	mu    sync.Mutex
 	plans map[planKey]*plan
+	opens map[planKey]bool // without class
 }
 
 // nobody decides where no rule fits: nothing passes.
@@ -219,7 +220,7 @@ var nobody = Rule{ID: "-", Action: Drop}
 
 // NewTable makes a table of rules that Check finds nothing wrong with.
 func NewTable(rules []Rule) *Table {
-	t := &Table{plans: map[planKey]*plan{}}
+	t := &Table{plans: map[planKey]*plan{}, opens: map[planKey]bool{}}
 	for _, r := range rules {
 		if r.Action == Life {
 			t.life = append(t.life, r.Class)

@@ -296,10 +296,11 @@ func (s *Service) Give(tx *store.Tx, organisation, person, incident, peer string
 	return text, problem.Wrap(op, s.o.Audit.Append(tx, audit.Event{Action: "disclosure.give", Actor: person, Object: incident, Detail: []byte(peer + " " + string(g))}))
 }
 
-// Judged reports whether a message was put through the rules already, on its way from
-// the person who sends it.
-func (s *Service) Judged(tx *store.Tx, message string) (bool, error) {
-	d, err := decisions(tx, message, 1)
+// Judged reports whether a message was put through the rules for a neighbour already, on
+// its way from the person who sends it. Its number alone proves nothing: a sender may
+// give the same one to messages for several.
+func (s *Service) Judged(tx *store.Tx, message, peer string) (bool, error) {
+	d, err := scanDecisions(tx, toPeer, message, peer)
 	return len(d) > 0, problem.Wrap("disclosure.Judged", err)
 }
 

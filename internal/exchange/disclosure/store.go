@@ -104,6 +104,7 @@ const selectDecisions = `SELECT at, message, incident, peer, app, class, version
 const (
 	ofMessage = `message = $1 ORDER BY id DESC LIMIT $2`
 	ofAll     = `id > '' ORDER BY id DESC LIMIT $1`
+	toPeer    = `message = $1 AND peer = $2 ORDER BY id DESC LIMIT 1`
 )
 
 // decisions lists the newest, of one message or of all for "".

@@ -72,8 +72,9 @@ func TestDecisionsUseIndexes(t *testing.T) {
 		where string
 		args  []any
 	}{
-		"disclosure_decision_message": {ofMessage, []any{"x", 1}},
-		"autoindex":                   {ofAll, []any{1}},
+		"disclosure_decision_message":   {ofMessage, []any{"x", 1}},
+		"autoindex":                     {ofAll, []any{1}},
+		"disclosure_decision_message (": {toPeer, []any{"x", "y"}},
 	} {
 		var plan []string
 		s.must(s.db.Read(t.Context(), func(tx *store.Tx) error {

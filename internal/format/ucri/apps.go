@@ -137,3 +137,56 @@ func SubjectID(p Payload) string {
 		return ""
 	}
 }
+
+// Names calls f with the name of every member at any depth: of the app message and of
+// what stands in the envelope beside what the transport knows. It reports whether it
+// could read all of it, and f always returned true.
+func (e *Envelope) Names(f func(name string) bool) bool {
+	if e.Payload.ContentType != ContentJSON || !names(e.Payload.Data, f) {
+		return false
+	}
+	for _, list := range [][]Member{e.Extra, e.Payload.Extra} {
+		for _, m := range list {
+			if !f(m.Name) || !names(string(m.Raw), f) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func names(text string, f func(string) bool) bool {
+	var sc strictjson.Scanner
+	sc.Init(text, DefaultLimits.Depth)
+	sc.Lenient()
+	return namesIn(&sc, f) && sc.End()
+}
+
+func namesIn(sc *strictjson.Scanner, f func(string) bool) bool {
+	switch sc.Peek() {
+	case strictjson.Object:
+		if !sc.Open() {
+			return false
+		}
+		for first := true; ; first = false {
+			name, ok := sc.Member(first)
+			if !ok {
+				return sc.Fault() == nil
+			}
+			if !f(name) || !namesIn(sc, f) {
+				return false
+			}
+		}
+	case strictjson.Array:
+		if !sc.Open() {
+			return false
+		}
+		for sc.Element() {
+			if !namesIn(sc, f) {
+				return false
+			}
+		}
+		return sc.Fault() == nil
+	}
+	return sc.Skip()
+}
