@@ -510,6 +510,31 @@ func (w *way) crosses(ax, ay, bx, by float32) (yes, certain bool) {
 
 func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
 
+// ringHolds reports whether one ring holds a point.
+func (f *Fence) ringHolds(r int32, p s2.Point) bool {
+	face, u, v := onFace(p.Vector)
+	key := gridKey(face, u, v)
+	k := f.after(key)
+	if k == len(f.cells) || f.cells[k].key > key {
+		return false
+	}
+	full, parts, n := f.contents(&f.cells[k])
+	if slices.Contains(full, uint32(r)) {
+		return true
+	}
+	for range n {
+		ring, in, sides, rest := nextPart(parts)
+		if ring == r {
+			square := cellOf(f.cells[k].key, f.cells[k].level)
+			mu, mv := square.middle()
+			w := way{square, p, float32(u - mu), float32(v - mv)}
+			return f.holds(&w, ring, sides) != in
+		}
+		parts = rest
+	}
+	return false
+}
+
 // once leaves each area once from an index on, and none of those that are left out.
 func once(list []int, begin int, out []int32) []int {
 	keep := begin
@@ -573,9 +598,9 @@ func (f *Fence) meets(q *ring, qHoles []*ring, list []int) []int {
 		if how == candidate {
 			// No sides cross: one lies in the other, or they are apart.
 			switch other := f.rings[r]; {
-			case other.loop.ContainsPoint(q.loop.Vertex(0)):
+			case f.ringHolds(r, q.loop.Vertex(0)):
 				how = within
-			case q.contains(other.vertices[0]):
+			case own.ringHolds(0, other.vertices[0]):
 				how = meets
 			default:
 				how = outside

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/golang/geo/r3"
 	"github.com/golang/geo/s1"
 	"github.com/golang/geo/s2"
 
@@ -257,8 +256,14 @@ func (s *Shape) near(p geo.Point, metres float64) bool {
 	return false
 }
 
-// middle is the centre of mass of the first shell.
-func (s *Shape) middle() geo.Point {
-	ll := s2.LatLngFromPoint(s2.Point{Vector: r3.Vector(s.shells[0].loop.Centroid().Vector)})
-	return geo.Point{Lat: ll.Lat.Degrees(), Lon: ll.Lng.Degrees()}
+// corners are those of the shells.
+func (s *Shape) corners() []geo.Point {
+	var all []geo.Point
+	for _, r := range s.shells {
+		for _, v := range r.loop.Vertices() {
+			ll := s2.LatLngFromPoint(v)
+			all = append(all, geo.Point{Lat: ll.Lat.Degrees(), Lon: ll.Lng.Degrees()})
+		}
+	}
+	return all
 }
