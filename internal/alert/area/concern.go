@@ -3,7 +3,6 @@ package area
 import (
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"trojmezi/internal/alert/feed"
@@ -371,7 +370,7 @@ func (r Reason) Text(b *i18n.Bundle, l i18n.Lang) string {
 			name += " (" + local + ")"
 		}
 		args["name"] = name
-		args["status"] = b.Text(l, "area.status."+strings.ReplaceAll(string(r.Area.Status), "-", "_"), nil)
+		args["status"] = b.Text(l, r.Area.Status.Key(), nil)
 	}
 	if w, ok := args["wrong"].(string); ok {
 		args["wrong"] = b.Text(l, "area.fault."+w, nil)

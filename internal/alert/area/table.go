@@ -406,12 +406,6 @@ func (t *Table) Areas() []Area {
 func (t *Table) Write(w io.Writer, rows []Area) error {
 	out := csv.NewWriter(w)
 	out.Write(Columns)
-	day := func(d time.Time) string {
-		if d.IsZero() {
-			return ""
-		}
-		return d.In(zone()).Format(time.DateOnly)
-	}
 	for _, a := range rows {
 		members := a.members
 		if a.Coverage == Listed {
@@ -430,3 +424,50 @@ func (t *Table) Write(w io.Writer, rows []Area) error {
 	out.Flush()
 	return out.Error()
 }
+
+// Query narrows a list of areas.
+type Query struct {
+	Scheme  string
+	Country register.Country
+	Words   string // each in the code or in a name
+}
+
+// Of returns the areas that the query asks for.
+func (q Query) Of(all []Area) []Area {
+	scheme := canonical(q.Scheme, "").Scheme
+	var words []string
+	for _, w := range strings.Fields(strings.ToLower(q.Words)) {
+		if strings.ContainsAny(w, "0123456789") { // of a code
+			words = append(words, w)
+		} else {
+			words = append(words, strings.Fields(core(w))...)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(a Area) bool {
+		text := strings.ToLower(a.Code) + " " + core(a.Name)
+		for _, n := range a.Names {
+			text += " " + core(n)
+		}
+		return q.Scheme != "" && a.Scheme != scheme || q.Country != "" && a.Country != q.Country ||
+			slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
+	})
+}
+
+// PlacesOf are the municipalities of an area.
+func (t *Table) PlacesOf(a Area) []register.Place { return t.placesOf(&a) }
+
+// Since is the first day of a row, Until the day after its last; "" for always.
+func (a Area) Since() string { return day(a.From) }
+
+// Until is described at Since.
+func (a Area) Until() string { return day(a.To) }
+
+func day(d time.Time) string {
+	if d.IsZero() {
+		return ""
+	}
+	return d.In(zone()).Format(time.DateOnly)
+}
+
+// Key is that of the status's text.
+func (s Status) Key() string { return "area.status." + strings.ReplaceAll(string(s), "-", "_") }
