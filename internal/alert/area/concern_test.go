@@ -10,7 +10,6 @@ import (
 	"trojmezi/internal/format/tree"
 	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/i18n"
-	"trojmezi/internal/kernel/register"
 )
 
 func codes(list ...string) []feed.Area {
@@ -225,7 +224,6 @@ func TestConcernsByShape(t *testing.T) {
 	if got := table.Concerns(codes("AGS:14626"), Place{Point: &bautzen}, noon); got.Verdict == Yes {
 		t.Errorf("Bautzen: %+v", got)
 	}
-	_ = register.CZ
 }
 
 // What is wrong with shapes is said by a word, and whether they are used all the same.

@@ -652,12 +652,26 @@ func (f *Fence) compare(own *Fence, a, b *leaf, seen *sightings) {
 	}
 }
 
-// cross reports whether some of the sides of two rings have a point in common.
+// aside is more than the rounding of how far a point lies from the plane of a side: by so
+// much it is surely on one side of it.
+const aside = 1e-14
+
+// cross reports whether some of the sides of two rings have a point in common. Most pairs
+// are told by two points on one side of a plane; the others exactly.
 func cross(v, w []s2.Point, some, others []uint32) bool {
+	apart := func(x, y float64) bool { return x > aside && y > aside || x < -aside && y < -aside }
 	for ; len(some) >= sideWords; some = some[sideWords:] {
 		a, b := v[some[4]], v[some[4]+1]
+		plane := a.Cross(b.Vector)
 		for o := others; len(o) >= sideWords; o = o[sideWords:] {
-			if s2.CrossingSign(a, b, w[o[4]], w[o[4]+1]) != s2.DoNotCross {
+			c, d := w[o[4]], w[o[4]+1]
+			if apart(plane.Dot(c.Vector), plane.Dot(d.Vector)) {
+				continue
+			}
+			if other := c.Cross(d.Vector); apart(other.Dot(a.Vector), other.Dot(b.Vector)) {
+				continue
+			}
+			if s2.CrossingSign(a, b, c, d) != s2.DoNotCross {
 				return true
 			}
 		}

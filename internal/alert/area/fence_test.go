@@ -406,6 +406,14 @@ func BenchmarkFence(b *testing.B) {
 			i++
 		}
 		b.ReportMetric(float64(hits)/float64(i), "hits/op")
+		var times []float64
+		for k := range 4 * len(asked) {
+			from := time.Now()
+			list = fence.Meets(asked[k%len(asked)], list[:0])
+			times = append(times, float64(time.Since(from).Nanoseconds()))
+		}
+		slices.Sort(times)
+		b.ReportMetric(times[len(times)/2], "p50-ns")
 	})
 }
 
