@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"trojmezi/internal/alert/area"
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/adapter"
@@ -64,7 +65,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
 		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), disclosure.Locales(), link.Locales(), phrase.Locales(), agreement.Locales(), bridge.Locales(), classification.Locales(), unit.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
-		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), cap.Locales(), convert.Locales(), feed.Locales(),
+		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), cap.Locales(), convert.Locales(), feed.Locales(), area.Locales(),
 		adapter.Locales(), transport.Locales(), gateway.Locales(),
 	}, extra...)...)
 }

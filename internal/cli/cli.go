@@ -54,6 +54,7 @@ type commands struct {
 	Classification classificationCmd `cmd:"" help:"${cli_classification}"`
 	Validate       validateCmd       `cmd:"" help:"${cli_validate}"`
 	Alert          alertCmd          `cmd:"" help:"${cli_alert}"`
+	Area           areaCmd           `cmd:"" help:"${cli_area}"`
 	Gauge          gaugeCmd          `cmd:"" help:"${cli_gauge}"`
 	Simulate       simulateCmd       `cmd:"" help:"${cli_simulate}"`
 	Phrase         phraseCmd         `cmd:"" help:"${cli_phrase}"`
