@@ -9,11 +9,12 @@ import (
 
 // Change is one difference between what a copy said before and after.
 type Change struct {
-	Field    string // level, onset, expires, state, status, areas, text
-	Language string // of a text
-	Part     string // of a text: event, headline, description, instruction
-	Was, Now string // "" for none
-	Gone     []string
+	Field    string       // level, onset, expires, state, status, areas, text
+	Language string       // of a text
+	Part     string       // of a text: event, headline, description, instruction
+	Was, Now string       // "" for none
+	Levels   []feed.Level // of "level": before and now
+	Gone     []string     // of "areas"
 	New      []string
 }
 
@@ -27,7 +28,7 @@ func Differences(was, now *feed.Warning) (all []Change) {
 	put("state", string(was.State), string(now.State))
 	put("status", string(was.Status), string(now.Status))
 	if was.Level != now.Level {
-		all = append(all, Change{Field: "level", Was: levelWord(was.Level), Now: levelWord(now.Level)})
+		all = append(all, Change{Field: "level", Was: levelWord(was.Level), Now: levelWord(now.Level), Levels: []feed.Level{was.Level, now.Level}})
 	}
 	put("onset", stamp(was.Onset), stamp(now.Onset))
 	put("expires", stamp(was.Expires), stamp(now.Expires))

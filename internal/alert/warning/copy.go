@@ -312,4 +312,3 @@ func (s *Series) note(d *Document, at int64, r *feed.Reading) {
 		s.Whole, s.WholeID, s.Quiet, s.NoData, s.Count = at, d.ID, r.Quiet, r.NoData, len(r.Warnings)
 	}
 }
-

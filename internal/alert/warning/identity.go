@@ -268,8 +268,11 @@ func groups(facts []*fact, joins, splits []Decision) []*Group {
 	var links []Link
 	next := map[string]bool{}
 	link := func(a, b *fact, rule Rule, why string) {
-		if a != b && u.join(a.c.ID, b.c.ID) {
-			links = append(links, Link{a.c.ID, b.c.ID, rule, why})
+		apart := u.root(a.c.ID) != u.root(b.c.ID)
+		if u.join(a.c.ID, b.c.ID) {
+			if apart { // the strongest rule alone explains a merge
+				links = append(links, Link{a.c.ID, b.c.ID, rule, why})
+			}
 			if rule == ByOriginal || rule == ByReference || rule == ByContinued {
 				chains.join(a.c.ID, b.c.ID)
 			}

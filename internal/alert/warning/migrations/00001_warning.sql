@@ -70,6 +70,7 @@ CREATE TABLE warning_version (
     document  TEXT   NOT NULL,
     PRIMARY KEY (copy, bare, from_sent, from_doc, digest)
 ) /*strict*/;
+CREATE INDEX warning_version_document ON warning_version (document);
 
 -- What people said is one warning, and what is not.
 CREATE TABLE warning_decision (
