@@ -90,8 +90,8 @@ func (s *said) warning(source, code string, sent time.Time) feed.Warning {
 	return w
 }
 
-// history makes the messages of a warning: its states in the order they were sent.
-func history(t *rapid.T, truth int, grow bool) (all []said) {
+// life makes the messages of a warning: its states in the order they were sent.
+func life(t *rapid.T, truth int, grow bool) (all []said) {
 	core := fmt.Sprintf("%d", 1000+truth*10)
 	pool := []string{fmt.Sprintf("%d", 1001+truth*10), fmt.Sprintf("%d", 1002+truth*10), fmt.Sprintf("%d", 1003+truth*10)}
 	s := said{truth: truth, state: feed.InForce, onset: at(rapid.SampledFrom([]int{0, 30, 300}).Draw(t, "onset")), level: "1", areas: []string{core}}
@@ -143,7 +143,7 @@ func messages(t *rapid.T) (all []pack) {
 	for truth := range truths {
 		var ids []string
 		var list []sentAt
-		for n, s := range history(t, truth, mode == "first") {
+		for n, s := range life(t, truth, mode == "first") {
 			sent, fetched := fetch(t, s.minute)
 			w := s.warning("dwd", "II:"+strconv.Itoa(truth), sent)
 			id := fmt.Sprintf("2.49.%d.%d", truth, n)
@@ -199,7 +199,7 @@ func bulletins(t *rapid.T) (all []pack) {
 	twins := rapid.Bool().Draw(t, "twins")
 	var lists [][]said
 	for truth := range truths {
-		list := history(t, truth, false)
+		list := life(t, truth, false)
 		if twins {
 			for i := range list {
 				list[i].onset = at(30)

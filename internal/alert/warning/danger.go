@@ -21,14 +21,14 @@ var feedsCSV string
 type danger struct{ class, stem string }
 
 var dangers = func() (all []danger) {
-	for _, row := range table(dangersCSV, 4) {
+	for _, row := range rowsOf(dangersCSV, 4) {
 		all = append(all, danger{row[0], row[2]})
 	}
 	return all
 }()
 
-// table reads a table of our own without its head; a broken one is no program.
-func table(text string, columns int) [][]string {
+// rowsOf reads a table of our own without its head; a broken one is no program.
+func rowsOf(text string, columns int) [][]string {
 	r := csv.NewReader(strings.NewReader(text))
 	r.FieldsPerRecord = columns
 	rows, err := r.ReadAll()
@@ -81,7 +81,7 @@ type Terms struct {
 // terms are those of all feeds, by name.
 var terms = func() map[string]Terms {
 	all := map[string]Terms{}
-	for _, row := range table(feedsCSV, 8) {
+	for _, row := range rowsOf(feedsCSV, 8) {
 		minutes := func(text string) time.Duration {
 			n, err := strconv.Atoi(text)
 			if err != nil {
