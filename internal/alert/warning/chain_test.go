@@ -55,6 +55,15 @@ type pack struct {
 	told    inorder.Document
 }
 
+// GoString keeps what rapid prints of a failure short.
+func (p pack) GoString() string {
+	var ids []string
+	for i := range p.reading.Warnings {
+		ids = append(ids, p.reading.Warnings[i].ID)
+	}
+	return fmt.Sprintf("%s@%s%v", p.doc.ID, p.doc.Fetched.Format("15:04"), ids)
+}
+
 // said is one state of a warning in a history.
 type said struct {
 	truth          int

@@ -44,7 +44,6 @@ type Member struct {
 	Head   bool      // no other has taken its place
 	Issuer bool      // of the feed of who issued it; else a relay's
 	claim  int64     // of when what it says is, ms
-	end    bool      // ended by a statement, not by the clock
 }
 
 // Warning is one warning with all its copies.
@@ -99,7 +98,7 @@ func (b *Book) judge(g *Group, now time.Time) *Warning {
 	}
 	// What is shown is what holds: not the last words of a copy that has ended beside one
 	// that goes on.
-	if decider.Issuer == w.Lead.Issuer && w.Phase != Ended {
+	if w.Phase != Ended {
 		w.Lead = decider
 	}
 	return w
@@ -131,11 +130,11 @@ func (b *Book) member(g *Group, c *Copy, now time.Time) *Member {
 	gone := c.gone(b.Series)
 	switch {
 	case state != feed.InForce && state != "":
-		m.Phase, m.end = Ended, true
+		m.Phase = Ended
 		m.Reason = map[feed.State]Reason{feed.Cancelled: ByCancel, feed.AllClear: ByAllClear, feed.Past: ByPast}[state]
 		m.Ended = time.UnixMilli(m.claim).UTC()
 	case gone != 0:
-		m.Phase, m.Reason, m.end, m.claim = Ended, ByAbsence, true, gone
+		m.Phase, m.Reason, m.claim = Ended, ByAbsence, gone
 		m.Ended = time.UnixMilli(gone).UTC()
 		if e := said.Expires.At; !e.IsZero() && e.Before(m.Ended) {
 			m.Reason, m.Ended = ByTime, e // a list drops what has run out
@@ -201,9 +200,9 @@ func placesAt(c *Copy) map[string]bool {
 	return set
 }
 
-// decide is the copy whose word counts. The issuer's counts before a relay's, except
-// that a relay that is newer than the issuer's end knows of a prolongation that did not
-// come.
+// decide is the copy whose word counts: the issuer's before a relay's. When the issuer's
+// last word has run out or is an end, a relay that is newer knows of a prolongation that
+// did not come here.
 func (b *Book) decide(w *Warning) *Member {
 	var issuer, relays []*Member
 	for _, m := range w.Members {
@@ -215,25 +214,14 @@ func (b *Book) decide(w *Warning) *Member {
 			relays = append(relays, m)
 		}
 	}
-	if on := going(issuer); on != nil {
-		return on
+	own, relayed := going(issuer), going(relays)
+	switch {
+	case own != nil && own.Phase != Lapsed:
+		return own
+	case relayed != nil && (len(issuer) == 0 || relayed.Phase != Lapsed && relayed.claim > latest(issuer).claim):
+		return relayed
 	}
-	on := going(relays)
-	if len(issuer) == 0 && on != nil {
-		return on
-	}
-	if on != nil {
-		said := int64(0)
-		for _, m := range issuer {
-			if m.end {
-				said = max(said, m.claim)
-			}
-		}
-		if on.claim > said {
-			return on
-		}
-	}
-	return cmp.Or(latest(issuer), latest(relays), w.Lead)
+	return cmp.Or(own, latest(issuer), latest(relays), w.Lead)
 }
 
 // going is a copy that is in force, else one that is coming, else one of which nobody

@@ -116,9 +116,8 @@ func Run(documents []Document, limits map[string]Limits, now int64) map[int]Stat
 // verdict is one source's word at a moment.
 type verdict struct {
 	State
-	over   bool  // ended
-	stated int64 // when that was said; 0: it only ran out
-	said   int64
+	out  bool // ended, or nobody knows
+	said int64
 }
 
 func judge(w *word, c clock, l Limits, now int64) *verdict {
@@ -129,16 +128,16 @@ func judge(w *word, c clock, l Limits, now int64) *verdict {
 	v.Last = w.item
 	switch i := w.item; {
 	case i.State != "in_force":
-		v.Phase, v.Reason, v.over, v.stated = "ended", i.State, true, w.said
+		v.Phase, v.Reason, v.out = "ended", i.State, true
 	case w.absentAt != 0 && i.Expires != 0 && i.Expires < w.absentAt:
-		v.Phase, v.Reason, v.over, v.stated = "ended", "expired", true, w.absentAt
+		v.Phase, v.Reason, v.out, v.said = "ended", "expired", true, w.absentAt
 	case w.absentAt != 0:
-		v.Phase, v.Reason, v.over, v.stated = "ended", "absent", true, w.absentAt
+		v.Phase, v.Reason, v.out, v.said = "ended", "absent", true, w.absentAt
 	case i.Expires != 0 && i.Expires <= now:
-		v.Phase, v.Reason, v.over = "ended", "expired", true
+		v.Phase, v.Reason, v.out = "ended", "expired", true
 		old := now >= c.fetched+l.Fetched || l.Issued != 0 && c.issued != 0 && now >= c.issued+l.Issued
 		if old && c.fetched <= i.Expires {
-			v.Phase, v.Reason, v.over = "lapsed", "expired", false
+			v.Phase = "lapsed"
 		}
 	case i.Onset > now:
 		v.Phase = "coming"
@@ -153,8 +152,12 @@ func decide(issuer, relay *word, clocks map[string]clock, limits map[string]Limi
 	switch {
 	case a == nil:
 		return b.State
-	case b == nil, !a.over, b.over, b.said <= a.stated:
+	case b == nil:
 		return a.State
 	}
-	return b.State
+	// The issuer's word counts unless it is out and the relay has a newer one that is not.
+	if a.out && !b.out && b.said > a.said {
+		return b.State
+	}
+	return a.State
 }
