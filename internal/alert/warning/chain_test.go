@@ -21,25 +21,31 @@ import (
 // chains is how many random histories are tried: a fiftieth of TROJMEZI_FULL=1.
 const chains = 20_000
 
-// thorough runs a property as often as asked, from a seed that is printed.
+// thorough runs a property as often as asked, from a seed that is printed. Who gives
+// -rapid.checks gives that of TestChains; others are tried less often in proportion.
 func thorough(t *testing.T, few int, property func(*rapid.T)) {
 	t.Helper()
-	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		if os.Getenv("TROJMEZI_FULL") == "1" {
-			few *= 50
-		}
-		if err := flag.Set("rapid.checks", strconv.Itoa(few)); err != nil {
+	checks := few
+	f := flag.Lookup("rapid.checks")
+	if asked, err := strconv.Atoi(f.Value.String()); err == nil && f.Value.String() != f.DefValue {
+		checks = max(1, asked*few/chains)
+	} else if os.Getenv("TROJMEZI_FULL") == "1" {
+		checks *= 50
+	}
+	set := func(name, value string) {
+		t.Helper()
+		f := flag.Lookup(name)
+		was := f.Value.String()
+		if err := flag.Set(name, value); err != nil {
 			t.Fatal(err)
 		}
-		defer flag.Set("rapid.checks", f.DefValue)
+		t.Cleanup(func() { flag.Set(name, was) })
 	}
+	set("rapid.checks", strconv.Itoa(checks))
 	if f := flag.Lookup("rapid.seed"); f.Value.String() == f.DefValue {
-		if err := flag.Set("rapid.seed", strconv.FormatInt(time.Now().UnixNano()>>1, 10)); err != nil {
-			t.Fatal(err)
-		}
-		defer flag.Set("rapid.seed", f.DefValue)
+		set("rapid.seed", strconv.FormatInt(time.Now().UnixNano()>>1, 10))
 	}
-	t.Logf("%s histories, seed %s", flag.Lookup("rapid.checks").Value, flag.Lookup("rapid.seed").Value)
+	t.Logf("%d histories, seed %s", checks, flag.Lookup("rapid.seed").Value)
 	rapid.Check(t, property)
 }
 
