@@ -2982,9 +2982,12 @@ func pieces(ctx context.Context, c Change) (all []ui.Change) {
 	case "onset", "expires":
 		add("removed", readable(ctx, c.Was))
 		add("added", readable(ctx, c.Now))
-	case "state", "status":
-		add("removed", t(ctx, "warning."+c.Field+"."+cmp.Or(c.Was, "in_force")))
-		add("added", t(ctx, "warning."+c.Field+"."+cmp.Or(c.Now, "in_force")))
+	case "state":
+		add("removed", t(ctx, "warning.state."+cmp.Or(c.Was, string(feed.InForce))))
+		add("added", t(ctx, "warning.state."+cmp.Or(c.Now, string(feed.InForce))))
+	case "status":
+		add("removed", t(ctx, "warning.status."+cmp.Or(c.Was, string(feed.Actual))))
+		add("added", t(ctx, "warning.status."+cmp.Or(c.Now, string(feed.Actual))))
 	default:
 		add("removed", c.Was)
 		add("added", c.Now)

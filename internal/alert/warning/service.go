@@ -319,11 +319,11 @@ func (s *Service) decide(ctx context.Context, person, why string, make func(all 
 		if err := putDecision(tx, &d); err != nil {
 			return err
 		}
-		event := audit.Event{Action: "warning.split", Actor: person, Object: d.Left[0], Detail: []byte(d.ID)}
+		action := "warning.split"
 		if d.Join {
-			event.Action = "warning.join"
+			action = "warning.join"
 		}
-		if err := s.o.Audit.Append(tx, event); err != nil {
+		if err := s.o.Audit.Append(tx, audit.Event{Action: action, Actor: person, Object: d.Left[0], Detail: []byte(d.ID)}); err != nil {
 			return err
 		}
 		return s.changed(tx)
