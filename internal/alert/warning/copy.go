@@ -268,6 +268,7 @@ type Book struct {
 	Copies    map[string]*Copy
 	Series    map[string]*Series
 	Decisions []Decision
+	grouped   []*Group // as long as nothing changes; nil: not computed
 }
 
 // NewBook returns an empty one.
@@ -275,6 +276,7 @@ func NewBook() *Book { return &Book{Copies: map[string]*Copy{}, Series: map[stri
 
 // Take enters what a document says.
 func (b *Book) Take(d Document, r *feed.Reading) {
+	b.grouped = nil
 	key, at := seriesKey(d.Kind, d.Feed, d.Series), d.order(r)
 	s := b.Series[key]
 	if s == nil {

@@ -61,6 +61,7 @@ type fact struct {
 	refs      []string
 	marks     map[mark]bool
 	places    map[string]bool
+	sorted    []string // the same
 	kind      store.Kind
 	from, to  int64
 	origin    bool
@@ -105,7 +106,7 @@ func factOf(c *Copy) *fact {
 		}
 	}
 	f.tokens, f.refs = slices.Sorted(maps.Keys(tokens)), slices.Sorted(maps.Keys(refs))
-	f.land = landOf(c)
+	f.land, f.sorted = landOf(c), slices.Sorted(maps.Keys(f.places))
 	return f
 }
 
@@ -168,7 +169,7 @@ func placesOf(w *feed.Warning) (all []string) {
 // shared are codes that two copies have in common. A whole voivodeship counts only with
 // who knows no smaller area.
 func shared(a, b *fact) (n int, example string) {
-	for _, p := range slices.Sorted(maps.Keys(a.places)) {
+	for _, p := range a.sorted {
 		if b.places[p] && (len(p) != len("PL:02") || !strings.HasPrefix(p, "PL:") || a.coarse() || b.coarse()) {
 			if n++; example == "" || strings.Contains(example, "=") && !strings.Contains(p, "=") {
 				example = p
@@ -403,8 +404,11 @@ func why(x, y *fact) string {
 // before it that it could follow, if no other follows that closer.
 func resumed(facts []*fact, u *union, link linker, next map[string]bool) {
 	follows := func(x, y *fact) bool {
+		if !y.unrelated || x.to >= y.from {
+			return false
+		}
 		n, _ := shared(x, y)
-		return x.to < y.from && y.unrelated && n > 0
+		return n > 0
 	}
 	for _, list := range alike(facts) {
 		for _, y := range list {

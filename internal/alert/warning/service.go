@@ -233,6 +233,7 @@ func (s *Service) Book(ctx context.Context) (b *Book, err error) {
 				d.Person, d.UndoneBy = s.name(tx, d.Person), s.name(tx, d.UndoneBy)
 			}
 		}
+		b.grouped = b.Groups()
 		s.book, s.count = b, n
 		return nil
 	})

@@ -72,7 +72,10 @@ func Onset(w *feed.Warning) time.Time {
 
 // Warnings are all warnings as they stand at a moment.
 func (b *Book) Warnings(now time.Time) []*Warning {
-	groups := b.Groups()
+	groups := b.grouped // which copies are one, is no matter of time
+	if groups == nil {
+		groups = b.Groups()
+	}
 	all := make([]*Warning, 0, len(groups))
 	for _, g := range groups {
 		all = append(all, b.judge(g, now))
