@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"trojmezi/internal/alert/feed/all"
+	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/classification"
@@ -64,6 +66,7 @@ var modules = []struct {
 	{"agreement", agreement.Migrations},
 	{"unit", unit.Migrations},
 	{"gateway", gateway.Migrations},
+	{"warning", warning.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.
@@ -201,6 +204,20 @@ func Agreements(ctx context.Context, c *Config, o *Opened, log *slog.Logger) (*a
 		return nil, err
 	}
 	return book, book.Ship(ctx)
+}
+
+// Warnings opens the official warnings for the command line, with the files of their
+// documents.
+func Warnings(ctx context.Context, c *Config, o *Opened, log *slog.Logger) (s *warning.Service, files register.Blobs, closeFiles func() error, err error) {
+	files, closeFiles, err = Files(ctx, c, o.Clock)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return warnings(o, log, nil, func() warning.Files { return files }), files, closeFiles, nil
+}
+
+func warnings(o *Opened, log *slog.Logger, name func(*store.Tx, string) string, files func() warning.Files) *warning.Service {
+	return warning.New(warning.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Name: name, Files: files, Feeds: all.Feeds()})
 }
 
 // Imports opens what the operator gave the map, for the command line.

@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"trojmezi/internal/alert/feed"
+	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/kernel/identity"
@@ -109,7 +111,10 @@ func TestRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	official, document := officialWarning(t, n)
+
 	ids := map[string]string{
+		"/warnings/": official, "/warnings/documents/": document,
 		"/classification/rows/": "fire", "/classification/neighbours/": otherDesk,
 		"/agreements/rows/": "AG04", "/agreements/forms/": agreementForm,
 		"/units/unit/": vehicle, "/units/publish/": otherDesk, "/units/neighbours/": otherDesk,
@@ -183,6 +188,29 @@ func absent(n *node) (patterns []string) {
 		}
 	}
 	return patterns
+}
+
+// officialWarning takes a bulletin with one warning.
+func officialWarning(t *testing.T, n *node) (id, document string) {
+	t.Helper()
+	doc := "a bulletin"
+	ref, err := n.files.Put(t.Context(), strings.NewReader(doc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := feed.Warning{ID: "dwd/1", Source: "dwd", Event: "Sturm", Status: feed.Actual, State: feed.InForce, Texts: []feed.Text{{Language: "de", Headline: "Sturm"}}}
+	if err := n.DB.Write(t.Context(), func(tx *store.Tx) error {
+		taken, err := n.warnings.Take(tx, warning.Fetched{Feed: "dwd", Series: "diff", Kind: store.Live, At: n.Clock.Now(), Ref: ref, Size: int64(len(doc))}, &feed.Reading{Warnings: []feed.Warning{w}})
+		document = taken.Document
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := n.warnings.Warnings(t.Context())
+	if err != nil || len(all) != 1 {
+		t.Fatal(len(all), err)
+	}
+	return all[0].ID, document
 }
 
 // inTray brings in a message of a foreign system that needs a person: it is for nobody

@@ -19,6 +19,7 @@ import (
 
 	"trojmezi/internal/alert/area"
 	"trojmezi/internal/alert/feed"
+	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/adapter"
 	"trojmezi/internal/exchange/adapter/all"
@@ -65,7 +66,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
 		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), disclosure.Locales(), link.Locales(), phrase.Locales(), agreement.Locales(), bridge.Locales(), classification.Locales(), unit.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
-		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), cap.Locales(), convert.Locales(), feed.Locales(), area.Locales(),
+		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), cap.Locales(), convert.Locales(), feed.Locales(), area.Locales(), warning.Locales(),
 		adapter.Locales(), transport.Locales(), gateway.Locales(),
 	}, extra...)...)
 }
@@ -87,6 +88,7 @@ func policies() map[string][]byte {
 		"agreement/policy.cedar":      agreement.Policy(),
 		"unit/policy.cedar":           unit.Policy(),
 		"gateway/policy.cedar":        gateway.Policy(),
+		"warning/policy.cedar":        warning.Policy(),
 	}
 }
 
@@ -112,6 +114,7 @@ type node struct {
 	units      *unit.Service
 	disclosure *disclosure.Service
 	gateways   *gateway.Service
+	warnings   *warning.Service
 	trail      *trail.Pages
 	places     *register.Register
 	files      register.Blobs // nil: nothing was opened, as for the doctor
@@ -201,6 +204,12 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 		DB: o.DB, Node: n.exchange, Key: o.Key, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Dir: c.dir, Lang: c.lang(),
 		Adapters: all.Adapters(), Owner: n.ownerOf, Name: n.people.Name, Disclose: n.toGateway,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
+	})
+	n.warnings = warnings(o, log, n.people.Name, func() warning.Files {
+		if n.files == nil {
+			return nil
+		}
+		return n.files
 	})
 	n.trail = n.auditPages()
 	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})
@@ -439,7 +448,7 @@ func (n *node) heard(tx *store.Tx, kind store.Kind, alarm string) error {
 
 // schedule registers the work that has its times.
 func (n *node) schedule(ctx context.Context) error {
-	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.gateways.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
+	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.gateways.Schedule(ctx, n.jobs), n.warnings.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
 }
 
 // Serve runs a node until ctx ends. The line "Listening on port N" goes to out

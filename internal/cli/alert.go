@@ -16,6 +16,8 @@ import (
 
 type alertCmd struct {
 	Parse alertParseCmd `cmd:"" help:"${cli_alert_parse}"`
+	Take  alertTakeCmd  `cmd:"" help:"${cli_alert_take}"`
+	List  alertListCmd  `cmd:"" help:"${cli_alert_list}"`
 }
 
 type alertParseCmd struct {
@@ -70,12 +72,17 @@ type textLine struct {
 	Instruction string `json:"instruction"`
 }
 
+// feedBy is a feed by a name that the command line has checked.
+func feedBy(name string) feed.Feed {
+	feeds := all.Feeds()
+	return feeds[slices.IndexFunc(feeds, func(f feed.Feed) bool { return f.Name == name })]
+}
+
 // Run reads documents of a feed and prints their warnings. It exits with 1 when one
 // could not be understood, and with 2 when one could not be opened; it reads the others
 // all the same.
 func (c *alertParseCmd) Run(e *env) error {
-	feeds := all.Feeds()
-	f := feeds[slices.IndexFunc(feeds, func(f feed.Feed) bool { return f.Name == c.Feed })]
+	f := feedBy(c.Feed)
 	e.knowledge(f.Name, f.Knowledge)
 	out := json.NewEncoder(e.out)
 	out.SetEscapeHTML(false)

@@ -39,7 +39,11 @@ type Feed struct {
 
 // Reading is what one document of a feed says.
 type Reading struct {
-	Issued   Moment // by the document itself; zero: it does not say
+	Issued Moment // by the document itself, or the newest time in it; zero: it does not say
+	// Dated says that Issued is what the document says of itself, so that two of them can
+	// be put in order by it. The newest time of what is listed goes back when that is
+	// withdrawn: such lists have only the order in which they were fetched.
+	Dated    bool
 	Warnings []Warning
 	// Whole says that everything in force stands in the document: what is no longer in
 	// it, is over.

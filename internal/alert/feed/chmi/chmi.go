@@ -35,7 +35,7 @@ func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 	case a == nil:
 		return nil, feed.Refuse(1, "format", map[string]any{"wanted": "CAP"})
 	}
-	r := &feed.Reading{Whole: true, Deviations: slices.DeleteFunc(slices.Clone(found), func(d shape.Deviation) bool { return strings.HasPrefix(d.Path, infoPath) })}
+	r := &feed.Reading{Whole: true, Dated: true, Deviations: slices.DeleteFunc(slices.Clone(found), func(d shape.Deviation) bool { return strings.HasPrefix(d.Path, infoPath) })}
 	r.Issued, _ = feed.CAPMoment(a.Sent)
 	byKey := map[string]int{}
 	for i := range a.Infos {
@@ -117,10 +117,10 @@ func code(f *cap.Info) string {
 }
 
 // extra is what the flood service adds: "river, station, cm, m3/s, trend", and the
-// outlook.
+// outlook; and the kind of danger in MeteoAlarm's words, by which copies are known.
 func extra(f *cap.Info) (all []cap.Pair) {
 	for _, p := range f.Parameters {
-		if p.Name == "floodWarning" || p.Name == "hydroOutlook" {
+		if p.Name == "floodWarning" || p.Name == "hydroOutlook" || p.Name == "awareness_type" {
 			all = append(all, p)
 		}
 	}

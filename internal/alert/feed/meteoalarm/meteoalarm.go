@@ -85,7 +85,7 @@ func message(r *feed.Reading, d *tree.Document) {
 
 // atom reads the entries of a feed: those of one identifier are areas of one warning.
 func atom(r *feed.Reading, root *tree.Node) {
-	r.Whole = true
+	r.Whole, r.Dated = true, true
 	r.Issued, _ = feed.CAPMoment(root.Get("updated").Value())
 	paths := shape.Paths(root, tree.XML, "/feed")
 	at := map[string]int{}

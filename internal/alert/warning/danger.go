@@ -1,0 +1,124 @@
+package warning
+
+import (
+	_ "embed"
+	"encoding/csv"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"trojmezi/internal/alert/feed"
+)
+
+//go:embed dangers.csv
+var dangersCSV string
+
+//go:embed feeds.csv
+var feedsCSV string
+
+// danger is a word by which a sender names a class of danger.
+type danger struct{ class, stem string }
+
+var dangers = func() (all []danger) {
+	for _, row := range rowsOf(dangersCSV, 4) {
+		all = append(all, danger{row[0], row[2]})
+	}
+	return all
+}()
+
+// rowsOf reads a table of our own without its head; a broken one is no program.
+func rowsOf(text string, columns int) [][]string {
+	r := csv.NewReader(strings.NewReader(text))
+	r.FieldsPerRecord = columns
+	rows, err := r.ReadAll()
+	if err != nil {
+		panic(err)
+	}
+	return rows[1:]
+}
+
+// classOf is the class of danger of a warning, by the number that MeteoAlarm has for it;
+// "" when nothing tells. What the sender itself says of the class comes first; a word in
+// the name of the event is taken only if all words found mean the same.
+func classOf(w *feed.Warning) (class string) {
+	if number, _, ok := strings.Cut(awareness(w), ";"); ok {
+		if n, err := strconv.Atoi(strings.TrimSpace(number)); err == nil {
+			return strconv.Itoa(n)
+		}
+	}
+	name := strings.ToLower(w.Event)
+	for _, d := range dangers {
+		switch {
+		case !strings.Contains(name, d.stem) || class == d.class:
+		case class != "":
+			return ""
+		default:
+			class = d.class
+		}
+	}
+	return class
+}
+
+// voivodeships are the numbers (TERYT) of what RSO calls by name.
+var voivodeships = map[string]string{
+	"dolnoslaskie": "02", "kujawsko-pomorskie": "04", "lubelskie": "06", "lubuskie": "08", "lodzkie": "10", "malopolskie": "12", "mazowieckie": "14", "opolskie": "16",
+	"podkarpackie": "18", "podlaskie": "20", "pomorskie": "22", "slaskie": "24", "swietokrzyskie": "26", "warminsko-mazurskie": "28", "wielkopolskie": "30", "zachodniopomorskie": "32",
+}
+
+// Terms are what a feed asks of who shows it, and from when on it is old.
+type Terms struct {
+	Feed        string
+	Country     string // of those it warns: CZ, DE, PL; "" for several
+	Attribution string // as it is shown beside every warning of the feed
+	Licence     string
+	Source      string        // where the terms stand, or who says so
+	Status      string        // verified, from-memory
+	Issued      time.Duration // after its last issue, for feeds that say when they issue; 0: no limit
+	Fetched     time.Duration // after it was fetched last
+}
+
+// terms are those of all feeds, by name.
+var terms = func() map[string]Terms {
+	all := map[string]Terms{}
+	for _, row := range rowsOf(feedsCSV, 8) {
+		minutes := func(text string) time.Duration {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				panic(fmt.Errorf("feeds.csv: %s: %w", row[0], err))
+			}
+			return time.Duration(n) * time.Minute
+		}
+		all[row[0]] = Terms{row[0], row[1], row[2], row[3], row[4], row[5], minutes(row[6]), minutes(row[7])}
+	}
+	return all
+}()
+
+// TermsOf are those of a feed; without a row for it, its name is all that is known.
+func TermsOf(name string) Terms {
+	t, ok := terms[name]
+	if !ok {
+		t = Terms{Feed: name, Attribution: name, Status: "unknown", Fetched: unknownStale}
+	}
+	return t
+}
+
+// unknownStale is when a feed without a row is old: three times the rarest interval of
+// the others.
+const unknownStale = 30 * time.Minute
+
+// StaleSince is since when a series is old: too long not fetched, or too long the same
+// from its sender. Zero: it is not.
+func (s *Series) StaleSince(now time.Time) time.Time {
+	t := TermsOf(s.Feed)
+	limit := s.Fetched.Add(t.Fetched)
+	if t.Issued > 0 && !s.Issued.IsZero() {
+		if l := s.Issued.Add(t.Issued); l.Before(limit) {
+			limit = l
+		}
+	}
+	if now.Before(limit) {
+		return time.Time{}
+	}
+	return limit
+}
