@@ -740,8 +740,8 @@ func (s *Service) Proclaim(ctx context.Context, person string, p Proclaimed) (id
 		return "", faults, nil
 	}
 	err = s.o.DB.Write(ctx, func(tx *store.Tx) error {
-		if ok, err := s.exists(tx, p.Kind, p.Gauge); err != nil || !ok {
-			return errors.Join(err, errNotFound)
+		if err := s.known(tx, p.Kind, p.Gauge); err != nil {
+			return err
 		}
 		w := p
 		w.ID, w.Person, w.Entered = s.o.Clock.NewID(), person, now
@@ -755,13 +755,16 @@ func (s *Service) Proclaim(ctx context.Context, person string, p Proclaimed) (id
 	return id, nil, problem.Wrap("river.Proclaim", err)
 }
 
-// exists reports whether there is such a gauge, ours or a service's.
-func (s *Service) exists(tx *store.Tx, kind store.Kind, key string) (bool, error) {
+// known returns problem NotFound where there is no such gauge, ours or a service's.
+func (s *Service) known(tx *store.Tx, kind store.Kind, key string) error {
 	if _, ok := Shipped.Gauge(key); ok {
-		return true, nil
+		return nil
 	}
 	_, ok, err := stationByID(tx, kind, key)
-	return ok, err
+	if err == nil && !ok {
+		err = errNotFound
+	}
+	return err
 }
 
 // End writes down that a proclaimed stage was ended.
@@ -811,8 +814,8 @@ func (s *Service) SetRight(ctx context.Context, person string, r Right) (faults 
 		return faults, nil
 	}
 	return nil, problem.Wrap("river.SetRight", s.o.DB.Write(ctx, func(tx *store.Tx) error {
-		if ok, err := s.exists(tx, r.Kind, r.Gauge); err != nil || !ok {
-			return errors.Join(err, errNotFound)
+		if err := s.known(tx, r.Kind, r.Gauge); err != nil {
+			return err
 		}
 		w := r
 		w.ID, w.Person, w.Entered = s.o.Clock.NewID(), person, s.o.Clock.Now()
