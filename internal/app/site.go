@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"trojmezi/internal/alert/river"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/bridge"
@@ -66,7 +67,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements.Operator, screens.Agreements.Country = n.people.DirectoryResource, n.country
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), unit.Nav(), agreement.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), unit.Nav(), river.Nav(), agreement.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
@@ -98,6 +99,9 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	units := unit.NewPages(n.units, n.places)
 	units.Operator = n.people.DirectoryResource
 	units.Register(rt)
+	rivers := river.NewPages(n.rivers, n.places)
+	rivers.Operator = n.people.DirectoryResource
+	rivers.Register(rt)
 	rules := disclosure.NewPages(n.disclosure)
 	rules.Operator = n.people.DirectoryResource
 	rules.Register(rt)

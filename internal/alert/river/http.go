@@ -105,6 +105,9 @@ func kindOf(r *http.Request) store.Kind {
 	return store.Live
 }
 
+// Address is that of a gauge's page.
+func Address(key string, kind store.Kind) string { return address(key, kind, "") }
+
 // address of a gauge's page; IDs of services hold a slash.
 func address(key string, kind store.Kind, rest string) string {
 	u := root + "/" + url.PathEscape(strings.ReplaceAll(key, "/", ":")) + rest
