@@ -211,7 +211,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	if n.agreements, err = agreement.New(agreement.Options{DB: o.DB, Places: n.places, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name}); err != nil {
 		return nil, err
 	}
-	n.rivers = river.New(river.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Tell: n.riverAlarm, Name: n.people.Name})
+	n.rivers = river.New(river.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Tell: n.riverAlarm})
 	n.units = unit.New(unit.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Organisations: n.unitRooms, Name: n.people.Name})
 	n.console = console.New(console.Deps{
 		Types: n.types, DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Instance: o.Clock.NewID(),

@@ -100,7 +100,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	units.Operator = n.people.DirectoryResource
 	units.Register(rt)
 	rivers := river.NewPages(n.rivers, n.places)
-	rivers.Operator = n.people.DirectoryResource
+	rivers.Operator, rivers.People = n.people.DirectoryResource, n.namesIn
 	rivers.Register(rt)
 	rules := disclosure.NewPages(n.disclosure)
 	rules.Operator = n.people.DirectoryResource
@@ -124,6 +124,16 @@ func (n *node) waiting(ctx context.Context, organisation string) (waiting int, k
 		return 0, false
 	}
 	return strip.Waiting(), true
+}
+
+// namesIn are the names of an organisation's people, by their ids.
+func (n *node) namesIn(ctx context.Context, organisation string) (map[string]string, error) {
+	all := map[string]string{}
+	people, err := n.people.ListPeople(ctx, identity.Filter{Organisation: organisation})
+	for _, p := range people {
+		all[p.ID] = p.Name
+	}
+	return all, err
 }
 
 // colleagues are who can take over a shift.

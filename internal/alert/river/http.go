@@ -31,6 +31,9 @@ type Pages struct {
 	// Operator is the resource of who operates the node and so its tables; nil: each
 	// organisation is its own operator.
 	Operator web.Operator
+	// People are the names of an organisation's people by their ids: those of others are
+	// not shown. nil: nobody has a name.
+	People func(ctx context.Context, organisation string) (map[string]string, error)
 
 	places *register.Register // nil: names of places in their own language only
 	mu     sync.Mutex
@@ -115,6 +118,14 @@ func address(key string, kind store.Kind, rest string) string {
 		u += "?kind=" + string(kind)
 	}
 	return u
+}
+
+// colleagues are the names that the reader may see.
+func (p *Pages) colleagues(r *http.Request) (map[string]string, error) {
+	if p.People == nil {
+		return nil, nil
+	}
+	return p.People(r.Context(), who(r).Organisation)
 }
 
 func keyOf(r *http.Request) string { return strings.ReplaceAll(r.PathValue("gauge"), ":", "/") }
@@ -343,6 +354,7 @@ type detailView struct {
 	Hours  int
 	Errors ui.Errors
 	Typed  url.Values
+	People map[string]string
 }
 
 func (p *Pages) show(w http.ResponseWriter, r *http.Request) error {
@@ -355,7 +367,11 @@ func (p *Pages) renderDetail(w http.ResponseWriter, r *http.Request, status int,
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, status, p.detailPage(detailView{d, hours, e, r.PostForm}))
+	people, err := p.colleagues(r)
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, status, p.detailPage(detailView{d, hours, e, r.PostForm, people}))
 }
 
 func (p *Pages) values(w http.ResponseWriter, r *http.Request) error {
@@ -468,6 +484,7 @@ type keepView struct {
 	Keeping
 	Typed          url.Values
 	Number, Travel ui.Errors
+	People         map[string]string
 }
 
 func (p *Pages) keepForm(w http.ResponseWriter, r *http.Request) error {
@@ -476,6 +493,9 @@ func (p *Pages) keepForm(w http.ResponseWriter, r *http.Request) error {
 
 func (p *Pages) renderKeep(w http.ResponseWriter, r *http.Request, status int, v keepView) (err error) {
 	if v.Keeping, err = p.Keeping(r.Context()); err != nil {
+		return err
+	}
+	if v.People, err = p.colleagues(r); err != nil {
 		return err
 	}
 	return web.Render(w, r, status, p.keepPage(v))

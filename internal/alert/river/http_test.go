@@ -85,6 +85,11 @@ func TestPagesFlood(t *testing.T) {
 	r.ok(err)
 	id := d.Stages[0].ID
 	mustHave(t, v.get("petr", "/rivers/de-goerlitz"), "Jana Nováková")
+	if page := v.get("max", "/rivers/de-goerlitz"); strings.Contains(page, "Jana Nováková") {
+		t.Error("another organisation sees who wrote it")
+	} else {
+		mustHave(t, page, "Landratsamt Görlitz", "Person einer anderen Organisation")
+	}
 	if status, body, _ := v.post("petr", "/rivers/de-goerlitz/stage/"+id+"/end", url.Values{"at": {"2026-08-07T08:00"}, "source": {"fax"}}); status != http.StatusUnprocessableEntity || !strings.Contains(body, "not before it was proclaimed") {
 		t.Errorf("ended before it began: %d", status)
 	}

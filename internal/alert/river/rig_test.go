@@ -61,8 +61,7 @@ func newRig(t testing.TB, now time.Time) *rig {
 			}
 			tx.OnCommit(func() { r.told = append(r.told, a) })
 			return nil
-		},
-		Name: func(_ *store.Tx, p string) string { return map[string]string{"jana": "Jana Nováková"}[p] }})
+		}})
 	return r
 }
 
@@ -124,6 +123,7 @@ var staff = map[string]*web.Person{
 	"petr":  {ID: "petr", Name: "Petr Malý", Organisation: "liberec", Roles: []string{"shift_leader"}, Lang: i18n.En},
 	"hans":  {ID: "hans", Name: "Hans Technik", Organisation: "liberec", Roles: []string{"technician"}, Lang: i18n.De},
 	"audit": {ID: "audit", Name: "Anna Audit", Organisation: "liberec", Roles: []string{"auditor"}, Lang: i18n.Pl},
+	"max":   {ID: "max", Name: "Max Krüger", Organisation: "zittau", Roles: []string{"shift_leader"}, Lang: i18n.De},
 }
 
 // visitor asks for pages without following redirects.
@@ -149,7 +149,17 @@ func (r *rig) pages() *visitor {
 			}
 			return staff[c.Value], nil
 		}})
-	NewPages(r.Service, places).Register(rt)
+	p := NewPages(r.Service, places)
+	p.People = func(_ context.Context, organisation string) (map[string]string, error) {
+		all := map[string]string{}
+		for _, one := range staff {
+			if one.Organisation == organisation {
+				all[one.ID] = one.Name
+			}
+		}
+		return all, nil
+	}
+	p.Register(rt)
 	return &visitor{r, rt, texts}
 }
 

@@ -32,8 +32,6 @@ type Options struct {
 	Log   *slog.Logger
 	// Tell hands an alarm on in the transaction that took the values; nil: nobody is told.
 	Tell func(*store.Tx, Alarm) error
-	// Name is a person's name; nil: nobody has one.
-	Name func(tx *store.Tx, person string) string
 }
 
 // Service keeps what gauges say. It is safe for concurrent use.
@@ -490,6 +488,9 @@ func (s *Service) tell(tx *store.Tx, alarms *[]Alarm, kind store.Kind, key strin
 			continue
 		}
 		a := Alarm{ID: s.o.Clock.NewID(), Kind: kind, Gauge: key, Cause: cause, Unit: unit, Name: l.Name, From: l.From, Value: v, Rise: step.By, Within: step.Within, At: at, Told: now}
+		if err := s.name(tx, &a); err != nil {
+			return err
+		}
 		if err := s.raise(tx, a); err != nil {
 			return err
 		}
@@ -525,9 +526,6 @@ func (s *Service) raise(tx *store.Tx, a Alarm) error {
 	}
 	if s.o.Tell == nil {
 		return nil
-	}
-	if err := s.name(tx, &a); err != nil {
-		return err
 	}
 	return s.o.Tell(tx, a)
 }

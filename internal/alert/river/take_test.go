@@ -88,7 +88,7 @@ func TestTakeTwice(t *testing.T) {
 	r := newRig(t, start.Add(2*time.Hour))
 	doc := goerlitz(every(300, 310, 330)...)
 	first := r.take(store.Live, "saxony", doc)
-	if first.Stations != 1 || first.Values != 3 || first.Limits != 3 || len(first.Alarms) != 1 {
+	if first.Stations != 1 || first.Values != 3 || first.Limits != 3 || len(first.Alarms) != 1 || first.Alarms[0].Where != "Görlitz" {
 		t.Fatalf("%+v", first)
 	}
 	r.told = nil

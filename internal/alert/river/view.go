@@ -242,14 +242,13 @@ type Detail struct {
 	Rights   []Right
 	Alarms   []Alarm
 	Said     []Number
-	People   map[string]string // names by id
 	Rules    Rules
 }
 
 // Detail reads one gauge with its values of the last hours; problem NotFound.
 func (s *Service) Detail(ctx context.Context, kind store.Kind, key string, back time.Duration) (d Detail, err error) {
 	now := s.o.Clock.Now()
-	d = Detail{Kind: kind, From: now.Add(-back), To: now, People: map[string]string{}}
+	d = Detail{Kind: kind, From: now.Add(-back), To: now}
 	err = s.o.DB.Read(ctx, func(tx *store.Tx) error {
 		if err := s.known(tx, kind, key); err != nil {
 			return err
@@ -302,22 +301,6 @@ func (s *Service) Detail(ctx context.Context, kind store.Kind, key string, back 
 				return err
 			}
 		}
-		if s.o.Name == nil {
-			return nil
-		}
-		for _, p := range d.Stages {
-			for _, id := range []string{p.Person, p.EndPerson} {
-				if id != "" {
-					d.People[id] = s.o.Name(tx, id)
-				}
-			}
-		}
-		for _, r := range d.Rights {
-			d.People[r.Person] = s.o.Name(tx, r.Person)
-		}
-		for _, n := range d.Said {
-			d.People[n.Person] = s.o.Name(tx, n.Person)
-		}
 		return nil
 	})
 	return d, problem.Wrap("river.Detail", err)
@@ -357,12 +340,10 @@ type Keeping struct {
 	Said     []Number
 	Stations []Station // of services, without a place among ours
 	Travels  []Travel
-	People   map[string]string
 }
 
 // Keeping reads it.
 func (s *Service) Keeping(ctx context.Context) (k Keeping, err error) {
-	k.People = map[string]string{}
 	err = s.o.DB.Read(ctx, func(tx *store.Tx) error {
 		var err error
 		if k.Said, err = numbers(tx); err != nil {
@@ -384,16 +365,8 @@ func (s *Service) Keeping(ctx context.Context) (k Keeping, err error) {
 				}
 			}
 		}
-		if k.Travels, err = travels(tx); err != nil || s.o.Name == nil {
-			return err
-		}
-		for _, n := range k.Said {
-			k.People[n.Person] = s.o.Name(tx, n.Person)
-		}
-		for _, t := range k.Travels {
-			k.People[t.Person] = s.o.Name(tx, t.Person)
-		}
-		return nil
+		k.Travels, err = travels(tx)
+		return err
 	})
 	return k, problem.Wrap("river.Keeping", err)
 }
