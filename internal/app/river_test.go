@@ -40,7 +40,7 @@ func TestRiverAlarmLeaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := builtNode(t, func(m map[string]any) {
-		m["notify"] = map[string]any{"webhooks": []any{map[string]any{"url": hook.URL, "secret_file": secret, "insecure_loopback": true}}}
+		m["notify"] = map[string]any{"base_url": "https://node.example", "webhooks": []any{map[string]any{"url": hook.URL, "secret_file": secret, "insecure_loopback": true}}}
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	if err := n.notify.Schedule(ctx); err != nil {
@@ -71,7 +71,7 @@ func TestRiverAlarmLeaves(t *testing.T) {
 		if took := time.Since(begun); took > noticeWithin {
 			t.Errorf("told after %v", took)
 		}
-		if p.Kind != store.Live || p.Class != notify.C || p.Key != "river.notice.up" || !strings.Contains(p.Headline[i18n.De], "Görlitz (Lužická Nisa / Lausitzer Neiße / Nysa Łużycka): 330\u00a0cm, über Alarmstufe 1") || p.Link == "" {
+		if p.Kind != store.Live || p.Class != notify.C || p.Key != "river.notice.up" || !strings.Contains(p.Headline[i18n.De], "Görlitz (Lužická Nisa / Lausitzer Neiße / Nysa Łużycka): 330\u00a0cm, über Alarmstufe 1") || p.Link != "https://node.example/rivers/saxony:660000" {
 			t.Errorf("%+v", p)
 		}
 	case <-time.After(noticeWithin):

@@ -116,7 +116,7 @@ func TestRoutes(t *testing.T) {
 	}
 
 	ids := map[string]string{
-		"/rivers/": "de-goerlitz",
+		"/rivers/":              "de-goerlitz",
 		"/classification/rows/": "fire", "/classification/neighbours/": otherDesk,
 		"/agreements/rows/": "AG04", "/agreements/forms/": agreementForm,
 		"/units/unit/": vehicle, "/units/publish/": otherDesk, "/units/neighbours/": otherDesk,
