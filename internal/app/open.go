@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"trojmezi/internal/alert/feed/all"
+	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/agreement"
@@ -67,6 +68,7 @@ var modules = []struct {
 	{"unit", unit.Migrations},
 	{"gateway", gateway.Migrations},
 	{"warning", warning.Migrations},
+	{"river", river.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"trojmezi/internal/alert/feed"
+	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/unit"
@@ -113,8 +114,14 @@ func TestRoutes(t *testing.T) {
 
 	official, document := officialWarning(t, n)
 
+	stage, _, err := n.rivers.Proclaim(ctx, people[0].ID, river.Proclaimed{Kind: store.Live, Gauge: "de-goerlitz", Stage: "Alarmstufe 1", Authority: "x", Source: "x", At: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	ids := map[string]string{
 		"/warnings/": official, "/warnings/documents/": document,
+		"/rivers/":              "de-goerlitz",
 		"/classification/rows/": "fire", "/classification/neighbours/": otherDesk,
 		"/agreements/rows/": "AG04", "/agreements/forms/": agreementForm,
 		"/units/unit/": vehicle, "/units/publish/": otherDesk, "/units/neighbours/": otherDesk,
@@ -134,7 +141,7 @@ func TestRoutes(t *testing.T) {
 					id = ids[prefix]
 				}
 			}
-			path = strings.NewReplacer("{entry}", entry, "{form}", agreementForm).Replace(path)
+			path = strings.NewReplacer("{entry}", entry, "{form}", agreementForm, "/stage/{id}/end", "/stage/"+stage+"/end").Replace(path)
 			path = strings.Replace(path, "/out/{id}", "/out/1", 1)
 			path = wild.ReplaceAllString(path, id)
 			switch {

@@ -19,6 +19,7 @@ import (
 
 	"trojmezi/internal/alert/area"
 	"trojmezi/internal/alert/feed"
+	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/adapter"
@@ -54,6 +55,7 @@ import (
 	"trojmezi/internal/kernel/register"
 	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/web"
+	"trojmezi/internal/kernel/web/sign"
 	"trojmezi/internal/kernel/web/ui"
 )
 
@@ -67,7 +69,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
 		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), disclosure.Locales(), link.Locales(), phrase.Locales(), agreement.Locales(), bridge.Locales(), classification.Locales(), unit.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), cap.Locales(), convert.Locales(), feed.Locales(), area.Locales(), warning.Locales(),
-		adapter.Locales(), transport.Locales(), gateway.Locales(),
+		adapter.Locales(), transport.Locales(), gateway.Locales(), river.Locales(),
 	}, extra...)...)
 }
 
@@ -89,6 +91,7 @@ func policies() map[string][]byte {
 		"unit/policy.cedar":           unit.Policy(),
 		"gateway/policy.cedar":        gateway.Policy(),
 		"warning/policy.cedar":        warning.Policy(),
+		"river/policy.cedar":          river.Policy(),
 	}
 }
 
@@ -115,6 +118,7 @@ type node struct {
 	disclosure *disclosure.Service
 	gateways   *gateway.Service
 	warnings   *warning.Service
+	rivers     *river.Service
 	trail      *trail.Pages
 	places     *register.Register
 	files      register.Blobs // nil: nothing was opened, as for the doctor
@@ -232,6 +236,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	if n.agreements, err = agreement.New(agreement.Options{DB: o.DB, Places: n.places, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name}); err != nil {
 		return nil, err
 	}
+	n.rivers = river.New(river.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Tell: n.riverAlarm})
 	n.units = unit.New(unit.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Organisations: n.unitRooms, Name: n.people.Name})
 	n.console = console.New(console.Deps{
 		Types: n.types, DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Instance: o.Clock.NewID(),
@@ -323,6 +328,37 @@ func (n *node) unitRooms(ctx context.Context) ([]unit.Org, error) {
 // neighbours.
 func Units(o *Opened, log *slog.Logger) *unit.Service {
 	return unit.New(unit.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log})
+}
+
+// riverClass is how soon a person has to act: at once when a level rises fast or is above
+// a limit of the third colour or higher. A limit whose name has no colour counts as high.
+func riverClass(a river.Alarm) notify.Class {
+	switch {
+	case a.Cause == river.Down || a.Cause == river.Past:
+		return notify.C
+	case a.Cause == river.Fast || a.Level == sign.L3 || a.Level == sign.L4 || a.Level == "":
+		return notify.A
+	case a.Level == sign.L2:
+		return notify.B
+	}
+	return notify.C
+}
+
+// riverAlarm tells people what a river does, in the transaction that took its values.
+func (n *node) riverAlarm(tx *store.Tx, a river.Alarm) error {
+	args := river.AlarmArgs(a)
+	return n.notify.Send(tx, notify.Notification{
+		Kind: a.Kind, Class: riverClass(a), Text: notify.Text{Key: "river.notice." + string(a.Cause), Args: args},
+		More: []notify.Text{{Key: "river.notice.at", Args: i18n.Args{"at": a.At}}}, Link: river.Address(a.Gauge, a.Kind), Unique: "river/" + a.ID,
+	})
+}
+
+// Rivers opens the gauges for the command line, beside a running node, whose channels
+// carry what is told.
+func Rivers(c *Config, o *Opened, texts *i18n.Bundle, log *slog.Logger) *river.Service {
+	n := &node{Opened: o, config: c, texts: texts, log: log, jobs: job.New(o.DB, o.Clock, log)}
+	n.notify = notify.New(c.Notify, notify.Deps{DB: o.DB, Jobs: n.jobs, Clock: o.Clock, Texts: texts, Log: log, Dir: c.dir, Place: c.Exchange.Operator})
+	return river.New(river.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Tell: n.riverAlarm})
 }
 
 // retained are how long the node keeps what.
@@ -448,7 +484,7 @@ func (n *node) heard(tx *store.Tx, kind store.Kind, alarm string) error {
 
 // schedule registers the work that has its times.
 func (n *node) schedule(ctx context.Context) error {
-	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.gateways.Schedule(ctx, n.jobs), n.warnings.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
+	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.gateways.Schedule(ctx, n.jobs), n.warnings.Schedule(ctx, n.jobs), n.rivers.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
 }
 
 // Serve runs a node until ctx ends. The line "Listening on port N" goes to out

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/agreement"
@@ -67,7 +68,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements.Operator, screens.Agreements.Country = n.people.DirectoryResource, n.country
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), unit.Nav(), warning.Nav(), agreement.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), unit.Nav(), warning.Nav(), river.Nav(), agreement.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
@@ -102,6 +103,9 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	official := warning.NewPages(n.warnings)
 	official.Operator = n.people.DirectoryResource
 	official.Register(rt)
+	rivers := river.NewPages(n.rivers, n.places)
+	rivers.Operator, rivers.People = n.people.DirectoryResource, n.namesIn
+	rivers.Register(rt)
 	rules := disclosure.NewPages(n.disclosure)
 	rules.Operator = n.people.DirectoryResource
 	rules.Register(rt)
@@ -124,6 +128,16 @@ func (n *node) waiting(ctx context.Context, organisation string) (waiting int, k
 		return 0, false
 	}
 	return strip.Waiting(), true
+}
+
+// namesIn are the names of an organisation's people, by their ids.
+func (n *node) namesIn(ctx context.Context, organisation string) (map[string]string, error) {
+	all := map[string]string{}
+	people, err := n.people.ListPeople(ctx, identity.Filter{Organisation: organisation})
+	for _, p := range people {
+		all[p.ID] = p.Name
+	}
+	return all, err
 }
 
 // colleagues are who can take over a shift.

@@ -11,7 +11,12 @@ import (
 )
 
 type gaugeCmd struct {
-	Parse gaugeParseCmd `cmd:"" help:"${cli_gauge_parse}"`
+	Parse  gaugeParseCmd  `cmd:"" help:"${cli_gauge_parse}"`
+	List   gaugeListCmd   `cmd:"" help:"${cli_gauge_list}"`
+	Series gaugeSeriesCmd `cmd:"" help:"${cli_gauge_series}"`
+	Take   gaugeTakeCmd   `cmd:"" help:"${cli_gauge_take}"`
+	Number gaugeNumberCmd `cmd:"" help:"${cli_gauge_number}"`
+	Travel gaugeTravelCmd `cmd:"" help:"${cli_gauge_travel}"`
 }
 
 type gaugeParseCmd struct {
