@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/classification"
@@ -64,6 +65,7 @@ var modules = []struct {
 	{"agreement", agreement.Migrations},
 	{"unit", unit.Migrations},
 	{"gateway", gateway.Migrations},
+	{"intake", intake.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.
@@ -171,6 +173,11 @@ func Files(ctx context.Context, c *Config, clk *clock.Clock) (files register.Blo
 		return nil, nil, err
 	}
 	return dir, dir.Close, nil
+}
+
+// Feeds opens the feeds for the command line, beside a running node, which fetches.
+func Feeds(c *Config, o *Opened, log *slog.Logger) *intake.Service {
+	return intake.New(intake.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Version: Version, Config: c.Feeds})
 }
 
 // Types opens the crosswalk of incident types, for the command line.

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"trojmezi/internal/alert/feed"
+	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/adapter"
 	"trojmezi/internal/exchange/adapter/all"
@@ -64,7 +65,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 	return i18n.Load(append([]fs.FS{
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
 		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), disclosure.Locales(), link.Locales(), phrase.Locales(), agreement.Locales(), bridge.Locales(), classification.Locales(), unit.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
-		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), cap.Locales(), convert.Locales(), feed.Locales(),
+		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), cap.Locales(), convert.Locales(), feed.Locales(), intake.Locales(),
 		adapter.Locales(), transport.Locales(), gateway.Locales(),
 	}, extra...)...)
 }
@@ -86,6 +87,7 @@ func policies() map[string][]byte {
 		"agreement/policy.cedar":      agreement.Policy(),
 		"unit/policy.cedar":           unit.Policy(),
 		"gateway/policy.cedar":        gateway.Policy(),
+		"intake/policy.cedar":         intake.Policy(),
 	}
 }
 
@@ -111,6 +113,7 @@ type node struct {
 	units      *unit.Service
 	disclosure *disclosure.Service
 	gateways   *gateway.Service
+	feeds      *intake.Service
 	trail      *trail.Pages
 	places     *register.Register
 	files      register.Blobs // nil: nothing was opened, as for the doctor
@@ -186,6 +189,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 		Adapters: all.Adapters(), Owner: n.ownerOf, Name: n.people.Name, Disclose: n.toGateway,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})
+	n.feeds = intake.New(intake.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Version: Version, Config: c.Feeds, Name: n.people.Name})
 	n.trail = n.auditPages()
 	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})
 	n.addChecks()
@@ -455,7 +459,7 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return err
 	}
 	defer closeFiles()
-	n.files = files
+	n.files, n.feeds.Files = files, files
 	imports := register.NewImports(n.places, o.DB, files, o.Clock, log)
 	site, err := n.site()
 	if err != nil {
@@ -482,7 +486,7 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return n.exchange.Run(gctx)
 	})
 	g.Go(func() error { return site.serve(gctx) })
-	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, n.units.Run, n.gateways.Run, imports.Run} {
+	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, n.units.Run, n.gateways.Run, n.feeds.Run, imports.Run} {
 		g.Go(func() error { return ended(run(gctx)) })
 	}
 	return g.Wait()

@@ -55,6 +55,7 @@ type commands struct {
 	Validate       validateCmd       `cmd:"" help:"${cli_validate}"`
 	Alert          alertCmd          `cmd:"" help:"${cli_alert}"`
 	Gauge          gaugeCmd          `cmd:"" help:"${cli_gauge}"`
+	Feed           feedCmd           `cmd:"" help:"${cli_feed}"`
 	Simulate       simulateCmd       `cmd:"" help:"${cli_simulate}"`
 	Phrase         phraseCmd         `cmd:"" help:"${cli_phrase}"`
 	Audit          auditCmd          `cmd:"" help:"${cli_audit}"`

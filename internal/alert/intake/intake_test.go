@@ -90,7 +90,7 @@ func TestEnd(t *testing.T) {
 	r := newRig(t, fakeAt(later))
 	r.on("nina-mowas")
 	r.lookAt("nina-mowas")
-	r.clk.Advance(11 * time.Hour) // version 2: a Cancel with its own message
+	r.clk.Advance(10 * time.Hour) // version 2: a Cancel with its own message
 	r.lookAt("nina-mowas")
 	if n := r.count(`SELECT COUNT(*) FROM test_warning WHERE source = 'nina-mowas'`); n != 1 {
 		t.Fatalf("%d warnings", n)

@@ -44,8 +44,9 @@ func Policy() []byte { return policy }
 const (
 	// topic wakes who fetches.
 	topic = "intake"
-	// poll is how often a source looks without being woken.
-	poll = 30 * time.Second
+	// poll is how often a source looks without being woken: by the command line, which
+	// wakes no other process.
+	poll = 5 * time.Second
 	// longestPause bounds the pause of a feed that fails: warnings must come soon after
 	// their sender is well again.
 	longestPause = 15 * time.Minute
