@@ -38,6 +38,7 @@ type rig struct {
 	http    *httptest.Server
 	sc      store.Config
 	key     *seal.Node
+	keyFile string
 	files   *blob.Dir
 	folder  string   // of them
 	instead sync.Map // handlers by path, in the place of the simulator
@@ -58,7 +59,8 @@ func newRig(t testing.TB, clk *clock.Clock, changes ...Change) *rig {
 	}))
 	t.Cleanup(r.http.Close)
 	var err error
-	r.key, err = seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
+	r.keyFile = filepath.Join(t.TempDir(), "node.key")
+	r.key, err = seal.LoadOrCreate(r.keyFile)
 	r.ok(err)
 	r.folder = t.TempDir()
 	r.files, err = blob.OpenDir(r.folder, clk)
