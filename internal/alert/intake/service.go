@@ -441,7 +441,11 @@ func (s *Service) Switch(ctx context.Context, person, name string, on bool, reas
 			return err
 		}
 		tx.Notify(topic)
-		return s.Audit.Append(tx, audit.Event{Action: map[bool]string{true: "feed.on", false: "feed.off"}[on], Actor: person, Object: name, Detail: []byte(reason)})
+		action := "feed.off"
+		if on {
+			action = "feed.on"
+		}
+		return s.Audit.Append(tx, audit.Event{Action: action, Actor: person, Object: name, Detail: []byte(reason)})
 	}))
 }
 

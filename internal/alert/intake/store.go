@@ -175,13 +175,13 @@ func insertOriginal(tx *store.Tx, o Original, until time.Time) (id int64, err er
 	if err != nil {
 		return 0, err
 	}
-	err = tx.Row(`INSERT INTO intake_document (id, source, kind, fetched_at, address, status, headers, blob, size, digest, until)
+	err = tx.Row(`INSERT INTO intake_document (id, source, kind, fetched_at, address, status, headers, ref, size, digest, until)
 		VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM intake_document), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`,
 		o.Source, o.Kind, millis(o.FetchedAt), o.Address, o.Status, string(headers), o.Blob, o.Size, o.Digest, millis(until)).Scan(&id)
 	return id, err
 }
 
-const originalColumns = `id, source, kind, fetched_at, address, status, headers, blob, size, digest`
+const originalColumns = `id, source, kind, fetched_at, address, status, headers, ref, size, digest`
 
 type scanner interface{ Scan(...any) error }
 
@@ -234,6 +234,6 @@ func deleteOriginal(tx *store.Tx, o Original) (alone bool, err error) {
 		return false, err
 	}
 	var n int64
-	err = tx.Row(`SELECT COUNT(*) FROM intake_document WHERE blob = $1`, o.Blob).Scan(&n)
+	err = tx.Row(`SELECT COUNT(*) FROM intake_document WHERE ref = $1`, o.Blob).Scan(&n)
 	return n == 0, err
 }

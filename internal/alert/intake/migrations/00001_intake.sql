@@ -44,7 +44,7 @@ CREATE TABLE intake_resource (
     PRIMARY KEY (source, address)
 ) /*strict*/;
 
--- Originals as they came, kept before anything is read of them. The bytes are a blob.
+-- Originals as they came, kept before anything is read of them. The bytes lie beside the database.
 CREATE TABLE intake_document (
     id         BIGINT NOT NULL PRIMARY KEY,
     source     TEXT   NOT NULL,
@@ -53,11 +53,16 @@ CREATE TABLE intake_document (
     address    TEXT   NOT NULL,
     status     BIGINT NOT NULL,
     headers    TEXT   NOT NULL,
-    blob       TEXT   NOT NULL,
-    size       BIGINT NOT NULL,             -- of the document; the blob is packed
+    ref        TEXT   NOT NULL,             -- of the bytes, packed
+    size       BIGINT NOT NULL,             -- of the document
     digest     TEXT   NOT NULL,
     until      BIGINT NOT NULL              -- kept till then, and as long as it is in use
 ) /*strict*/;
 CREATE INDEX intake_document_source ON intake_document (source, id);
-CREATE INDEX intake_document_blob   ON intake_document (blob);
+CREATE INDEX intake_document_ref    ON intake_document (ref);
 CREATE INDEX intake_document_until  ON intake_document (until);
+
+-- +goose Down
+DROP TABLE intake_document;
+DROP TABLE intake_resource;
+DROP TABLE intake_source;
