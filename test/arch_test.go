@@ -299,7 +299,7 @@ var edgeRules = []edgeRule{
 		broken: func(e edge) bool {
 			return in(e.to, "internal/simulator") && !e.test() && !in(e.file, "internal/simulator", "internal/cli", "internal/demo")
 		},
-		bad:  []edge{{"internal/exchange/gateway/service.go", "trojmezi/internal/simulator/czizs"}, {"internal/app/app.go", "trojmezi/internal/simulator"}},
+		bad:  []edge{{"internal/exchange/gateway/service.go", "trojmezi/internal/simulator/czizs"}, {"internal/app/app.go", "trojmezi/internal/simulator"}, {"internal/alert/intake/service.go", "trojmezi/internal/simulator/feeds"}},
 		good: []edge{{"internal/cli/simulate.go", "trojmezi/internal/simulator/plswd"}, {"internal/exchange/adapter/all/foreign_test.go", "trojmezi/internal/simulator/czizs"}},
 	},
 	{
@@ -322,7 +322,7 @@ var edgeRules = []edgeRule{
 			return in(e.file, "test/conformance") && in(e.to, "internal") && e.own() &&
 				!in(e.to, "internal/kernel/store/storetest") // makes the empty databases of the nodes, looks into none
 		},
-		bad:  []edge{{"internal/simulator/czizs/czizs.go", "trojmezi/internal/exchange/adapter/czizs"}, {"internal/simulator/czizs/czizs_test.go", "trojmezi/internal/format/tree"}, {"test/conformance/node_test.go", "trojmezi/internal/format/ucri"}, {"test/conformance/node_test.go", "trojmezi/internal/kernel/store"}},
+		bad:  []edge{{"internal/simulator/feeds/czech.go", "trojmezi/internal/alert/feed"}, {"internal/simulator/feeds/german.go", "trojmezi/internal/format/cap"}, {"internal/simulator/czizs/czizs.go", "trojmezi/internal/exchange/adapter/czizs"}, {"internal/simulator/czizs/czizs_test.go", "trojmezi/internal/format/tree"}, {"test/conformance/node_test.go", "trojmezi/internal/format/ucri"}, {"test/conformance/node_test.go", "trojmezi/internal/kernel/store"}},
 		good: []edge{{"test/conformance/node_test.go", "net/http"}, {"test/conformance/node_test.go", "trojmezi/internal/kernel/store/storetest"}, {"test/crash/crash_test.go", "trojmezi/internal/exchange/ucrmclient"}},
 	},
 }

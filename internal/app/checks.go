@@ -76,6 +76,7 @@ func (n *node) addChecks() {
 		}),
 	)
 	n.health.Add(n.gateways.Checks()...)
+	n.health.Add(n.feeds.Checks()...)
 	if len(c.Health.TimeServers) > 0 {
 		n.health.Add(health.Clock(n.Clock, c.Health.TimeServers))
 		return

@@ -19,6 +19,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/adapter/all"
 	"trojmezi/internal/exchange/gateway"
@@ -51,6 +52,8 @@ type Config struct {
 	Exchange    exchange.Config `yaml:"exchange"`
 	// Gateways are the lines to systems that do not speak UCRI 2.
 	Gateways []gateway.Config `yaml:"gateways"`
+	// Feeds are the official warnings and gauges that are fetched.
+	Feeds intake.Config `yaml:"feeds"`
 
 	dir string // of the file: paths in it are relative to it
 }
@@ -175,6 +178,9 @@ func parse(path string, text []byte) (*Config, error) {
 	}
 	for _, f := range gateway.Validate(c.Gateways, c.Exchange, all.Adapters()) {
 		part("gateways", f.Path, f.Key, f.Args)
+	}
+	for _, f := range c.Feeds.Validate() {
+		part("feeds", f.Path, f.Key, f.Args)
 	}
 	if len(faults.List) > 0 {
 		faults.sort()

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"trojmezi/internal/alert/feed/all"
+	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
@@ -69,6 +70,7 @@ var modules = []struct {
 	{"gateway", gateway.Migrations},
 	{"warning", warning.Migrations},
 	{"river", river.Migrations},
+	{"intake", intake.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.
@@ -176,6 +178,11 @@ func Files(ctx context.Context, c *Config, clk *clock.Clock) (files register.Blo
 		return nil, nil, err
 	}
 	return dir, dir.Close, nil
+}
+
+// Feeds opens the feeds for the command line, beside a running node, which fetches.
+func Feeds(c *Config, o *Opened, log *slog.Logger) *intake.Service {
+	return intake.New(intake.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Version: Version, Config: c.Feeds})
 }
 
 // Types opens the crosswalk of incident types, for the command line.

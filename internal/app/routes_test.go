@@ -125,7 +125,7 @@ func TestRoutes(t *testing.T) {
 		"/classification/rows/": "fire", "/classification/neighbours/": otherDesk,
 		"/agreements/rows/": "AG04", "/agreements/forms/": agreementForm,
 		"/units/unit/": vehicle, "/units/publish/": otherDesk, "/units/neighbours/": otherDesk,
-		"/disclosure/history/": "0", "/links/": connected, "/phrasebook/": "P10", "/gateways/": "hzs", "/tray/": "1", "/desks/": desks[0].ID,
+		"/disclosure/history/": "0", "/links/": connected, "/phrasebook/": "P10", "/gateways/": "hzs", "/feeds/": "chmi", "/tray/": "1", "/desks/": desks[0].ID,
 		"/people/": people[0].ID, "/sessions/": in.Session, "/organisations/": other.ID,
 		"/console/incidents/": incident, "/console/requests/": entry, "/console/alarms/": alarm, "/console/shift/": shift.ID, "/console/neighbours/": otherDesk,
 	}
@@ -188,7 +188,7 @@ func TestRouteList(t *testing.T) {
 // browser, an import or a translating server: their modules' tests have them.
 func absent(n *node) (patterns []string) {
 	for _, r := range n.router().Routes() {
-		for _, part := range []string{"/links/{id}/", "/map/tiles", "/agreements/forms/{form}/original", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation"} {
+		for _, part := range []string{"/links/{id}/", "/map/tiles", "/feeds/{name}/originals/", "/agreements/forms/{form}/original", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation"} {
 			if strings.Contains(r.Pattern, part) {
 				patterns = append(patterns, r.Pattern)
 			}

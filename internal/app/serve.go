@@ -19,6 +19,7 @@ import (
 
 	"trojmezi/internal/alert/area"
 	"trojmezi/internal/alert/feed"
+	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
@@ -69,6 +70,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
 		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), disclosure.Locales(), link.Locales(), phrase.Locales(), agreement.Locales(), bridge.Locales(), classification.Locales(), unit.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), cap.Locales(), convert.Locales(), feed.Locales(), area.Locales(), warning.Locales(),
+		intake.Locales(),
 		adapter.Locales(), transport.Locales(), gateway.Locales(), river.Locales(),
 	}, extra...)...)
 }
@@ -92,6 +94,7 @@ func policies() map[string][]byte {
 		"gateway/policy.cedar":        gateway.Policy(),
 		"warning/policy.cedar":        warning.Policy(),
 		"river/policy.cedar":          river.Policy(),
+		"intake/policy.cedar":         intake.Policy(),
 	}
 }
 
@@ -119,6 +122,7 @@ type node struct {
 	gateways   *gateway.Service
 	warnings   *warning.Service
 	rivers     *river.Service
+	feeds      *intake.Service
 	trail      *trail.Pages
 	places     *register.Register
 	files      register.Blobs // nil: nothing was opened, as for the doctor
@@ -215,6 +219,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 		}
 		return n.files
 	})
+	n.feeds = intake.New(intake.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Version: Version, Config: c.Feeds, Name: n.people.Name})
 	n.trail = n.auditPages()
 	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})
 	n.addChecks()
@@ -516,7 +521,7 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return err
 	}
 	defer closeFiles()
-	n.files = files
+	n.files, n.feeds.Files = files, files
 	imports := register.NewImports(n.places, o.DB, files, o.Clock, log)
 	site, err := n.site()
 	if err != nil {
@@ -543,7 +548,7 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return n.exchange.Run(gctx)
 	})
 	g.Go(func() error { return site.serve(gctx) })
-	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, n.units.Run, n.gateways.Run, imports.Run} {
+	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, n.units.Run, n.gateways.Run, n.feeds.Run, imports.Run} {
 		g.Go(func() error { return ended(run(gctx)) })
 	}
 	return g.Wait()

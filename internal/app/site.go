@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
@@ -68,7 +69,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements.Operator, screens.Agreements.Country = n.people.DirectoryResource, n.country
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), unit.Nav(), warning.Nav(), river.Nav(), agreement.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), intake.Nav(), unit.Nav(), warning.Nav(), river.Nav(), agreement.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
@@ -76,6 +77,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	reg.MustRegister(n.exchange.Collectors()...)
 	reg.MustRegister(n.gateways.Collectors()...)
+	reg.MustRegister(n.feeds.Collectors()...)
 	rt.Metrics(reg)
 	rt.Handle("GET /{$}", func(w http.ResponseWriter, r *http.Request) error {
 		if web.Who(r.Context()) != nil {
@@ -93,6 +95,9 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	book.Register(rt)
 	screens.Agreements.Register(rt)
 	gateway.NewPages(n.gateways).Register(rt)
+	sources := intake.NewPages(n.feeds)
+	sources.Operator = n.people.DirectoryResource
+	sources.Register(rt)
 	bridge.Register(rt)
 	types := classification.NewPages(n.types)
 	types.Operator = n.people.DirectoryResource

@@ -56,6 +56,7 @@ type commands struct {
 	Alert          alertCmd          `cmd:"" help:"${cli_alert}"`
 	Area           areaCmd           `cmd:"" help:"${cli_area}"`
 	Gauge          gaugeCmd          `cmd:"" help:"${cli_gauge}"`
+	Feed           feedCmd           `cmd:"" help:"${cli_feed}"`
 	Simulate       simulateCmd       `cmd:"" help:"${cli_simulate}"`
 	Phrase         phraseCmd         `cmd:"" help:"${cli_phrase}"`
 	Audit          auditCmd          `cmd:"" help:"${cli_audit}"`

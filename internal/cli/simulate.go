@@ -20,14 +20,15 @@ import (
 )
 
 type simulateCmd struct {
-	System string `arg:"" enum:"czizs,plswd,euemsi,euemsijson" help:"${cli_simulate_system}"`
-	Name   string `required:"" help:"${cli_simulate_name}"`
-	Peer   string `required:"" help:"${cli_simulate_peer}"`
+	System string `arg:"" optional:"" enum:",czizs,plswd,euemsi,euemsijson" default:"" help:"${cli_simulate_system}"`
+	Name   string `help:"${cli_simulate_name}"`
+	Peer   string `help:"${cli_simulate_peer}"`
 	Mode   string `enum:"live,exercise,test" default:"test" help:"${cli_simulate_mode}"`
 
 	Folder     string `xor:"way" required:"" placeholder:"DIR" help:"${cli_simulate_folder}"`
 	Listen     string `xor:"way" required:"" placeholder:"HOST:PORT" help:"${cli_simulate_listen}"`
 	AMQP       string `name:"amqp" xor:"way" required:"" placeholder:"URL" help:"${cli_simulate_amqp}"`
+	Feeds      string `xor:"way" required:"" placeholder:"HOST:PORT" help:"${cli_simulate_feeds}"`
 	URL        string `name:"url" help:"${cli_simulate_url}"`
 	Exchange   string `help:"${cli_simulate_exchange}"`
 	SecretFile string `help:"${cli_simulate_secret}"`
@@ -41,12 +42,25 @@ type simulateCmd struct {
 	Silent  bool          `help:"${cli_simulate_silent}"`
 	Narrow  bool          `help:"${cli_simulate_narrow}"`
 	For     time.Duration `help:"${cli_simulate_for}"`
+
+	Scenario string            `type:"existingfile" placeholder:"FILE" help:"${cli_simulate_scenario}"`
+	Start    time.Time         `placeholder:"TIME" help:"${cli_simulate_start}"`
+	Minute   int               `default:"90" help:"${cli_simulate_minute}"`
+	Speed    float64           `default:"1" help:"${cli_simulate_speed}"`
+	Fault    map[string]string `mapsep:"," placeholder:"FEED=KIND" help:"${cli_simulate_fault}"`
 }
 
 // Run plays a foreign system until it is interrupted or its time is over, and prints
 // what it says and hears. It exits with 1 when something heard was not as the profile
 // says.
 func (c *simulateCmd) Run(e *env) error {
+	if c.Feeds != "" {
+		return c.senders(e)
+	}
+	if c.System == "" || c.Name == "" || c.Peer == "" {
+		fmt.Fprintln(e.errw, e.t("cli.simulate.incomplete", nil))
+		return exit(exitUsage)
+	}
 	profile, sample := map[string]simulator.Profile{"czizs": czizs.Profile{Narrow: c.Narrow}, "plswd": plswd.Profile{}, "euemsi": euhub.Profile{XML: true}, "euemsijson": euhub.Profile{}}[c.System],
 		map[string]func() simulator.Say{"czizs": czizs.Sample, "plswd": plswd.Sample, "euemsi": euhub.Sample, "euemsijson": euhub.Sample}[c.System]
 	desk := simulator.New(profile, c.Name, c.Peer, simulator.Mode(c.Mode), nil)

@@ -47,7 +47,10 @@ type Reading struct {
 	Warnings []Warning
 	// Whole says that everything in force stands in the document: what is no longer in
 	// it, is over.
-	Whole      bool
+	Whole bool
+	// Total is how many entries the feed says it has, where it gives them in pages; 0: it
+	// does not say.
+	Total      int
 	Quiet      int               // entries that said that there is no warning
 	NoData     int               // entries that said that nothing is known: that is not the same
 	Deviations []shape.Deviation // of the document as a whole

@@ -113,6 +113,28 @@ func atom(r *feed.Reading, root *tree.Node) {
 	}
 }
 
+// Links are the addresses of the CAP messages to which the entries of a feed lead, by
+// the identifiers of their warnings. The texts of a warning stand only there.
+func Links(doc []byte) map[string]string {
+	d, f := tree.Parse(doc, limits)
+	if f != nil || d.Syntax != tree.XML || d.Root.Name != "feed" {
+		return nil
+	}
+	all := map[string]string{}
+	for _, n := range d.Root.All("entry") {
+		id := strings.TrimSpace(n.Get("identifier").Value())
+		if id == "" || all[id] != "" {
+			continue
+		}
+		for _, l := range n.All("link") {
+			if l.Get("@type").Value() == "application/cap+xml" {
+				all[id] = strings.TrimSpace(l.Get("@href").Value())
+			}
+		}
+	}
+	return all
+}
+
 // entry is a warning without its areas.
 func entry(n *tree.Node, path, id string, level feed.Level) feed.Warning {
 	w := feed.Warning{

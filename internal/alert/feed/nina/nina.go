@@ -40,6 +40,9 @@ func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 	return nil, feed.Refuse(d.Root.Line, "format", map[string]any{"wanted": "JSON: mapData, CAP"})
 }
 
+// Version is the name under which the extras of a listed warning hold its version.
+const Version = "version"
+
 // providers are whose warnings they are, by the beginning of their identifiers.
 var providers = map[string]string{"mow": "MoWaS", "kat": "KATWARN", "biw": "BIWAPP", "dwd": "DWD", "lhp": "LHP", "pol": "Polizei"}
 
@@ -61,6 +64,9 @@ func list(d *tree.Document) *feed.Reading {
 		w := feed.Warning{
 			ID: "nina/" + id, Source: "nina", Sender: sender(id), Code: n.Get("transKeys").Get("event").Value(), Level: feed.LevelOf(n.Get("severity").Value()),
 			Status: feed.Actual, State: feed.InForce,
+		}
+		if v := n.Get("version").Value(); v != "" {
+			w.Extra = []cap.Pair{{Name: Version, Value: v}} // of the warning: its message is another when this is
 		}
 		for _, t := range []struct {
 			name string

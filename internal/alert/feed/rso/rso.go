@@ -51,6 +51,7 @@ func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 	}
 	info := root.Get("pagination_info")
 	total := cmp.Or(info.Get("@totalItems").Value(), info.Get("totalItems").Value())
+	r.Total, _ = strconv.Atoi(strings.TrimSpace(total))
 	r.Whole = total == strconv.Itoa(len(items)) // part of it says nothing about what is over
 	return r, nil
 }
