@@ -198,7 +198,7 @@ class TmMap extends HTMLElement {
     this.dark.addEventListener("change", this.repaint);
     const points = this.querySelector(".map-points");
     if (points) {
-      this.changes = new MutationObserver(() => this.#mark());
+      this.changes = new MutationObserver(() => { this.#mark(); this.#name(); });
       this.changes.observe(points, { childList: true, subtree: true, attributes: true });
     }
   }
@@ -340,6 +340,22 @@ class TmMap extends HTMLElement {
       return new this.#library.Marker({ element: e, anchor: "left", offset: pin ? [-14, -14] : [-14, 0] })
         .setLngLat([Number(li.dataset.lon), Number(li.dataset.lat)]).addTo(this.#map);
     });
+    // What stands at the same place, as units at their station do, is written below each other.
+    const last = new Map();
+    for (const m of this.#marks) {
+      const { lng, lat } = m.getLngLat();
+      const place = `${lng.toFixed(3)} ${lat.toFixed(3)}`;
+      const above = last.get(place);
+      if (above) m.setOffset([-14, above.getOffset().y + (above.getElement().offsetHeight + m.getElement().offsetHeight) / 2]);
+      last.set(place, m);
+    }
+  }
+
+  // box is where a point of the list stands on the map.
+  #box(m) {
+    const at = this.#map.project(m.getLngLat()).add(m.getOffset());
+    const { offsetWidth: w, offsetHeight: h } = m.getElement();
+    return [at.x, at.y - h / 2, at.x + w, at.y + h / 2];
   }
 
   // name writes the names of the most important places that have room: the local name
@@ -351,10 +367,13 @@ class TmMap extends HTMLElement {
     this.#labels = [];
     const { clientWidth: w, clientHeight: h } = map.getContainer();
     const frame = map.getContainer().getBoundingClientRect();
-    const taken = [...map.getContainer().querySelectorAll(".map-tools, .map-marker, .maplibregl-ctrl")].map((e) => {
+    const fixed = [...map.getContainer().querySelectorAll(".map-tools, .maplibregl-ctrl"), this.#chosen?.getElement()];
+    const taken = fixed.filter((e) => e?.isConnected).map((e) => {
       const r = e.getBoundingClientRect();
       return [r.left - frame.left, r.top - frame.top, r.right - frame.left, r.bottom - frame.top];
     });
+    // Where points will be drawn, not where they are: they may still be on their way.
+    taken.push(...this.#marks.map((m) => this.#box(m)));
     const letter = 0.52 * 17;
     for (const f of this.#places) { // in the order of their rank
       if (this.#labels.length >= MOST_LABELS) break;
