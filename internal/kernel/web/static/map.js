@@ -8,6 +8,8 @@
 const EARTH = 40075016.686; // metres around the equator (spec: EPSG:3857)
 const TILE = 512; // pixels of the world at zoom 0
 const MOST_LABELS = 40;
+const ONE_PLACE = 14; // px between points that hide each other
+const MOST_ROWS = 3; // of such points below the first
 const REGION = [[14, 50.35], [16.15, 51.7]];
 const CLOSEST = 17;
 const WIDEST = 4;
@@ -340,14 +342,19 @@ class TmMap extends HTMLElement {
       return new this.#library.Marker({ element: e, anchor: "left", offset: pin ? [-14, -14] : [-14, 0] })
         .setLngLat([Number(li.dataset.lon), Number(li.dataset.lat)]).addTo(this.#map);
     });
-    // What stands at the same place, as units at their station do, is written below each other.
-    const last = new Map();
+  }
+
+  // spread writes what stands at one place of this map, as units at their station do,
+  // below each other; a station with many does not cover the map.
+  #spread() {
+    const seen = [];
     for (const m of this.#marks) {
-      const { lng, lat } = m.getLngLat();
-      const place = `${lng.toFixed(3)} ${lat.toFixed(3)}`;
-      const above = last.get(place);
-      if (above) m.setOffset([-14, above.getOffset().y + (above.getElement().offsetHeight + m.getElement().offsetHeight) / 2]);
-      last.set(place, m);
+      const { x, y } = this.#map.project(m.getLngLat());
+      const e = m.getElement();
+      const above = seen.findLast((s) => Math.hypot(s.x - x, s.y - y) < ONE_PLACE);
+      const row = above ? Math.min(above.row + 1, MOST_ROWS) : 0;
+      m.setOffset([-14, (e.querySelector(".map-pin") ? -14 : 0) + row * e.offsetHeight]);
+      seen.push({ x, y, row });
     }
   }
 
@@ -363,6 +370,7 @@ class TmMap extends HTMLElement {
   #name() {
     const map = this.#map;
     if (!map) return;
+    this.#spread();
     for (const l of this.#labels) l.remove();
     this.#labels = [];
     const { clientWidth: w, clientHeight: h } = map.getContainer();
