@@ -2455,7 +2455,7 @@ func (p *Pages) cataloguePage(n Neighbour) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.Empty(t(ctx, "classification.catalogue.none"), t(ctx, "classification.neighbours.lead")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Empty(t(ctx, "classification.catalogue.empty"), t(ctx, "classification.neighbours.lead")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

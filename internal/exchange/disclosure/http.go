@@ -188,6 +188,9 @@ func (p *Pages) saveRule(w http.ResponseWriter, r *http.Request) error {
 	}
 	rules := slices.Clone(now.Rules)
 	n := slices.IndexFunc(rules, func(x Rule) bool { return x.ID == v.Was })
+	if n >= 0 && v.Rule.Reason == reasonText(ctx, rules[n].Reason) {
+		v.Rule.Reason = rules[n].Reason // unchanged, it stays in every reader's language
+	}
 	switch {
 	case get("do") == "delete" && n >= 0:
 		rules = slices.Delete(rules, n, n+1)

@@ -8,6 +8,8 @@
 const EARTH = 40075016.686; // metres around the equator (spec: EPSG:3857)
 const TILE = 512; // pixels of the world at zoom 0
 const MOST_LABELS = 40;
+const ONE_PLACE = 14; // px between points that hide each other
+const MOST_ROWS = 3; // of such points below the first
 const REGION = [[14, 50.35], [16.15, 51.7]];
 const CLOSEST = 17;
 const WIDEST = 4;
@@ -198,7 +200,7 @@ class TmMap extends HTMLElement {
     this.dark.addEventListener("change", this.repaint);
     const points = this.querySelector(".map-points");
     if (points) {
-      this.changes = new MutationObserver(() => this.#mark());
+      this.changes = new MutationObserver(() => { this.#mark(); this.#name(); });
       this.changes.observe(points, { childList: true, subtree: true, attributes: true });
     }
   }
@@ -342,19 +344,44 @@ class TmMap extends HTMLElement {
     });
   }
 
+  // spread writes what stands at one place of this map, as units at their station do,
+  // below each other; a station with many does not cover the map.
+  #spread() {
+    const seen = [];
+    for (const m of this.#marks) {
+      const { x, y } = this.#map.project(m.getLngLat());
+      const e = m.getElement();
+      const above = seen.findLast((s) => Math.hypot(s.x - x, s.y - y) < ONE_PLACE);
+      const row = above ? Math.min(above.row + 1, MOST_ROWS) : 0;
+      m.setOffset([-14, (e.querySelector(".map-pin") ? -14 : 0) + row * e.offsetHeight]);
+      seen.push({ x, y, row });
+    }
+  }
+
+  // box is where a point of the list stands on the map.
+  #box(m) {
+    const at = this.#map.project(m.getLngLat()).add(m.getOffset());
+    const { offsetWidth: w, offsetHeight: h } = m.getElement();
+    return [at.x, at.y - h / 2, at.x + w, at.y + h / 2];
+  }
+
   // name writes the names of the most important places that have room: the local name
   // first, the reader's own after it.
   #name() {
     const map = this.#map;
     if (!map) return;
+    this.#spread();
     for (const l of this.#labels) l.remove();
     this.#labels = [];
     const { clientWidth: w, clientHeight: h } = map.getContainer();
     const frame = map.getContainer().getBoundingClientRect();
-    const taken = [...map.getContainer().querySelectorAll(".map-tools, .map-marker, .maplibregl-ctrl")].map((e) => {
+    const fixed = [...map.getContainer().querySelectorAll(".map-tools, .maplibregl-ctrl"), this.#chosen?.getElement()];
+    const taken = fixed.filter((e) => e?.isConnected).map((e) => {
       const r = e.getBoundingClientRect();
       return [r.left - frame.left, r.top - frame.top, r.right - frame.left, r.bottom - frame.top];
     });
+    // Where points will be drawn, not where they are: they may still be on their way.
+    taken.push(...this.#marks.map((m) => this.#box(m)));
     const letter = 0.52 * 17;
     for (const f of this.#places) { // in the order of their rank
       if (this.#labels.length >= MOST_LABELS) break;
