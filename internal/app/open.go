@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/agreement"
 	"trojmezi/internal/exchange/classification"
@@ -64,6 +65,7 @@ var modules = []struct {
 	{"agreement", agreement.Migrations},
 	{"unit", unit.Migrations},
 	{"gateway", gateway.Migrations},
+	{"notice", notice.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.

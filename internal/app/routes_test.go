@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/exchange/console"
 	"trojmezi/internal/exchange/unit"
 	"trojmezi/internal/kernel/identity"
@@ -119,7 +120,7 @@ func TestRoutes(t *testing.T) {
 	}
 	wild := regexp.MustCompile(`\{[^}]*\}`)
 	webtest.Routes(t, webtest.Check{
-		Router: n.router(), Policy: policies(), Crew: webtest.Hire(t, n.people, own, other), Public: signin.Public(), Marks: []string{"Osoba Objektová"},
+		Router: n.router(), Policy: policies(), Crew: webtest.Hire(t, n.people, own, other), Public: slices.Concat(signin.Public(), notice.Public()), Marks: []string{"Osoba Objektová"},
 		Path: func(pattern string) string {
 			_, path, _ := strings.Cut(pattern, " ")
 			path = strings.TrimSuffix(path, "{$}")

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"trojmezi/internal/alert/feed"
+	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/adapter"
 	"trojmezi/internal/exchange/adapter/all"
@@ -65,7 +66,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 		access.Locales, identity.Locales, web.Locales, ui.Locales, notify.Locales(), health.Locales(),
 		ucri.Locales(), audit.Locales, trail.Locales(), exchange.Locales(), console.Locales(), disclosure.Locales(), link.Locales(), phrase.Locales(), agreement.Locales(), bridge.Locales(), classification.Locales(), unit.Locales(), register.Locales, geo.Locales, signin.Locales(), Locales(),
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), cap.Locales(), convert.Locales(), feed.Locales(),
-		adapter.Locales(), transport.Locales(), gateway.Locales(),
+		adapter.Locales(), transport.Locales(), gateway.Locales(), notice.Locales(),
 	}, extra...)...)
 }
 
@@ -86,6 +87,7 @@ func policies() map[string][]byte {
 		"agreement/policy.cedar":      agreement.Policy(),
 		"unit/policy.cedar":           unit.Policy(),
 		"gateway/policy.cedar":        gateway.Policy(),
+		"notice/policy.cedar":         notice.Policy(),
 	}
 }
 
@@ -111,6 +113,7 @@ type node struct {
 	units      *unit.Service
 	disclosure *disclosure.Service
 	gateways   *gateway.Service
+	notices    *notice.Service
 	trail      *trail.Pages
 	places     *register.Register
 	files      register.Blobs // nil: nothing was opened, as for the doctor
@@ -214,7 +217,8 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 		Phrases: n.phrases, Translator: machine,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})
-	return n, nil
+	n.notices, err = n.newNotices()
+	return n, err
 }
 
 // Phrasebook reads the book of a node, for the command line.
@@ -423,7 +427,7 @@ func (n *node) heard(tx *store.Tx, kind store.Kind, alarm string) error {
 
 // schedule registers the work that has its times.
 func (n *node) schedule(ctx context.Context) error {
-	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.gateways.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
+	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.gateways.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.notices.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
 }
 
 // Serve runs a node until ctx ends. The line "Listening on port N" goes to out
