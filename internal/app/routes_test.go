@@ -110,7 +110,14 @@ func TestRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	written, err := n.notices.Begin(ctx, notice.Actor{Person: people[0].ID, Organisation: own.ID}, "", store.Live, notice.Alert, &notice.Content{
+		Template: "N10", Lang: "cs", Areas: []string{"ORP-5105"}, Values: map[string]string{"what": "Osoba Objektová", "do": "x", "phone": "112"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	ids := map[string]string{
+		"/notices/notice/": written, "/notices/templates/": "N01",
 		"/classification/rows/": "fire", "/classification/neighbours/": otherDesk,
 		"/agreements/rows/": "AG04", "/agreements/forms/": agreementForm,
 		"/units/unit/": vehicle, "/units/publish/": otherDesk, "/units/neighbours/": otherDesk,
@@ -177,7 +184,7 @@ func TestRouteList(t *testing.T) {
 // browser, an import or a translating server: their modules' tests have them.
 func absent(n *node) (patterns []string) {
 	for _, r := range n.router().Routes() {
-		for _, part := range []string{"/links/{id}/", "/map/tiles", "/agreements/forms/{form}/original", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation"} {
+		for _, part := range []string{"/links/{id}/", "/map/tiles", "/agreements/forms/{form}/original", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation", "/cap/message/", "/cap/exercise/message/"} {
 			if strings.Contains(r.Pattern, part) {
 				patterns = append(patterns, r.Pattern)
 			}
