@@ -251,13 +251,15 @@ func (s *Service) step(tx *store.Tx, n *row, l Life, who Actor, e Event, immedia
 		return l, err
 	}
 	n.Events = append(n.Events, e)
-	return next, s.o.Audit.Append(tx, audit.Event{Action: actions[e.Step], Actor: e.Person, Object: n.ID, Detail: []byte(fmt.Sprint(e.Content, " ", e.Purpose, " ", e.Reason))})
+	called := actions[e.Step]
+	return next, s.o.Audit.Append(tx, audit.Event{Action: called.Leaf, Actor: e.Person, Object: n.ID, Detail: []byte(fmt.Sprint(e.Content, " ", e.Purpose, " ", e.Reason))})
 }
 
 // actions are what the audit log calls the steps.
-var actions = map[Step]string{
-	Begin: "notice.begin", Edit: "notice.edit", Propose: "notice.propose", Withdraw: "notice.withdraw", Refuse: "notice.refuse", Approve: "notice.approve",
-	Override: "notice.override", Publish: "notice.publish", Drop: "notice.drop", Archive: "notice.archive", Review: "notice.review", Unanswered: "notice.unanswered",
+var actions = map[Step]struct{ Leaf string }{
+	Begin: {Leaf: "notice.begin"}, Edit: {Leaf: "notice.edit"}, Propose: {Leaf: "notice.propose"}, Withdraw: {Leaf: "notice.withdraw"},
+	Refuse: {Leaf: "notice.refuse"}, Approve: {Leaf: "notice.approve"}, Override: {Leaf: "notice.override"}, Publish: {Leaf: "notice.publish"},
+	Drop: {Leaf: "notice.drop"}, Archive: {Leaf: "notice.archive"}, Review: {Leaf: "notice.review"}, Unanswered: {Leaf: "notice.unanswered"},
 }
 
 // Take takes a step that brings no text. Draft is that the reader was told of texts
@@ -413,8 +415,8 @@ func (s *Service) outgoing(tx *store.Tx, n *row, revision int, purpose Purpose, 
 		return Outgoing{}, err
 	}
 	out := Outgoing{Identifier: fmt.Sprintf("%s:notice:%s:%d", from.Sender, n.ID, revision), Kind: n.Kind, Purpose: purpose, Sent: sent, Source: from, Template: t, Content: c}
-	if s.o.Base != "" {
-		out.Source.Web = s.o.Base + messagePath(n.ID, revision)
+	if s.o.Base != "" && n.Kind != store.Test { // a test has no public address
+		out.Source.Web = s.o.Base + publicPath(n.Kind, n.ID, revision)
 	}
 	earlier, err := published(tx, n.ID)
 	for _, p := range earlier {
@@ -499,7 +501,7 @@ func (s *Service) ready(ctx context.Context) error {
 			return err
 		}
 		s.signer = made
-		return s.o.Audit.Append(tx, audit.Event{Action: "notice.key", Object: fingerprint(made.cert)[:32]})
+		return s.o.Audit.Append(tx, audit.Event{Leaf: "notice.key", Object: fingerprint(made.cert)[:32]})
 	})
 }
 

@@ -262,8 +262,8 @@ func TestDrillsStayApart(t *testing.T) {
 			}
 		}
 	}
-	words := map[string]map[store.Kind]string{"cs-CZ": {store.Exercise: "CVIČENÍ", store.Test: "ZKOUŠKA"}, "de-DE": {store.Exercise: "ÜBUNG", store.Test: "TEST"},
-		"pl-PL": {store.Exercise: "ĆWICZENIA", store.Test: "TEST"}, "en-GB": {store.Exercise: "EXERCISE", store.Test: "TEST"}}
+	words := map[string]map[store.Kind]string{"cs-CZ": {store.Exercise: "CVIČENÍ", store.Test: "ZKOUŠKA"}, "de-DE": {store.Exercise: "ÜBUNG", store.Test: "TESTMELDUNG"},
+		"pl-PL": {store.Exercise: "ĆWICZENIA", store.Test: "PRÓBA"}, "en-GB": {store.Exercise: "EXERCISE", store.Test: "TEST"}}
 	for _, p := range r.sent {
 		a, err := Open(p.Document, start, testSigner.cert)
 		r.ok(err)
@@ -272,6 +272,9 @@ func TestDrillsStayApart(t *testing.T) {
 			t.Errorf("%s: status %s", p.Kind, a.Status)
 		}
 		for _, i := range a.Infos {
+			if web := "https://node.example" + publicPath(p.Kind, p.Notice, 1); i.Web != web && p.Kind != store.Test || p.Kind == store.Test && i.Web != "" {
+				t.Errorf("%s can be read at %q", p.Kind, i.Web)
+			}
 			word := words[i.Language][p.Kind]
 			if p.Kind != store.Live && (!strings.HasPrefix(i.Headline, word+":") || !strings.HasPrefix(i.Description, word+".")) {
 				t.Errorf("%s %s: %q", p.Kind, i.Language, i.Headline)
