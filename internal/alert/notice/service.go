@@ -501,7 +501,7 @@ func (s *Service) ready(ctx context.Context) error {
 			return err
 		}
 		s.signer = made
-		return s.o.Audit.Append(tx, audit.Event{Leaf: "notice.key", Object: fingerprint(made.cert)[:32]})
+		return s.o.Audit.Append(tx, audit.Event{Action: "notice.key", Object: fingerprint(made.cert)[:32]})
 	})
 }
 
