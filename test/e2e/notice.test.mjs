@@ -104,6 +104,8 @@ test("dam break to published by keyboard alone", async (t) => {
   // The cursor is in the first field; writing in it chooses, Tab goes on. Writing and Tab
   // are no presses of buttons.
   assert.equal(await author.page.evaluate(() => document.activeElement.id), "area");
+  await author.page.keyboard.type("Bezirk F");
+  assert.equal(await author.page.locator("#area").inputValue(), "ORP-5102");
   for (const [name, value] of Object.entries(facts)) {
     for (let n = 0; await author.page.evaluate(() => document.activeElement.id) !== name; n++) {
       assert.ok(n < 20, `Tab does not reach ${name}`);
