@@ -12,6 +12,7 @@ import (
 
 	"trojmezi/internal/alert/feed/all"
 	"trojmezi/internal/alert/intake"
+	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
@@ -71,6 +72,7 @@ var modules = []struct {
 	{"warning", warning.Migrations},
 	{"river", river.Migrations},
 	{"intake", intake.Migrations},
+	{"notice", notice.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"trojmezi/internal/alert/feed"
+	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange/console"
@@ -119,9 +120,16 @@ func TestRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	written, err := n.notices.Begin(ctx, notice.Actor{Person: people[0].ID, Organisation: own.ID}, "", store.Live, notice.Alert, &notice.Content{
+		Template: "N10", Lang: "cs", Areas: []string{"ORP-5105"}, Values: map[string]string{"what": "Osoba Objektová", "do": "x", "phone": "112"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	ids := map[string]string{
 		"/warnings/": official, "/warnings/documents/": document,
-		"/rivers/":              "de-goerlitz",
+		"/rivers/":         "de-goerlitz",
+		"/notices/notice/": written, "/notices/templates/": "N01",
 		"/classification/rows/": "fire", "/classification/neighbours/": otherDesk,
 		"/agreements/rows/": "AG04", "/agreements/forms/": agreementForm,
 		"/units/unit/": vehicle, "/units/publish/": otherDesk, "/units/neighbours/": otherDesk,
@@ -131,7 +139,7 @@ func TestRoutes(t *testing.T) {
 	}
 	wild := regexp.MustCompile(`\{[^}]*\}`)
 	webtest.Routes(t, webtest.Check{
-		Router: n.router(), Policy: policies(), Crew: webtest.Hire(t, n.people, own, other), Public: signin.Public(), Marks: []string{"Osoba Objektová"},
+		Router: n.router(), Policy: policies(), Crew: webtest.Hire(t, n.people, own, other), Public: slices.Concat(signin.Public(), notice.Public()), Marks: []string{"Osoba Objektová"},
 		Path: func(pattern string) string {
 			_, path, _ := strings.Cut(pattern, " ")
 			path = strings.TrimSuffix(path, "{$}")
@@ -188,7 +196,7 @@ func TestRouteList(t *testing.T) {
 // browser, an import or a translating server: their modules' tests have them.
 func absent(n *node) (patterns []string) {
 	for _, r := range n.router().Routes() {
-		for _, part := range []string{"/links/{id}/", "/map/tiles", "/feeds/{name}/originals/", "/agreements/forms/{form}/original", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation"} {
+		for _, part := range []string{"/links/{id}/", "/map/tiles", "/feeds/{name}/originals/", "/agreements/forms/{form}/original", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation", "/cap/message/", "/cap/exercise/message/"} {
 			if strings.Contains(r.Pattern, part) {
 				patterns = append(patterns, r.Pattern)
 			}

@@ -20,6 +20,7 @@ import (
 	"trojmezi/internal/alert/area"
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/alert/intake"
+	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
@@ -72,6 +73,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), cap.Locales(), convert.Locales(), feed.Locales(), area.Locales(), warning.Locales(),
 		intake.Locales(),
 		adapter.Locales(), transport.Locales(), gateway.Locales(), river.Locales(),
+		notice.Locales(),
 	}, extra...)...)
 }
 
@@ -95,6 +97,7 @@ func policies() map[string][]byte {
 		"warning/policy.cedar":        warning.Policy(),
 		"river/policy.cedar":          river.Policy(),
 		"intake/policy.cedar":         intake.Policy(),
+		"notice/policy.cedar":         notice.Policy(),
 	}
 }
 
@@ -123,6 +126,7 @@ type node struct {
 	warnings   *warning.Service
 	rivers     *river.Service
 	feeds      *intake.Service
+	notices    *notice.Service
 	trail      *trail.Pages
 	places     *register.Register
 	files      register.Blobs // nil: nothing was opened, as for the doctor
@@ -249,7 +253,8 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 		Phrases: n.phrases, Translator: machine,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})
-	return n, nil
+	n.notices, err = n.newNotices()
+	return n, err
 }
 
 // Phrasebook reads the book of a node, for the command line.
@@ -489,7 +494,7 @@ func (n *node) heard(tx *store.Tx, kind store.Kind, alarm string) error {
 
 // schedule registers the work that has its times.
 func (n *node) schedule(ctx context.Context) error {
-	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.gateways.Schedule(ctx, n.jobs), n.warnings.Schedule(ctx, n.jobs), n.rivers.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
+	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.gateways.Schedule(ctx, n.jobs), n.warnings.Schedule(ctx, n.jobs), n.rivers.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.notices.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
 }
 
 // Serve runs a node until ctx ends. The line "Listening on port N" goes to out

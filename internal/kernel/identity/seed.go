@@ -81,3 +81,9 @@ func (d *Directory) Seed(ctx context.Context, o Organisation, crew []NewPerson) 
 	})
 	return found, people, problem.Wrap(op, err)
 }
+
+// PersonIn is Person within a transaction; deleted people are found too.
+func PersonIn(tx *store.Tx, id string) (*Person, error) {
+	p, err := personByID(tx, id)
+	return p, none("identity.PersonIn", err)
+}

@@ -1,0 +1,41 @@
+package identity
+
+import (
+	"testing"
+	"time"
+
+	"trojmezi/internal/kernel/problem"
+)
+
+// Somebody who is signed in confirms a step with a code, each once; a guess is counted
+// against the session, and an app alone is not enough without a session.
+func TestConfirm(t *testing.T) {
+	w := begin(t)
+	ctx := t.Context()
+	anna := w.hire("anna", "dispatcher")
+	a, in, codes := w.addApp(w.enter("anna"))
+	w.clock.Advance(time.Hour - time.Minute) // no fresh session
+	who, err := w.Confirm(ctx, in.Token, a.code())
+	w.must(err)
+	if who != anna.ID {
+		t.Errorf("confirmed by %s", who)
+	}
+	_, err = w.Confirm(ctx, in.Token, a.code())
+	w.refused(err, problem.Invalid, "identity.refused.code") // the same twice
+	_, err = w.Confirm(ctx, in.Token, codes[0])
+	w.must(err)
+	_, err = w.Confirm(ctx, in.Token, codes[0])
+	w.refused(err, problem.Invalid, "identity.refused.code")
+	if _, err := w.Confirm(ctx, "nobody", a.code()); err == nil {
+		t.Error("without a session")
+	}
+	half := w.enter("anna") // has only the password
+	_, err = w.Confirm(ctx, half.Token, codes[1])
+	w.refused(err, problem.Conflict, "")
+	for range maxTries {
+		_, err = w.Confirm(ctx, in.Token, "000000")
+	}
+	if _, err := w.Confirm(ctx, in.Token, codes[2]); err == nil {
+		t.Error("the session went on after wrong codes")
+	}
+}
