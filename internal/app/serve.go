@@ -223,7 +223,8 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 		}
 		return n.files
 	})
-	n.feeds = intake.New(intake.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Version: Version, Config: c.Feeds, Name: n.people.Name})
+	n.feeds = intake.New(intake.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Version: Version, Config: c.Feeds, Name: n.people.Name,
+		Warnings: n.takeWarnings, Gauges: n.takeGauges, Again: n.noNews})
 	n.trail = n.auditPages()
 	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})
 	n.addChecks()

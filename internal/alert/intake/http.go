@@ -230,3 +230,8 @@ func (p *Pages) turn(w http.ResponseWriter, r *http.Request) error {
 	http.Redirect(w, r, feedURL(name, ""), http.StatusSeeOther)
 	return nil
 }
+
+// OriginalAddress is the path under which a kept original can be fetched.
+func OriginalAddress(source string, id int64) string {
+	return feedURL(source, "/originals/"+strconv.FormatInt(id, 10))
+}

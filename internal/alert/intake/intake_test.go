@@ -381,7 +381,7 @@ func TestPanic(t *testing.T) {
 	r.on("imgw-hydro", "imgw-meteo")
 	src, err := r.source("", "imgw-hydro")
 	r.ok(err)
-	src.warnings = func([]byte) (*feed.Reading, *treeFault) { panic(fmt.Sprint("out of range")) }
+	src.warnings = func([]byte) (*feed.Reading, *treeFault) { panic("out of range") }
 	r.lookAt("imgw-hydro", "imgw-meteo")
 	if s := r.state("imgw-hydro"); s.Failure == nil || s.Failure.Key != "intake.fault.internal" || s.Failure.Document == 0 {
 		t.Errorf("%+v", s.Failure)

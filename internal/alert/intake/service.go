@@ -76,7 +76,9 @@ type Document struct {
 	Source    string // whose absent entries are over, when the reading is whole
 	Format    string
 	Kind      store.Kind
-	ID        int64 // of the kept original
+	ID        int64  // of the kept original
+	Digest    string // SHA-256 of its bytes, in hexadecimal
+	Size      int64  // of the original, in bytes
 	Address   string
 	FetchedAt time.Time
 	// Origins are the kept originals of those warnings or stations, by their identifiers,
@@ -98,6 +100,9 @@ type Options struct {
 	// comes again. nil: nobody takes them.
 	Warnings func(tx *store.Tx, d Document, r *feed.Reading) error
 	Gauges   func(tx *store.Tx, d Document, r *gauge.Reading) error
+	// Again hears that a source of warnings has no news: what it said last still holds.
+	// Only Source, Format, Kind and FetchedAt are set. nil: nobody hears it.
+	Again func(tx *store.Tx, d Document) error
 
 	roots *x509.CertPool // for tests
 }
@@ -341,7 +346,16 @@ func (s *Service) take(ctx context.Context, src *Source, out *found, l *look) er
 		}
 		d := Document{Source: src.Name, Format: src.Format, Kind: src.Kind, ID: out.document, Address: out.address, FetchedAt: out.at, Origins: out.origins}
 		changed := out.changed || r.document == 0
+		if changed {
+			o, err := readOriginal(tx, out.document)
+			if err != nil {
+				return err
+			}
+			d.Digest, d.Size = o.Digest, o.Size
+		}
 		switch {
+		case !changed && !src.Gauges && s.Again != nil:
+			err = s.Again(tx, Document{Source: src.Name, Format: src.Format, Kind: src.Kind, FetchedAt: now})
 		case changed && out.warnings != nil && s.Warnings != nil:
 			err = s.Warnings(tx, d, out.warnings)
 		case changed && out.gauges != nil && s.Gauges != nil:

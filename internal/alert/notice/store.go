@@ -180,17 +180,6 @@ func current(tx *store.Tx, kind store.Kind, since time.Time, most int) ([]*Publi
 	return publications(tx, `WHERE kind = $1 AND expires >= $2 ORDER BY sent DESC, identifier LIMIT $3`, string(kind), since.UnixMilli(), int64(most))
 }
 
-func byIdentifier(tx *store.Tx, kind store.Kind, identifier string) (*Publication, error) {
-	all, err := publications(tx, `WHERE kind = $1 AND identifier = $2`, string(kind), identifier)
-	if err == nil && len(all) == 0 {
-		err = problem.New("notice.byIdentifier", problem.NotFound, "", nil)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return all[0], nil
-}
-
 // written are the templates of the product, oldest first.
 func written(tx *store.Tx) (all []*Template, err error) {
 	rows, err := tx.Query(`SELECT id, version, body, retired, at, person FROM notice_template ORDER BY seq`)

@@ -421,6 +421,10 @@ func (p *Pages) document(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if in == nil {
+		http.Redirect(w, r, d.Link, http.StatusSeeOther)
+		return nil
+	}
 	defer in.Close()
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+d.Feed+"-"+d.Fetched.Format("20060102-150405")+`.original"`)

@@ -28,6 +28,10 @@ const Topic = "warning"
 // the reports that follow it.
 const Keep = 30 * 24 * time.Hour
 
+// againAfter is how exactly the age of a source without news is known: to note it makes
+// all that was computed of the book old.
+const againAfter = 4 * time.Minute
+
 // Files are the documents as they were fetched.
 type Files interface {
 	Put(ctx context.Context, r io.Reader) (blob.Ref, error)
@@ -72,8 +76,9 @@ type Fetched struct {
 	Series string // the configured source: mirrors of one document share it
 	Kind   store.Kind
 	At     time.Time
-	Ref    blob.Ref // SHA-256 of the bytes, under which they lie
+	Ref    blob.Ref // SHA-256 of the bytes, under which they lie; with Link of what tells them apart
 	Size   int64
+	Link   string // path of the page that has the bytes, when somebody else keeps them
 }
 
 // Taken is what a document changed.
@@ -165,6 +170,19 @@ func (s *Service) Take(tx *store.Tx, d Fetched, r *feed.Reading) (taken Taken, e
 		return taken, err
 	}
 	return taken, s.changed(tx)
+}
+
+// Again notes that a source has no news: it was asked, and what it said last still holds.
+func (s *Service) Again(tx *store.Tx, d Fetched) error {
+	series, err := seriesBy(tx, d.Kind, d.Feed, d.Series)
+	if err != nil || series == nil || d.At.Sub(series.Fetched) < againAfter {
+		return problem.Wrap("warning.Again", err)
+	}
+	series.Fetched = d.At.UTC()
+	if err := putSeries(tx, series); err != nil {
+		return problem.Wrap("warning.Again", err)
+	}
+	return problem.Wrap("warning.Again", s.changed(tx))
 }
 
 // confirmed notes that the newest document of a series was fetched once more.
@@ -423,6 +441,9 @@ func (s *Service) Document(ctx context.Context, id string) (in io.ReadCloser, d 
 	}
 	if err != nil {
 		return nil, d, problem.Wrap("warning.Document", err)
+	}
+	if d.Link != "" {
+		return nil, d, nil
 	}
 	ref, err := blob.ParseRef(d.Digest)
 	if err != nil {

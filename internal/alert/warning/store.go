@@ -95,6 +95,7 @@ func putSeries(tx *store.Tx, s *Series) error {
 // Stored is a document as it is listed.
 type Stored struct {
 	ID, Feed, Series, Digest, Issued string
+	Link                             string // Fetched.Link
 	Kind                             store.Kind
 	Size                             int64
 	Fetched, Again                   time.Time
@@ -102,8 +103,8 @@ type Stored struct {
 
 func documentByID(tx *store.Tx, id string) (d Stored, err error) {
 	var fetched, again int64
-	err = tx.Row(`SELECT id, kind, feed, series, digest, size, issued, fetched, again FROM warning_document WHERE id = $1`, id).
-		Scan(&d.ID, &d.Kind, &d.Feed, &d.Series, &d.Digest, &d.Size, &d.Issued, &fetched, &again)
+	err = tx.Row(`SELECT id, kind, feed, series, digest, link, size, issued, fetched, again FROM warning_document WHERE id = $1`, id).
+		Scan(&d.ID, &d.Kind, &d.Feed, &d.Series, &d.Digest, &d.Link, &d.Size, &d.Issued, &fetched, &again)
 	d.Fetched, d.Again = moment(fetched), moment(again)
 	return d, err
 }
@@ -124,9 +125,9 @@ func putDocument(tx *store.Tx, doc *Document, d Fetched, place int64, r *feed.Re
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`INSERT INTO warning_document (id, kind, feed, series, digest, size, place, whole, issued, fetched, again, warnings, deviations)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-		doc.ID, string(d.Kind), d.Feed, d.Series, d.Ref.String(), d.Size, place, bit(r.Whole), r.Issued.Text, millis(doc.Fetched), millis(doc.Fetched), len(r.Warnings), deviations)
+	_, err = tx.Exec(`INSERT INTO warning_document (id, kind, feed, series, digest, size, place, whole, issued, fetched, again, warnings, deviations, link)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		doc.ID, string(d.Kind), d.Feed, d.Series, d.Ref.String(), d.Size, place, bit(r.Whole), r.Issued.Text, millis(doc.Fetched), millis(doc.Fetched), len(r.Warnings), deviations, d.Link)
 	return err
 }
 
@@ -386,9 +387,11 @@ func dropDocuments(tx *store.Tx, before time.Time) (digests []string, err error)
 		var id, digest string
 		err := scan(&id, &digest)
 		ids = append(ids, id)
-		all[digest] = true
+		if digest != "" {
+			all[digest] = true
+		}
 		return err
-	}, `SELECT id, digest FROM warning_document d WHERE again < $1
+	}, `SELECT id, CASE WHEN link = '' THEN digest ELSE '' END FROM warning_document d WHERE again < $1
 		AND NOT EXISTS (SELECT 1 FROM warning_version v WHERE v.document = d.id) AND NOT EXISTS (SELECT 1 FROM warning_series s WHERE s.whole_id = d.id)`, millis(before)); err != nil {
 		return nil, err
 	}

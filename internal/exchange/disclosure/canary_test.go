@@ -38,7 +38,6 @@ type cage struct {
 	birds  []bird
 	away   int      // 1: it was written for a foreign system
 	onward int      // 1: it went on in UCRI 2 as a dispatch system's
-	fresh  int      // birds of the message that took the place of another
 	again  []string // words of birds that free texts repeat
 }
 

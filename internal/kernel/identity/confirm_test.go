@@ -33,7 +33,9 @@ func TestConfirm(t *testing.T) {
 	_, err = w.Confirm(ctx, half.Token, codes[1])
 	w.refused(err, problem.Conflict, "")
 	for range maxTries {
-		_, err = w.Confirm(ctx, in.Token, "000000")
+		if _, err := w.Confirm(ctx, in.Token, "000000"); err == nil {
+			t.Error("a wrong code was taken")
+		}
 	}
 	if _, err := w.Confirm(ctx, in.Token, codes[2]); err == nil {
 		t.Error("the session went on after wrong codes")

@@ -8,6 +8,7 @@ CREATE TABLE warning_document (
     feed       TEXT   NOT NULL,
     series     TEXT   NOT NULL,
     digest     TEXT   NOT NULL,          -- SHA-256 of the bytes
+    link       TEXT   NOT NULL,          -- where the bytes are kept when not under their digest
     size       BIGINT NOT NULL,
     place      BIGINT NOT NULL,          -- among the documents of its series
     whole      BIGINT NOT NULL,
