@@ -276,7 +276,7 @@ func (s *stage) fromHub(ctx context.Context) (said simulator.Say, c cast, err er
 		MessageID: s.clock.NewID(), Timeout: messageTimeout, Ack: ucri.AckAll, Source: here.place.Desk, Destinations: []string{hub.OID},
 		Payload: ucri.Payload{AppID: "incident_transfer", AppVersion: "1.0", SchemaID: "acknowledgement", ContentType: ucri.ContentJSON, Data: string(taken)},
 	}
-	if err := here.send(ctx, e); err != nil {
+	if _, err := here.send(ctx, e); err != nil {
 		return said, c, err
 	}
 	answer, err := hub.hear(ctx, simulator.Answer, said.ID)
