@@ -65,6 +65,9 @@ func (f *Feeds) bulletin() document {
 			}
 			x.leaf("senderName", "ČHMÚ, simulace").leaf("headline", t.Headline).leaf("description", t.Description).leaf("instruction", t.Instruction)
 			x.pair("parameter", "awareness_level", colourWords[w.Severity])
+			if a, ok := w.Alarm["czechia"]; ok {
+				x.pair("parameter", "awareness_type", a.Type)
+			}
 			x.open("area").leaf("areaDesc", "Liberecký kraj")
 			for _, orp := range w.CHMI.ORP {
 				x.pair("geocode", "CISORP", orp).pair("geocode", "EMMA_ID", "CZ0"+orp)
