@@ -177,7 +177,7 @@ func TestLifeAgainstModel(t *testing.T) {
 		var l Life
 		m := &model{immediate: rapid.Bool().Draw(t, "immediate")}
 		at := time.Date(2026, 8, 7, 18, 0, 0, 0, time.UTC)
-		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+		for range rapid.IntRange(40, 80).Draw(t, "steps") {
 			at = at.Add(time.Duration(rapid.IntRange(0, 200).Draw(t, "seconds")) * time.Second)
 			e := Event{
 				Step: rapid.SampledFrom(Steps).Draw(t, "step"), Purpose: rapid.SampledFrom([]Purpose{Alert, Update, Cancel}).Draw(t, "purpose"),
@@ -187,8 +187,11 @@ func TestLifeAgainstModel(t *testing.T) {
 			if rapid.IntRange(0, 2).Draw(t, "likely") > 0 { // else hardly any sequence goes far
 				for _, s := range rapid.SampledFrom(favours).Draw(t, "favour") {
 					try := e
+					if s == Review || s == Override {
+						try.Second, try.Reason, try.Person = true, "why", people[(len(m.done)+slices.Index(people, e.Person))%len(people)]
+					}
 					if try.Step, try.Content = s, m.text(); m.allows(try) {
-						e.Step = s
+						e = try
 						break
 					}
 				}
