@@ -7,6 +7,7 @@ import { openWindow, sizes, startBrowser } from "./lib/browser.mjs";
 import { startDemo } from "./lib/demo.mjs";
 import { inspectAll } from "./lib/inspect.mjs";
 import { Desk } from "./lib/pages.mjs";
+import { note } from "./lib/record.mjs";
 
 const PRESSES = 12;
 const TIME = 60_000; // ms
@@ -69,6 +70,9 @@ test("dam break to published by mouse, the second person at a phone", async (t) 
   const feed = await (await author.page.request.get("/cap/feed.atom")).text();
   const address = /\/cap\/message\/[^"]+/.exec(feed)[0];
   const cap = await (await author.page.request.get(address)).text();
+  const kept = await author.page.request.get(`${path}/cap.xml`);
+  assert.equal(kept.status(), 200);
+  for (const file of [address, `${path}/cap.xml`]) note("others", new URL(file, author.page.url()).href);
   for (const word of ["<language>cs-CZ", "<language>de-DE", "<language>pl-PL", "<language>en-GB", "<ds:Signature", "<status>Actual", "CZ05102"]) assert.ok(cap.includes(word), word);
 
   // The pages in all languages and widths.

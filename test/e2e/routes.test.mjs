@@ -8,6 +8,8 @@ const absent = [
   "/signin/oidc/{provider}", "/signin/oidc/{provider}/return", // lead on to a provider, of which the demo has none
   "/map/tiles.pmtiles", // is there after an import only
   "/agreements/forms/{form}/original", // is there when the operator has attached it
+  "/feeds/{name}/originals/{id}", // is there when something was fetched, which no demo does
+  "/cap/exercise/message/{id}", // is there when an exercise was published
 ];
 
 test("every page was inspected", () => {
