@@ -395,9 +395,38 @@ func TestNewerDatabase(t *testing.T) {
 	wantProblem(t, err, "app.start.newer")
 }
 
+// database is one with the tables of all modules, gone with the test; "" for SQLite.
+func database(t testing.TB) string {
+	t.Helper()
+	template, err := migrated()
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, drop, err := storetest.CreateFrom(template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := drop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return url
+}
+
+var migrated = sync.OnceValues(func() (string, error) {
+	return storetest.Template(func(address string) error {
+		db, err := store.Open(context.Background(), store.Config{URL: address})
+		if err != nil {
+			return err
+		}
+		return errors.Join(MigrateAll(context.Background(), db), db.Close())
+	})
+})
+
 // databaseFor puts the node on PostgreSQL when the tests run there.
 func databaseFor(t testing.TB) func(map[string]any) {
-	url := storetest.Config(t).URL
+	url := database(t)
 	return func(c map[string]any) { c["database"] = url }
 }
 

@@ -90,25 +90,13 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 		t.Fatalf("configuration: %+v", faults)
 	}
 	clk := clock.Fake(time.Now())
-	sc := storetest.Config(t)
+	sc := storetest.Config(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "exchange": Migrations()})
 	sc.Clock = clk
 	db, err := store.Open(t.Context(), sc)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	for _, m := range []struct {
-		name  string
-		files func() error
-	}{
-		{"seal", func() error { return db.Migrate(t.Context(), "seal", seal.Migrations()) }},
-		{"audit", func() error { return db.Migrate(t.Context(), "audit", audit.Migrations()) }},
-		{"exchange", func() error { return db.Migrate(t.Context(), "exchange", Migrations()) }},
-	} {
-		if err := m.files(); err != nil {
-			t.Fatal(m.name, err)
-		}
-	}
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	if err != nil {
 		t.Fatal(err)

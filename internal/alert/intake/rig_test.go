@@ -48,7 +48,7 @@ func contact() string { return "alerts@region.example" }
 
 func newRig(t testing.TB, clk *clock.Clock, changes ...Change) *rig {
 	t.Helper()
-	r := &rig{t: t, clk: clk, sc: storetest.Config(t)}
+	r := &rig{t: t, clk: clk, sc: storetest.Config(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "intake": Migrations()})}
 	r.sim = simulated.New(simulated.Shipped(), start, clk.Now)
 	r.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if h, ok := r.instead.Load(q.URL.Path); ok {
@@ -88,15 +88,6 @@ func (r *rig) instance(c Config) *Service {
 	db, err := store.Open(context.Background(), r.sc)
 	r.ok(err)
 	r.t.Cleanup(func() { db.Close() })
-	for _, m := range []struct {
-		name  string
-		files func() error
-	}{
-		{"seal", func() error { return db.Migrate(r.t.Context(), "seal", seal.Migrations()) }}, {"audit", func() error { return db.Migrate(r.t.Context(), "audit", audit.Migrations()) }},
-		{"intake", func() error { return db.Migrate(r.t.Context(), "intake", Migrations()) }},
-	} {
-		r.ok(m.files())
-	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	s := New(Options{DB: db, Audit: audit.New(db, r.key, r.clk, log), Clock: r.clk, Log: log, Version: "test", Config: c, Warnings: takeWarnings, Gauges: takeGauges})
 	s.Files = r.files

@@ -72,7 +72,7 @@ var testSigner *signer
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{t: t, clk: clock.Fake(start), dir: t.TempDir(), texts: bundle(), cfg: storetest.Config(t)}
+	r := &rig{t: t, clk: clock.Fake(start), dir: t.TempDir(), texts: bundle(), cfg: storetest.Config(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "job": job.Migrations(), "notify": notify.Migrations(), "notice": Migrations()})}
 	r.open()
 	return r
 }
@@ -88,14 +88,6 @@ func (r *rig) open() {
 	r.ok(err)
 	log := slog.New(slog.DiscardHandler)
 	r.jobs = job.New(r.db, r.clk, log)
-	for _, m := range []struct {
-		name string
-		do   func() error
-	}{{"seal", func() error { return r.db.Migrate(r.t.Context(), "seal", seal.Migrations()) }}, {"audit", func() error { return r.db.Migrate(r.t.Context(), "audit", audit.Migrations()) }},
-		{"job", func() error { return r.db.Migrate(r.t.Context(), "job", job.Migrations()) }}, {"notify", func() error { return r.db.Migrate(r.t.Context(), "notify", notify.Migrations()) }},
-		{"notice", func() error { return r.db.Migrate(r.t.Context(), "notice", Migrations()) }}} {
-		r.ok(m.do())
-	}
 	places, err := register.Load()
 	r.ok(err)
 	tell := notify.New(notify.Config{}, notify.Deps{DB: r.db, Jobs: r.jobs, Clock: r.clk, Texts: r.texts, Log: log})

@@ -41,7 +41,7 @@ type rig struct {
 func newRig(t testing.TB, now time.Time) *rig {
 	t.Helper()
 	clk := clock.Fake(now)
-	sc := storetest.Config(t)
+	sc := storetest.Config(t, storetest.Tables{"audit": audit.Migrations(), "river": Migrations()})
 	sc.Clock = clk
 	db, err := store.Open(context.Background(), sc)
 	if err != nil {
@@ -49,8 +49,6 @@ func newRig(t testing.TB, now time.Time) *rig {
 	}
 	t.Cleanup(func() { db.Close() })
 	r := &rig{t: t, db: db, clk: clk}
-	r.ok(db.Migrate(t.Context(), "audit", audit.Migrations()))
-	r.ok(db.Migrate(t.Context(), "river", Migrations()))
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	r.ok(err)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))

@@ -32,7 +32,7 @@ var persons = map[string]string{"jana": "Jana Nováková", "petr": "Petr Malý"}
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	clk := clock.Fake(start)
-	sc := storetest.Config(t)
+	sc := storetest.Config(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "warning": Migrations()})
 	sc.Clock = clk
 	db, err := store.Open(context.Background(), sc)
 	if err != nil {
@@ -40,9 +40,6 @@ func newRig(t testing.TB) *rig {
 	}
 	t.Cleanup(func() { db.Close() })
 	r := &rig{t: t, db: db, clk: clk}
-	r.ok(db.Migrate(t.Context(), "seal", seal.Migrations()))
-	r.ok(db.Migrate(t.Context(), "audit", audit.Migrations()))
-	r.ok(db.Migrate(t.Context(), "warning", Migrations()))
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	r.ok(err)
 	r.dir, err = blob.OpenDir(t.TempDir(), clk)

@@ -48,17 +48,8 @@ const names = "Věra Ověřená"
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{t: t, db: storetest.Open(t), role: "shift_leader"}
+	s := &site{t: t, db: storetest.Open(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "agreement": Migrations()}), role: "shift_leader"}
 	clk := clock.Fake(noon)
-	for name, m := range map[string]func() error{
-		"seal":      func() error { return s.db.Migrate(t.Context(), "seal", seal.Migrations()) },
-		"audit":     func() error { return s.db.Migrate(t.Context(), "audit", audit.Migrations()) },
-		"agreement": func() error { return s.db.Migrate(t.Context(), "agreement", Migrations()) },
-	} {
-		if err := m(); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-	}
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	if err != nil {
 		t.Fatal(err)

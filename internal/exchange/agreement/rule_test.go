@@ -256,10 +256,7 @@ func country(lines map[string][]geo.Point, c register.Country, east float64) str
 // official imports made boundaries of countries as the command line does.
 func official(t testing.TB, r *register.Register, metres float64, countries ...register.Country) {
 	t.Helper()
-	db, clk := storetest.Open(t), clock.Fake(noon)
-	if err := db.Migrate(t.Context(), "register", register.Migrations()); err != nil {
-		t.Fatal(err)
-	}
+	db, clk := storetest.Open(t, storetest.Tables{"register": register.Migrations()}), clock.Fake(noon)
 	dir, err := blob.OpenDir(filepath.Join(t.TempDir(), "blobs"), clk)
 	if err != nil {
 		t.Fatal(err)

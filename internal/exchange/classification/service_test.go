@@ -37,18 +37,9 @@ var people = map[string]*web.Person{
 
 func newService(t testing.TB) (*Service, *store.DB) {
 	t.Helper()
-	db := storetest.Open(t)
+	db := storetest.Open(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "classification": Migrations()})
 	clk := clock.Fake(noon)
 	log := slog.New(slog.DiscardHandler)
-	for name, files := range map[string]func() error{
-		"seal":           func() error { return db.Migrate(t.Context(), "seal", seal.Migrations()) },
-		"audit":          func() error { return db.Migrate(t.Context(), "audit", audit.Migrations()) },
-		"classification": func() error { return db.Migrate(t.Context(), "classification", Migrations()) },
-	} {
-		if err := files(); err != nil {
-			t.Fatal(name, err)
-		}
-	}
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	if err != nil {
 		t.Fatal(err)

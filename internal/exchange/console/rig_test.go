@@ -126,32 +126,13 @@ func newRoom(t testing.TB, clk *clock.Clock, port int, org Org, cfg exchange.Con
 	if faults := cfg.Validate(); len(faults) > 0 {
 		t.Fatalf("configuration: %+v", faults)
 	}
-	sc := storetest.Config(t)
+	sc := storetest.Config(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "exchange": exchange.Migrations(), "console": Migrations(), "phrase": phrase.Migrations(), "classification": classification.Migrations(), "unit": unit.Migrations(), "disclosure": disclosure.Migrations(), "agreement": agreement.Migrations(), "job": job.Migrations()})
 	sc.Clock = clk
 	db, err := store.Open(context.Background(), sc)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	for _, m := range []struct {
-		name string
-		run  func() error
-	}{
-		{"seal", func() error { return db.Migrate(t.Context(), "seal", seal.Migrations()) }},
-		{"audit", func() error { return db.Migrate(t.Context(), "audit", audit.Migrations()) }},
-		{"exchange", func() error { return db.Migrate(t.Context(), "exchange", exchange.Migrations()) }},
-		{"console", func() error { return db.Migrate(t.Context(), "console", Migrations()) }},
-		{"phrase", func() error { return db.Migrate(t.Context(), "phrase", phrase.Migrations()) }},
-		{"classification", func() error { return db.Migrate(t.Context(), "classification", classification.Migrations()) }},
-		{"unit", func() error { return db.Migrate(t.Context(), "unit", unit.Migrations()) }},
-		{"disclosure", func() error { return db.Migrate(t.Context(), "disclosure", disclosure.Migrations()) }},
-		{"agreement", func() error { return db.Migrate(t.Context(), "agreement", agreement.Migrations()) }},
-		{"job", func() error { return db.Migrate(t.Context(), "job", job.Migrations()) }},
-	} {
-		if err := m.run(); err != nil {
-			t.Fatal(m.name, err)
-		}
-	}
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	if err != nil {
 		t.Fatal(err)

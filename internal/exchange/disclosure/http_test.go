@@ -65,14 +65,10 @@ func participant(oid string) map[string]any {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{t: t, db: storetest.Open(t), clk: clock.System()}
+	s := &site{t: t, db: storetest.Open(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "exchange": exchange.Migrations(), "disclosure": Migrations()}), clk: clock.System()}
 	log := slog.New(slog.DiscardHandler)
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	s.must(err)
-	s.must(s.db.Migrate(t.Context(), "seal", seal.Migrations()))
-	s.must(s.db.Migrate(t.Context(), "audit", audit.Migrations()))
-	s.must(s.db.Migrate(t.Context(), "exchange", exchange.Migrations()))
-	s.must(s.db.Migrate(t.Context(), "disclosure", Migrations()))
 	s.texts, err = i18n.Load(access.Locales, ucri.Locales(), exchange.Locales(), tree.Locales(), convert.Locales(), Locales(), web.Locales, ui.Locales)
 	s.must(err)
 	ring, record := seal.NewRing(key, s.clk), audit.New(s.db, key, s.clk, log)

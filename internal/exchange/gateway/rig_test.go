@@ -84,7 +84,7 @@ func newRig(t testing.TB, clk *clock.Clock, list ...Config) *rig {
 	if len(list) == 0 {
 		list = []Config{folder("hzs", czech)}
 	}
-	r := &rig{t: t, clk: clk, list: list, dir: t.TempDir(), sc: storetest.Config(t)}
+	r := &rig{t: t, clk: clk, list: list, dir: t.TempDir(), sc: storetest.Config(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "job": job.Migrations(), "exchange": exchange.Migrations(), "gateway": Migrations()})}
 	r.sc.Clock = clk
 	r.cfg = exchange.Config{OID: nodeOID, Listen: "127.0.0.1:0", InsecureLoopback: true, Operator: "Sachsen",
 		Participants: []any{record(desk), record(czech), record(other), record(testDesk), record(testCz)}}
@@ -98,11 +98,6 @@ func newRig(t testing.TB, clk *clock.Clock, list ...Config) *rig {
 	r.db, err = store.Open(context.Background(), r.sc)
 	r.ok(err)
 	t.Cleanup(func() { r.db.Close() })
-	r.ok(r.db.Migrate(t.Context(), "seal", seal.Migrations()))
-	r.ok(r.db.Migrate(t.Context(), "audit", audit.Migrations()))
-	r.ok(r.db.Migrate(t.Context(), "job", job.Migrations()))
-	r.ok(r.db.Migrate(t.Context(), "exchange", exchange.Migrations()))
-	r.ok(r.db.Migrate(t.Context(), "gateway", Migrations()))
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	r.ok(err)
 	r.texts, err = i18n.Load(access.Locales, identity.Locales, web.Locales, ui.Locales, ucri.Locales(), exchange.Locales(), adapter.Locales(), transport.Locales(), notify.Locales(),

@@ -46,12 +46,9 @@ type shelfTest struct {
 func newShelf(t *testing.T) *shelfTest {
 	t.Helper()
 	s := &shelfTest{t: t, clk: clock.Fake(noon)}
-	s.db = storetest.Open(t)
+	s.db = storetest.Open(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "phrase": Migrations()})
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	s.must(err)
-	s.must(s.db.Migrate(t.Context(), "seal", seal.Migrations()))
-	s.must(s.db.Migrate(t.Context(), "audit", audit.Migrations()))
-	s.must(s.db.Migrate(t.Context(), "phrase", Migrations()))
 	s.texts, err = i18n.Load(web.Locales, ui.Locales, access.Locales, Locales())
 	s.must(err)
 	policy, err := access.Load(map[string][]byte{"phrase/policy.cedar": Policy()})

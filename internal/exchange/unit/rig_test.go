@@ -70,23 +70,13 @@ func record(oid, name string) map[string]any {
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	clk := clock.Fake(time.Date(2026, 11, 30, 10, 0, 0, 0, time.UTC))
-	sc := storetest.Config(t)
+	sc := storetest.Config(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "exchange": exchange.Migrations(), "unit": Migrations()})
 	sc.Clock = clk
 	db, err := store.Open(context.Background(), sc)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	for name, run := range map[string]func() error{
-		"seal":     func() error { return db.Migrate(t.Context(), "seal", seal.Migrations()) },
-		"audit":    func() error { return db.Migrate(t.Context(), "audit", audit.Migrations()) },
-		"exchange": func() error { return db.Migrate(t.Context(), "exchange", exchange.Migrations()) },
-		"unit":     func() error { return db.Migrate(t.Context(), "unit", Migrations()) },
-	} {
-		if err := run(); err != nil {
-			t.Fatal(name, err)
-		}
-	}
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	if err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ type fixture struct {
 
 func setup(t testing.TB, clk *clock.Clock) *fixture {
 	t.Helper()
-	f := &fixture{t: t, db: storetest.Open(t), clk: clk}
+	f := &fixture{t: t, db: storetest.Open(t, storetest.Tables{"seal": seal.Migrations(), "audit": Migrations()}), clk: clk}
 	migrate(t, f.db)
 	var err error
 	if f.node, err = seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key")); err != nil {
@@ -55,12 +55,6 @@ func setup(t testing.TB, clk *clock.Clock) *fixture {
 
 func migrate(t testing.TB, db *store.DB) {
 	t.Helper()
-	if err := db.Migrate(context.Background(), "seal", seal.Migrations()); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Migrate(context.Background(), "audit", Migrations()); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func (f *fixture) append(n int) {
@@ -685,7 +679,7 @@ func TestTwoInstances(t *testing.T) {
 	if os.Getenv(storetest.PostgresEnv) == "" {
 		t.Skip("two instances share PostgreSQL only: set " + storetest.PostgresEnv)
 	}
-	cfg := storetest.Config(t)
+	cfg := storetest.Config(t, storetest.Tables{"seal": seal.Migrations(), "audit": Migrations()})
 	node, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	if err != nil {
 		t.Fatal(err)

@@ -70,18 +70,7 @@ func setup(t testing.TB, cfg notify.Config) *rig {
 	if f := cfg.Validate(); f != nil {
 		t.Fatal(f)
 	}
-	g := &rig{t: t, db: storetest.Open(t), clk: clock.Fake(start)}
-	for name, files := range map[string]func() error{
-		"seal":   func() error { return g.db.Migrate(t.Context(), "seal", seal.Migrations()) },
-		"audit":  func() error { return g.db.Migrate(t.Context(), "audit", audit.Migrations()) },
-		"job":    func() error { return g.db.Migrate(t.Context(), "job", job.Migrations()) },
-		"notify": func() error { return g.db.Migrate(t.Context(), "notify", notify.Migrations()) },
-		"health": func() error { return g.db.Migrate(t.Context(), "health", Migrations()) },
-	} {
-		if err := files(); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-	}
+	g := &rig{t: t, db: storetest.Open(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "job": job.Migrations(), "notify": notify.Migrations(), "health": Migrations()}), clk: clock.Fake(start)}
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	if err != nil {
 		t.Fatal(err)

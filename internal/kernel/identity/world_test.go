@@ -49,11 +49,9 @@ func empty(t *testing.T, set ...func(*Options)) *world {
 
 func alone(t testing.TB, set ...func(*Options)) *world {
 	t.Helper()
-	w := &world{t: t, db: storetest.Open(t), clock: clock.Fake(time.Date(2026, 11, 25, 6, 0, 0, 0, time.UTC))}
+	w := &world{t: t, db: storetest.Open(t, storetest.Tables{"audit": audit.Migrations(), "identity": Migrations()}), clock: clock.Fake(time.Date(2026, 11, 25, 6, 0, 0, 0, time.UTC))}
 	node, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	w.must(err)
-	w.must(w.db.Migrate(t.Context(), "audit", audit.Migrations()))
-	w.must(w.db.Migrate(t.Context(), "identity", Migrations()))
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	o := Options{DB: w.db, Clock: w.clock, Node: node, Audit: audit.New(w.db, node, w.clock, log), Log: log,
 		Busy: func(_ context.Context, organisation string) bool { return w.busy && organisation == w.here.ID },

@@ -36,10 +36,7 @@ type fixture struct {
 
 func setup(t testing.TB, clk *clock.Clock) *fixture {
 	t.Helper()
-	db := storetest.Open(t)
-	if err := db.Migrate(t.Context(), "job", Migrations()); err != nil {
-		t.Fatal(err)
-	}
+	db := storetest.Open(t, storetest.Tables{"job": Migrations()})
 	f := &fixture{t: t, db: db, clk: clk}
 	f.q = f.instance()
 	return f
@@ -728,7 +725,7 @@ func TestTwoInstances(t *testing.T) {
 	if os.Getenv(storetest.PostgresEnv) == "" {
 		t.Skip("two instances share PostgreSQL only: set " + storetest.PostgresEnv)
 	}
-	cfg := storetest.Config(t)
+	cfg := storetest.Config(t, storetest.Tables{"job": Migrations()})
 	const jobs = 200
 	var mu sync.Mutex
 	ran := map[string]int{}

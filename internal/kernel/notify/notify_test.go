@@ -82,7 +82,7 @@ func setup(t testing.TB, cfg Config) *rig {
 	if f := cfg.Validate(); f != nil {
 		t.Fatal(f)
 	}
-	r := &rig{t: t, db: storetest.Open(t), clk: clock.Fake(start), dir: t.TempDir(), log: new(bytes.Buffer)}
+	r := &rig{t: t, db: storetest.Open(t, storetest.Tables{"job": job.Migrations(), "notify": Migrations()}), clk: clock.Fake(start), dir: t.TempDir(), log: new(bytes.Buffer)}
 	if err := errors.Join(r.db.Migrate(t.Context(), "job", job.Migrations()), r.db.Migrate(t.Context(), "notify", Migrations())); err != nil {
 		t.Fatal(err)
 	}

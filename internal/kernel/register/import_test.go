@@ -41,11 +41,8 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{r: loaded(t), db: storetest.Open(t)}
+	b := &bench{r: loaded(t), db: storetest.Open(t, storetest.Tables{"register": Migrations()})}
 	clk := clock.Fake(start)
-	if err := b.db.Migrate(t.Context(), "register", Migrations()); err != nil {
-		t.Fatal(err)
-	}
 	var err error
 	if b.blobs, err = blob.OpenDir(filepath.Join(t.TempDir(), "blobs"), clk); err != nil {
 		t.Fatal(err)

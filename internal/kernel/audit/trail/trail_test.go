@@ -53,25 +53,13 @@ func setup(t *testing.T) *world { return setupAt(t, clock.Fake(past)) }
 
 func setupAt(t *testing.T, clk *clock.Clock) *world {
 	t.Helper()
-	w := &world{t: t, db: storetest.Open(t), clk: clk,
+	w := &world{t: t, db: storetest.Open(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "job": job.Migrations()}), clk: clk,
 		bodies: []Organisation{{ID: "here", Name: "Liberec", Addresses: []string{"1.2.3"}, Operator: true}, {ID: "there", Name: "Zittau", Addresses: []string{"1.2.4"}}},
 		people: []Person{
 			{ID: "p1", Name: "Jana Nováková", Organisation: "here"}, {ID: "p2", Name: "=Petr", Organisation: "here"},
 			{ID: "p3", Name: "Greta Klein", Organisation: "there"}, {ID: "p4", Organisation: "here", Deleted: true},
 			{ID: "p5", Name: "Karel Smazaný", Organisation: "here", Deleted: true}, {ID: "auditor-here", Name: "Alena Auditová", Organisation: "here"},
 		},
-	}
-	for _, m := range []struct {
-		name string
-		do   func() error
-	}{
-		{"seal", func() error { return w.db.Migrate(t.Context(), "seal", seal.Migrations()) }},
-		{"audit", func() error { return w.db.Migrate(t.Context(), "audit", audit.Migrations()) }},
-		{"job", func() error { return w.db.Migrate(t.Context(), "job", job.Migrations()) }},
-	} {
-		if err := m.do(); err != nil {
-			t.Fatalf("%s: %v", m.name, err)
-		}
 	}
 	node, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	w.must(err)

@@ -53,12 +53,10 @@ type world struct {
 func empty(t testing.TB, set ...func(*identity.Options)) *world {
 	t.Helper()
 	w := &world{t: t, clock: clock.Fake(time.Date(2026, 11, 25, 6, 0, 0, 0, time.UTC))}
-	db := storetest.Open(t)
+	db := storetest.Open(t, storetest.Tables{"audit": audit.Migrations(), "identity": identity.Migrations()})
 	w.db = db
 	node, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	w.must(err)
-	w.must(db.Migrate(t.Context(), "audit", audit.Migrations()))
-	w.must(db.Migrate(t.Context(), "identity", identity.Migrations()))
 	w.texts, err = i18n.Load(web.Locales, ui.Locales, access.Locales, identity.Locales, Locales())
 	w.must(err)
 	policy, err := access.Load(map[string][]byte{"identity/policy.cedar": identity.Policy()})

@@ -81,11 +81,9 @@ func node(t *testing.T, policy string) (*web.Router, *Crew) {
 			t.Fatal(err)
 		}
 	}
-	db := storetest.Open(t)
+	db := storetest.Open(t, storetest.Tables{"audit": audit.Migrations(), "identity": identity.Migrations()})
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	must(err)
-	must(db.Migrate(t.Context(), "audit", audit.Migrations()))
-	must(db.Migrate(t.Context(), "identity", identity.Migrations()))
 	clk, log := clock.Fake(time.Date(2026, 11, 25, 6, 0, 0, 0, time.UTC)), slog.New(slog.DiscardHandler)
 	d, err := identity.New(identity.Options{DB: db, Clock: clk, Node: key, Audit: audit.New(db, key, clk, log), Log: log})
 	must(err)
