@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"trojmezi/internal/alert/area"
 	"trojmezi/internal/format/cap"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/clock"
@@ -74,7 +75,11 @@ func New(o Options) (*Service, error) {
 	if len(faults) > 0 {
 		return nil, problem.Wrap("notice.New", &Refused{faults})
 	}
-	return &Service{o: o, voice: Voice{o.Texts, o.Places}, atlas: NewAtlas(o.Places), shipped: all}, nil
+	areas, err := area.Load(o.Places)
+	if err != nil {
+		return nil, problem.Wrap("notice.New", err)
+	}
+	return &Service{o: o, voice: Voice{o.Texts, o.Places}, atlas: NewAtlas(o.Places, areas), shipped: all}, nil
 }
 
 // Actor is who does something: a person in the organisation he is signed in for.
@@ -142,9 +147,16 @@ func (s *Service) check(t *Template, c *Content, now time.Time) (faults []Fault)
 		}
 		pieces = append(pieces, s.atlas.Outline(u)...)
 	}
-	drawn, fault := Drawn(c.Drawing, c.Radius)
-	if fault != "" {
-		bad("drawing", fault, nil)
+	drawn, fault := s.atlas.Drawn(c.Drawing, c.Radius)
+	if fault != nil {
+		faults = append(faults, *fault)
+	}
+	if c.Reach != nil {
+		if r, fault := s.atlas.Reach(c.Lang, c.Reach.River, c.Reach.From, c.Reach.To, c.Reach.Km); fault != nil {
+			faults = append(faults, *fault)
+		} else {
+			pieces = append(pieces, s.atlas.Along(r)...)
+		}
 	}
 	if pieces = append(pieces, drawn...); len(pieces) == 0 && len(faults) == 0 {
 		bad("area", "notice.fault.nowhere", nil)
