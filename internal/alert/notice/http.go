@@ -11,9 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/a-h/templ"
+
 	"trojmezi/internal/kernel/access"
+	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/register"
 	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/web"
 	"trojmezi/internal/kernel/web/ui"
@@ -200,6 +204,9 @@ type form struct {
 	Errors   ui.Errors
 	Units    []ui.Option
 	Places   []string
+	Waters   []ui.Option
+	Stops    []string // of all of them
+	Map      templ.Component
 	Roster   Roster
 	Kind     store.Kind
 }
@@ -276,6 +283,15 @@ func (p *Pages) blank(ctx context.Context, tpl *Template) form {
 }
 
 func (p *Pages) choices(ctx context.Context, f *form) {
+	f.Map = p.o.Places.Map(register.View{Title: t(ctx, "notice.drawing")}, register.Options{ID: "draw", Pick: true, List: "drawing", Tiles: true})
+	for _, w := range p.atlas.waters {
+		f.Waters = append(f.Waters, ui.Option{Value: w.Key, Text: w.In(web.Lang(ctx))})
+		for _, name := range w.names(web.Lang(ctx)) {
+			if !slices.Contains(f.Stops, name) {
+				f.Stops = append(f.Stops, name)
+			}
+		}
+	}
 	for _, u := range p.atlas.Units() {
 		f.Units = append(f.Units, ui.Option{Value: u.ID, Text: p.atlas.NameOf(p.o.Texts, web.Lang(ctx), u)})
 		if u.Level == "municipality" {
@@ -316,6 +332,14 @@ func (p *Pages) filled(ctx context.Context, v *Shown, tpl *Template) form {
 		}
 	}
 	f.F["areas"], f.F["note"], f.F["drawing"] = strings.Join(more, "; "), c.Note, c.Drawing
+	if r := c.Reach; r != nil {
+		f.F["reach_river"], f.F["reach_km"] = r.River, strconv.FormatFloat(r.Km, 'f', -1, 64)
+		if w := p.atlas.water(r.River); w != nil {
+			from, _ := w.stop(r.From)
+			to, _ := w.stop(r.To)
+			f.F["reach_from"], f.F["reach_to"] = from.in(web.Lang(ctx)), to.in(web.Lang(ctx))
+		}
+	}
 	if c.Radius > 0 {
 		f.F["radius"] = strconv.FormatFloat(c.Radius, 'f', -1, 64)
 	}
@@ -368,12 +392,27 @@ func (p *Pages) read(ctx context.Context, r *http.Request, f *form) *Content {
 		c.Values[s.Name] = kept
 	}
 	c.Note, c.Drawing, c.Hold = take("note"), take("drawing"), take("hold") == "on"
-	if text := take("radius"); text != "" {
+	km := func(name string) float64 {
+		text := take(name)
+		if text == "" {
+			return 0
+		}
 		km, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64)
 		if err != nil {
-			add("radius", "notice.fault.radius", nil)
+			return -1
 		}
-		c.Radius = km
+		return km
+	}
+	if c.Radius = km("radius"); !(c.Radius >= 0) {
+		add("radius", "notice.fault.radius", nil)
+	}
+	river, from, to, side := take("reach_river"), take("reach_from"), take("reach_to"), km("reach_km")
+	if river != "" {
+		reach, fault := p.atlas.Reach(web.Lang(ctx), river, from, to, side)
+		if fault != nil {
+			add(fault.Field, fault.Key, fault.Args)
+		}
+		c.Reach = reach
 	}
 	hours, err := strconv.Atoi(take("hours"))
 	if err != nil || hours < 1 || hours > maxHours {
@@ -540,6 +579,32 @@ type sheet struct {
 	F      map[string]string
 	Sure   bool // of the answer: the last question before it goes out
 	CAPURL string
+	Map    templ.Component
+}
+
+// Size of the map of a notice, so that names can be read on a phone, and how much wider
+// it is than the area.
+const (
+	mapWidth, mapHeight = 420, 315
+	mapAround           = 1.6
+)
+
+// picture is a map of what is sent, for paper and screens without scripts.
+func (p *Pages) picture(rings []Ring, title string) templ.Component {
+	v := register.View{Title: title, Width: mapWidth, Height: mapHeight}
+	lo, hi := geo.Point{Lat: 90, Lon: 180}, geo.Point{Lat: -90, Lon: -180}
+	for _, r := range rings {
+		v.Areas = append(v.Areas, r)
+		for _, c := range r {
+			lo, hi = geo.Point{Lat: min(lo.Lat, c.Lat), Lon: min(lo.Lon, c.Lon)}, geo.Point{Lat: max(hi.Lat, c.Lat), Lon: max(hi.Lon, c.Lon)}
+		}
+	}
+	if len(rings) > 0 {
+		v.Centre = geo.Point{Lat: (lo.Lat + hi.Lat) / 2, Lon: (lo.Lon + hi.Lon) / 2}
+		d := project(lo, hi)
+		v.Metres = max(d.x, d.y*mapWidth/mapHeight) * mapAround
+	}
+	return p.o.Places.SVG(v)
 }
 
 func (p *Pages) sheet(r *http.Request) (v sheet, err error) {
@@ -548,6 +613,7 @@ func (p *Pages) sheet(r *http.Request) (v sheet, err error) {
 		return v, err
 	}
 	v.Now, v.F = p.o.Clock.Now(), map[string]string{}
+	v.Map = p.picture(v.Content.Rings, v.message(ctx).Area)
 	own, err := p.owned(r)
 	if err != nil {
 		return v, err

@@ -375,7 +375,7 @@ func TestPages(t *testing.T) {
 	}
 	to := send("dana", root, form)
 	page = press("dana", to)
-	for _, text := range []string{"Protržení hráze", "Dammbruch", "Przerwanie zapory", "Dam break", "Wittig", "Witka", "Smědá", "Friedland", "UCS-2", "GSM-7", "[nicht übersetzt, auf Englisch] Niedów", "Nobody has checked the wording", "<path d="} {
+	for _, text := range []string{"Protržení hráze", "Dammbruch", "Przerwanie zapory", "Dam break", "Wittig", "Witka", "Smědá", "Friedland", "UCS-2", "GSM-7", "[nicht übersetzt, auf Englisch] Niedów", "Nobody has checked the wording", `class="map-area" d="M`} {
 		if !strings.Contains(page, text) {
 			t.Errorf("the preview has no %q", text)
 		}
@@ -389,7 +389,7 @@ func TestPages(t *testing.T) {
 		t.Errorf("the author approves: %d", code)
 	}
 	page = press("vera", to+"/answer")
-	for _, text := range []string{"asks for approval", "Dammbruch", "What is new", "<path d=", "Nobody has checked the wording"} {
+	for _, text := range []string{"asks for approval", "Dammbruch", "What is new", `class="map-area" d="M`, "Nobody has checked the wording"} {
 		if !strings.Contains(page, text) {
 			t.Errorf("the second person sees no %q", text)
 		}
