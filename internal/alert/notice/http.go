@@ -37,6 +37,10 @@ type Pages struct {
 	Operator web.Operator
 	// Confirm takes a second factor of who is signed in, for the emergency override.
 	Confirm func(r *http.Request, code string) error
+	// Passkey asks for one of who is signed in: the options for the browser, "" when he has
+	// none here. ConfirmPasskey takes the answer.
+	Passkey        func(r *http.Request) (options string, err error)
+	ConfirmPasskey func(r *http.Request, response string) error
 	// Officers are who can be on duty in an organisation.
 	Officers func(ctx context.Context, organisation string) ([]ui.Option, error)
 }
@@ -580,6 +584,8 @@ type sheet struct {
 	Sure   bool // of the answer: the last question before it goes out
 	CAPURL string
 	Map    templ.Component
+	// Passkey are the options for the browser, "" without one.
+	Passkey string
 }
 
 // Size of the map of a notice, so that names can be read on a phone, and how much wider
@@ -732,7 +738,32 @@ func (p *Pages) overrideForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, http.StatusOK, overridePage(v))
+	return p.askOverride(w, r, v, http.StatusOK)
+}
+
+// askOverride shows the page, with a new question to the passkey: each is answered once.
+func (p *Pages) askOverride(w http.ResponseWriter, r *http.Request, v sheet, status int) (err error) {
+	if p.Passkey != nil {
+		if v.Passkey, err = p.Passkey(r); err != nil {
+			return err
+		}
+	}
+	return web.Render(w, r, status, overridePage(v))
+}
+
+// confirmed takes the second factor of a form: a code that was written counts more than a
+// passkey. It returns the key of what is wrong.
+func (p *Pages) confirmed(r *http.Request) (fault string) {
+	code, response := strings.TrimSpace(r.PostFormValue("code")), r.PostFormValue("response")
+	switch {
+	case code != "" || response == "" || p.ConfirmPasskey == nil:
+		if code == "" || p.Confirm == nil || p.Confirm(r, code) != nil {
+			return "notice.fault.code"
+		}
+	case p.ConfirmPasskey(r, response) != nil:
+		return "notice.fault.passkey"
+	}
+	return ""
 }
 
 // override takes the reason, then the second factor, so that no code is used up in vain.
@@ -754,12 +785,12 @@ func (p *Pages) override(w http.ResponseWriter, r *http.Request) error {
 		v.Errors.Add("draft", t(ctx, "notice.refuse.draft"))
 	}
 	if len(v.Errors) == 0 {
-		if p.Confirm == nil || p.Confirm(r, r.PostFormValue("code")) != nil {
-			v.Errors.Add("code", t(ctx, "notice.fault.code"))
+		if fault := p.confirmed(r); fault != "" {
+			v.Errors.Add("code", t(ctx, fault))
 		}
 	}
 	if len(v.Errors) > 0 {
-		return web.Render(w, r, http.StatusUnprocessableEntity, overridePage(v))
+		return p.askOverride(w, r, v, http.StatusUnprocessableEntity)
 	}
 	e.Second = true
 	if err := p.Take(ctx, actor(ctx), v.ID, e, draft); err != nil {

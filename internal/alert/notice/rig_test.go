@@ -137,6 +137,13 @@ func (r *rig) open() {
 		}
 		return nil
 	}
+	p.Passkey = func(*http.Request) (string, error) { return `{"publicKey":{}}`, nil }
+	p.ConfirmPasskey = func(_ *http.Request, response string) error {
+		if response != "signed" {
+			return errors.New("wrong")
+		}
+		return nil
+	}
 	p.Officers = func(context.Context, string) ([]ui.Option, error) {
 		return []ui.Option{{Value: "vera", Text: "Věra"}}, nil
 	}

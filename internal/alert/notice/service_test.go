@@ -433,7 +433,16 @@ func TestPages(t *testing.T) {
 	if code, body, _ := r.do("dana", http.MethodPost, to+"/override", url.Values{"content": {"2"}, "reason": {"x"}, "draft": {"on"}, "code": {"000000"}}); code != http.StatusUnprocessableEntity || !strings.Contains(body, "The code is wrong") {
 		t.Errorf("a wrong code: %d", code)
 	}
-	send("dana", to+"/override", url.Values{"content": {"2"}, "reason": {"nobody answers"}, "draft": {"on"}, "code": {"123456"}})
+	if page := r.get("dana", to+"/override"); !strings.Contains(page, `data-passkey="get"`) || !strings.Contains(page, "passkey.js") {
+		t.Error("no passkey is asked for")
+	}
+	for _, x := range []url.Values{{"response": {"forged"}}, {"response": {""}}, {"response": {"signed"}, "code": {"000000"}}} {
+		x["content"], x["reason"], x["draft"] = []string{"2"}, []string{"x"}, []string{"on"}
+		if code, body, _ := r.do("dana", http.MethodPost, to+"/override", x); code != http.StatusUnprocessableEntity || !strings.Contains(body, `data-passkey="get"`) {
+			t.Errorf("%v: %d", x, code)
+		}
+	}
+	send("dana", to+"/override", url.Values{"content": {"2"}, "reason": {"nobody answers"}, "draft": {"on"}, "response": {"signed"}})
 	if page := r.get("vera", to); !strings.Contains(page, `id="review"`) {
 		t.Error("no review is asked for")
 	}
