@@ -87,12 +87,7 @@ func (a *Atlas) corners(text string) (all []geo.Point, f *Fault) {
 }
 
 // clipped is as much of a line as a sentence bears.
-func clipped(text string) string {
-	if r := []rune(text); len(r) > 40 {
-		return string(r[:40]) + "…"
-	}
-	return text
-}
+func clipped(text string) string { return short(text, 40) }
 
 // spot reads coordinates or the name of a place.
 func (a *Atlas) spot(text string) (geo.Point, bool) {
