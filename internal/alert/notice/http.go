@@ -70,6 +70,7 @@ func (p *Pages) Register(rt *web.Router) {
 		{"GET " + root, web.May(mayRead), p.list},
 		{"GET " + root + "/new", web.May(mayWrite), p.newForm},
 		{"POST " + root, web.May(mayWrite), p.create},
+		{"POST " + root + "/preview", web.May(mayWrite), p.live},
 		{"GET " + onePath, read, p.show},
 		{"GET " + onePath + "/history", read, p.history},
 		{"GET " + onePath + "/cap.xml", read, p.capFile},
@@ -215,8 +216,11 @@ type form struct {
 	Waters   []ui.Option
 	Stops    []string // of all of them
 	Map      templ.Component
-	Roster   Roster
-	Kind     store.Kind
+	// Messages are how it reads so far.
+	Messages   []Message
+	Renderings []Rendering
+	Roster     Roster
+	Kind       store.Kind
 }
 
 func (p *Pages) newForm(w http.ResponseWriter, r *http.Request) error {
@@ -248,7 +252,7 @@ func (p *Pages) newForm(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	return web.Render(w, r, http.StatusOK, composePage(f))
+	return p.compose(w, r, http.StatusOK, f)
 }
 
 func first(all []string) string {
@@ -431,6 +435,59 @@ func (p *Pages) read(ctx context.Context, r *http.Request, f *form) *Content {
 	return c
 }
 
+// reads is how a form reads so far: what is wrong or missing is left open.
+func (p *Pages) reads(ctx context.Context, f *form, c *Content) {
+	from := Source{Name: web.Who(ctx).Place}
+	for _, l := range i18n.Langs {
+		f.Messages = append(f.Messages, p.voice.Write(f.Template, c, l, from, f.Kind, f.Purpose, p.atlas))
+	}
+	f.Renderings = p.renderings(Preview{Outgoing: Outgoing{Kind: f.Kind, Purpose: f.Purpose, Sent: p.o.Clock.Now().Truncate(time.Second), Source: from, Content: c, Template: f.Template}, Messages: f.Messages})
+}
+
+// live answers with how the form reads, as a piece of a page.
+func (p *Pages) live(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	ctx := r.Context()
+	b, err := p.Templates(ctx)
+	if err != nil {
+		return err
+	}
+	f := form{Template: b.Find(r.PostFormValue("template")), Purpose: Alert, Kind: store.Kind(r.PostFormValue("kind"))}
+	if f.Template == nil {
+		return problem.New("notice.live", problem.Invalid, "notice.fault.template", nil)
+	}
+	if v := Purpose(r.PostFormValue("purpose")); v == Update || v == Cancel {
+		f.Purpose = v
+	}
+	if !f.Kind.Valid() {
+		f.Kind = store.Live // the form of what exists does not ask again
+	}
+	p.reads(ctx, &f, p.open(ctx, r, f))
+	return web.Render(w, r, http.StatusOK, livePart(f.Messages, f.Renderings))
+}
+
+// open is what a form holds so far; what could not be read is left open.
+func (p *Pages) open(ctx context.Context, r *http.Request, f form) *Content {
+	f.F, f.Errors = map[string]string{}, nil
+	c := p.read(ctx, r, &f)
+	for name, kept := range c.Values {
+		if kept == "?" {
+			delete(c.Values, name)
+		}
+	}
+	return c
+}
+
+// compose shows a form with how it reads.
+func (p *Pages) compose(w http.ResponseWriter, r *http.Request, status int, f form) error {
+	filled := &http.Request{Form: url.Values{}, PostForm: url.Values{}}
+	for name, v := range f.F {
+		filled.PostForm.Set(name, v)
+	}
+	p.reads(r.Context(), &f, p.open(r.Context(), filled, f))
+	return web.Render(w, r, status, composePage(f))
+}
+
 // again shows a form with what is wrong; an error that is none of the form's comes back.
 func (p *Pages) again(w http.ResponseWriter, r *http.Request, f form, err error) error {
 	ctx := r.Context()
@@ -449,7 +506,7 @@ func (p *Pages) again(w http.ResponseWriter, r *http.Request, f form, err error)
 		return err
 	}
 	f.Roster = roster
-	return web.Render(w, r, http.StatusUnprocessableEntity, composePage(f))
+	return p.compose(w, r, http.StatusUnprocessableEntity, f)
 }
 
 func (p *Pages) create(w http.ResponseWriter, r *http.Request) error {
@@ -485,7 +542,7 @@ func (p *Pages) editForm(w http.ResponseWriter, r *http.Request) error {
 	if f.Roster, err = p.Roster(ctx, v.Organisation, web.Who(ctx).ID, v.Kind); err != nil {
 		return err
 	}
-	return web.Render(w, r, http.StatusOK, composePage(f))
+	return p.compose(w, r, http.StatusOK, f)
 }
 
 func (p *Pages) edit(w http.ResponseWriter, r *http.Request) error {
@@ -550,7 +607,7 @@ func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) error {
 	if f.Roster, err = p.Roster(ctx, v.Organisation, web.Who(ctx).ID, v.Kind); err != nil {
 		return err
 	}
-	return web.Render(w, r, http.StatusOK, composePage(f))
+	return p.compose(w, r, http.StatusOK, f)
 }
 
 func (p *Pages) change(w http.ResponseWriter, r *http.Request) error {

@@ -116,6 +116,9 @@ func (r *rig) open() {
 			tx.OnCommit(func() { r.told = append(r.told, n) })
 			return tell.Send(tx, n)
 		},
+		Renderings: func(p Preview) []Rendering {
+			return []Rendering{{Name: "notice.channel.plain", Lang: i18n.Pl, Text: "board: " + string(p.Kind) + " " + p.Messages[2].Words[PartHeadline]}}
+		},
 		Reaches: func(store.Kind, string) bool { return true },
 		Published: func(tx *store.Tx, p *Publication) error {
 			tx.OnCommit(func() { r.sent = append(r.sent, p) })

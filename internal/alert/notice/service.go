@@ -54,6 +54,8 @@ type Options struct {
 	Reaches func(kind store.Kind, organisation string) bool
 	// Published takes what went out, in the transaction in which it did: for channels.
 	Published func(tx *store.Tx, p *Publication) error
+	// Renderings adds how a message reads in the channels of other packages; nil: none.
+	Renderings func(p Preview) []Rendering
 	// Base is the address under which everybody finds the node; "": not known.
 	Base string
 }

@@ -465,9 +465,26 @@ func TestPages(t *testing.T) {
 	if code, body, _ := r.do("dana", http.MethodPost, root, wrong); code != http.StatusUnprocessableEntity || !strings.Contains(body, "Write the number with the country") || !strings.Contains(body, "Write a day and a time") || !strings.Contains(body, "Write whole hours") {
 		t.Errorf("nonsense: %d", code)
 	}
+	// While somebody writes, each language and channel is shown; what is wrong is left open.
+	if code, body, _ := r.do("dana", http.MethodPost, root+"/preview", form); code != http.StatusOK || strings.Contains(body, "<html") || strings.Count(body, "GSM-7")+strings.Count(body, "UCS-2") < 8 {
+		t.Errorf("live: %d %.300s", code, body)
+	} else {
+		for _, text := range []string{"Dammbruch", "Przerwanie zapory", "board: live Przerwanie", "Wittig", "obvod ORP Frýdlant"} {
+			if !strings.Contains(body, text) {
+				t.Errorf("the live preview has no %q", text)
+			}
+		}
+	}
+	half := url.Values{"template": {"N01"}, "kind": {"exercise"}, "v_phone": {"call"}, "purpose": {"cancel"}}
+	if code, body, _ := r.do("dana", http.MethodPost, root+"/preview", half); code != http.StatusOK || !strings.Contains(body, "EXERCISE: Cancelled: Dam break") || !strings.Contains(body, "Information: ….") {
+		t.Errorf("a half form: %d", code)
+	}
+	if code, _, _ := r.do("dana", http.MethodPost, root+"/preview", url.Values{"template": {"N99"}}); code != http.StatusUnprocessableEntity && code != http.StatusBadRequest {
+		t.Errorf("no template: %d", code)
+	}
 	to := send("dana", root, form)
 	page = press("dana", to)
-	for _, text := range []string{"Protržení hráze", "Dammbruch", "Przerwanie zapory", "Dam break", "Wittig", "Witka", "Smědá", "Friedland", "UCS-2", "GSM-7", "[nicht übersetzt, auf Englisch] Niedów", "Nobody has checked the wording", `class="map-area" d="M`} {
+	for _, text := range []string{"Protržení hráze", "Dammbruch", "Przerwanie zapory", "Dam break", "Wittig", "Witka", "Smědá", "Friedland", "UCS-2", "GSM-7", "&lt;entry&gt;", "board: live", "[nicht übersetzt, auf Englisch] Niedów", "Nobody has checked the wording", `class="map-area" d="M`} {
 		if !strings.Contains(page, text) {
 			t.Errorf("the preview has no %q", text)
 		}
