@@ -4176,7 +4176,7 @@ func templatesPage(v shelf) templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				if v.Edit {
-					templ_7745c5c3_Err = ui.Link(ui.Button{Text: t(ctx, "notice.template.new"), URL: templatesPath + "/new", Icon: "add", Kind: ui.Primary}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Link(ui.Button{Text: t(ctx, "notice.templates.new"), URL: templatesPath + "/new", Icon: "add", Kind: ui.Primary}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -4416,7 +4416,7 @@ func templatePage(v leaf) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = ui.Link(ui.Button{Text: t(ctx, "notice.template.like"), URL: templatesPath + "/new?like=" + v.ID, Icon: "add"}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Link(ui.Button{Text: t(ctx, "notice.templates.like"), URL: templatesPath + "/new?like=" + v.ID, Icon: "add"}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -5088,7 +5088,7 @@ func templateFormPage(v leaf) templ.Component {
 
 func formTitle(ctx context.Context, v leaf) string {
 	if v.New {
-		return t(ctx, "notice.template.new")
+		return t(ctx, "notice.templates.new")
 	}
 	return v.Texts[web.Lang(ctx)][PartEvent]
 }
