@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"trojmezi/internal/alert/notice"
@@ -58,6 +60,18 @@ func (n *node) noticePages() *notice.Pages {
 	p.Operator = n.people.DirectoryResource
 	p.Confirm = func(r *http.Request, code string) error {
 		_, err := n.people.Confirm(r.Context(), n.people.Token(r), code)
+		return err
+	}
+	p.Passkey = func(r *http.Request) (string, error) {
+		origin := n.people.Origin(r)
+		if u, err := url.Parse(origin); err != nil || net.ParseIP(u.Hostname()) != nil {
+			return "", nil // passkeys are bound to a name
+		}
+		options, err := n.people.BeginConfirm(r.Context(), n.people.Token(r), origin)
+		return string(options), err
+	}
+	p.ConfirmPasskey = func(r *http.Request, response string) error {
+		_, err := n.people.ConfirmPasskey(r.Context(), n.people.Token(r), n.people.Origin(r), []byte(response))
 		return err
 	}
 	p.Officers = func(ctx context.Context, organisation string) (all []ui.Option, err error) {

@@ -83,11 +83,11 @@ test("dam break to published by mouse, the second person at a phone", async (t) 
     await (way === "/answer" ? leader : author).go(path + way);
     await inspectAll(t, way === "/answer" ? leader : author, name);
   }
-  for (const page of ["/notices", "/notices/new", "/notices/new?template=N02", "/notices/templates", "/notices/templates/N01"]) {
+  for (const page of ["/notices", "/notices/new", "/notices/new?template=N02", "/notices/templates", "/notices/templates/N01", "/notices/templates/N02/preview"]) {
     await author.go(page);
     await inspectAll(t, author, `notice${page.replace(/[^a-zA-Z0-9]+/g, "-")}`);
   }
-  for (const page of ["/notices/templates/import", "/notices/templates/N01/edit"]) {
+  for (const page of ["/notices/templates/import", "/notices/templates/new", "/notices/templates/N01/edit"]) {
     await leader.go(page);
     await inspectAll(t, leader, `notice${page.replace(/[^a-zA-Z0-9]+/g, "-")}`);
   }
@@ -148,7 +148,26 @@ test("a request, a refusal and the emergency page", async (t) => {
   const author = await desk(t, "dispatcher", "pl");
   const leader = await desk(t, "shift_leader", "pl", { viewport: sizes.phone });
   await author.go("/notices/new?template=N01");
-  await author.page.locator("#area").selectOption("ORP-5105");
+  // The area is drawn: corners by keyboard and by a click, the last one taken back; what it
+  // will say follows while one writes.
+  await author.page.locator("details summary", { hasText: author.text("notice.more.drawing") }).click();
+  const map = author.page.locator("#draw");
+  await author.page.locator("#draw.map-ready").waitFor();
+  const canvas = map.locator("canvas");
+  const drawn = async () => (await author.page.locator("#drawing").inputValue()).split("\n").filter(Boolean);
+  await canvas.focus();
+  for (const key of ["Enter", "ArrowRight", "ArrowUp"]) {
+    await author.page.keyboard.press(key);
+    await author.page.waitForTimeout(400); // the map moves
+  }
+  await author.page.keyboard.press("Enter");
+  const box = await canvas.boundingBox();
+  await canvas.click({ position: { x: box.width / 2 - 60, y: box.height / 2 - 60 } });
+  await canvas.click({ position: { x: box.width / 2 - 90, y: box.height / 2 + 60 } });
+  assert.equal((await drawn()).length, 4);
+  await map.getByRole("button", { name: author.text("register.map.undo") }).click();
+  assert.equal((await drawn()).length, 3);
+  await author.page.locator("#live").getByText(author.text("notice.say.drawn")).first().waitFor();
   for (const [name, value] of Object.entries(facts)) await author.page.locator(`#${name}`).fill(value);
   await author.page.locator("input[name=kind][value=exercise]").check();
   await author.page.locator("#preview").click();

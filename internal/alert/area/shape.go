@@ -199,7 +199,8 @@ func boundOf(points []cap.Point) s2.Rect {
 }
 
 // bulge is how far the sides of a ring are from straight lines in degrees, in metres: the
-// shortest line between two points of one latitude bends towards the pole.
+// shortest line between two points of one latitude bends towards the pole, and a slanting
+// one also to the side.
 func bulge(points []cap.Point) float64 {
 	most := 0.0
 	for i := 1; i < len(points); i++ {
@@ -207,7 +208,8 @@ func bulge(points []cap.Point) float64 {
 		lat := (a.Lat + b.Lat) / 2 * math.Pi / 180
 		wide := math.Abs(b.Lon - a.Lon)
 		wide = min(wide, 360-wide) * math.Pi / 180 * earth * math.Cos(lat)
-		most = max(most, wide*wide*math.Abs(math.Tan(lat))/(8*earth))
+		high := (b.Lat - a.Lat) * math.Pi / 180 * earth
+		most = max(most, wide*math.Hypot(wide, 2*high)*math.Abs(math.Tan(lat))/(8*earth))
 	}
 	return most
 }

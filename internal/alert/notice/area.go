@@ -2,22 +2,17 @@ package notice
 
 import (
 	"cmp"
-	"encoding/json"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
-	"github.com/peterstace/simplefeatures/geom"
-
+	"trojmezi/internal/alert/area"
 	"trojmezi/internal/format/cap"
 	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/register"
 )
-
-// Ring is the outline of an area, closed: the last point is the first.
-type Ring []geo.Point
 
 // Unit is an area one can name: a municipality, or a district with its codes.
 type Unit struct {
@@ -27,97 +22,99 @@ type Unit struct {
 	Members []string
 	Name    string // official
 	Level   string // municipality, orp, kreis, powiat
-	Codes   []cap.Pair
+	keys    []area.Key
 }
 
-// orp are the codes of the Liberec region's municipalities with extended powers: the
-// number of the region and the rank in the Czech alphabet. Compiled for this project
-// (verified); EMMA_ID is CZ0 and the same number.
-var orp = map[string]string{
-	"Česká Lípa": "5101", "Frýdlant": "5102", "Jablonec nad Nisou": "5103", "Jilemnice": "5104", "Liberec": "5105",
-	"Nový Bor": "5106", "Semily": "5107", "Tanvald": "5108", "Turnov": "5109", "Železný Brod": "5110",
-}
-
-// kreis are the parts of the Saxon districts in EMMA_ID (verified).
-var kreis = map[string][]string{"14626": {"DE070", "DE075"}, "14625": {"DE086", "DE054"}}
-
-// Atlas is what areas there are, by the register.
+// Atlas is what areas there are: codes and members by the register of areas, outlines
+// by that of places.
 type Atlas struct {
 	places *register.Register
+	table  *area.Table
 	units  []Unit
 	byID   map[string]int
 	cells  map[string]Ring // of municipalities
+	waters []water
+}
+
+// districts are the areas of several municipalities one warns, by their level: the list
+// of codes they are named by, what their id begins with, and the lists sent beside it.
+var districts = []struct{ level, scheme, prefix, also string }{
+	{"orp", "CISORP", "ORP-", "EMMA_ID"}, {"kreis", "AGS", "AGS-", "EMMA_ID"}, {"powiat", "TERYT", "TERYT-", "EMMA_ID"},
 }
 
 // NewAtlas derives the areas. Outlines are approximate and drawn generously: what lies
 // nearer to the point of a place than to any other, and somewhat beyond.
-func NewAtlas(places *register.Register) *Atlas {
-	a := &Atlas{places: places, byID: map[string]int{}, cells: map[string]Ring{}}
-	districts := map[string]*Unit{}
-	var ids []string
-	all := places.Places()
-	for _, p := range all {
-		if p.Kind != register.Municipality {
-			continue
+func NewAtlas(places *register.Register, table *area.Table) *Atlas {
+	a := &Atlas{places: places, table: table, byID: map[string]int{}, cells: map[string]Ring{}}
+	rows, all := table.Areas(), places.Places()
+	for _, d := range districts {
+		for _, r := range rows {
+			if r.Scheme != d.scheme || r.Level != d.level || r.Coverage != area.Listed || slices.ContainsFunc(a.units, func(u Unit) bool { return u.ID == d.prefix+r.Code }) {
+				continue
+			}
+			u := Unit{ID: d.prefix + r.Code, Level: d.level, keys: districtKeys(table, rows, r, d.also)}
+			for _, p := range table.PlacesOf(r) {
+				u.Members = append(u.Members, p.ID)
+				u.Name = cmp.Or(p.ORP, p.District) // as people say it, without the word for a district
+			}
+			a.units = append(a.units, u)
 		}
-		u := Unit{ID: p.ID, Place: p, Members: []string{p.ID}, Name: p.Name, Level: "municipality", Codes: municipalityCodes(p)}
-		a.units = append(a.units, u)
-		id, level, name, codes := districtOf(p)
-		if id == "" {
-			continue
-		}
-		if districts[id] == nil {
-			districts[id] = &Unit{ID: id, Name: name, Level: level, Codes: codes}
-			ids = append(ids, id)
-		}
-		districts[id].Members = append(districts[id].Members, p.ID)
 	}
-	slices.SortFunc(a.units, func(x, y Unit) int { return cmp.Compare(i18n.Fold(x.Name), i18n.Fold(y.Name)) })
-	slices.Sort(ids)
-	var large []Unit
-	for _, id := range ids {
-		large = append(large, *districts[id])
-	}
-	a.units = append(large, a.units...)
-	for i, u := range a.units {
-		a.byID[u.ID] = i
-	}
+	slices.SortFunc(a.units, func(x, y Unit) int { return cmp.Compare(x.ID, y.ID) })
+	large := len(a.units)
 	for _, p := range all {
 		if p.Kind == register.Municipality {
+			a.units = append(a.units, Unit{ID: p.ID, Place: p, Members: []string{p.ID}, Name: p.Name, Level: "municipality", keys: []area.Key{municipalityKey(p)}})
 			a.cells[p.ID] = cellOf(p, all)
 		}
 	}
+	slices.SortFunc(a.units[large:], func(x, y Unit) int { return cmp.Compare(i18n.Fold(x.Name), i18n.Fold(y.Name)) })
+	for i, u := range a.units {
+		a.byID[u.ID] = i
+	}
+	a.waters = waters(places)
 	return a
 }
 
-// municipalityCodes are those of exactly this municipality: the code of a whole district
-// would tell people who are not meant. That of Germany is derived (from memory).
-func municipalityCodes(p register.Place) []cap.Pair {
+// municipalityKey is the code of exactly this municipality: that of a whole district
+// would tell people who are not meant.
+func municipalityKey(p register.Place) area.Key {
 	switch p.Country {
 	case register.CZ:
-		return []cap.Pair{{Name: "LAU2", Value: p.Code}}
+		return area.Key{Scheme: "LAU2", Code: p.Code}
 	case register.DE:
-		return []cap.Pair{{Name: "WARNCELLID", Value: "8" + p.Code}}
+		return area.Key{Scheme: "WARNCELLID", Code: "8" + p.Code}
 	}
-	return []cap.Pair{{Name: "TERYT", Value: p.Code}}
+	return area.Key{Scheme: "TERYT", Code: p.Code}
 }
 
-func districtOf(p register.Place) (id, level, name string, codes []cap.Pair) {
-	switch p.Country {
-	case register.CZ:
-		code := orp[p.ORP]
-		if code == "" {
-			return "", "", "", nil
-		}
-		return "ORP-" + code, "orp", p.ORP, []cap.Pair{{Name: "CISORP", Value: code}, {Name: "EMMA_ID", Value: "CZ0" + code}}
-	case register.DE: // the number of a whole Kreis: type 1, derived (from memory)
-		codes = []cap.Pair{{Name: "WARNCELLID", Value: "1" + p.DistrictCode + "000"}}
-		for _, e := range kreis[p.DistrictCode] {
-			codes = append(codes, cap.Pair{Name: "EMMA_ID", Value: e})
-		}
-		return "AGS-" + p.DistrictCode, "kreis", p.District, codes
+// districtKeys are the codes of a district: its own, or of a Kreis what receivers of the
+// DWD know it by, and those of another list for the same municipalities or for its parts.
+func districtKeys(table *area.Table, rows []area.Area, of area.Area, also string) []area.Key {
+	own := of.Key
+	if own.Scheme == "AGS" {
+		own = area.Key{Scheme: "WARNCELLID", Code: "1" + own.Code + "000"}
 	}
-	return "TERYT-" + p.DistrictCode, "powiat", p.District, []cap.Pair{{Name: "TERYT", Value: p.DistrictCode}, {Name: "EMMA_ID", Value: "PL" + p.DistrictCode}}
+	keys := []area.Key{own}
+	same := func(r area.Area) bool {
+		return slices.EqualFunc(table.PlacesOf(r), table.PlacesOf(of), func(x, y register.Place) bool { return x.ID == y.ID })
+	}
+	for _, r := range rows {
+		if r.Scheme == also && !slices.Contains(keys, r.Key) && (r.Level == of.Level && same(r) || r.Parent == of.Key && r.Coverage == area.Part) {
+			keys = append(keys, r.Key)
+		}
+	}
+	return keys
+}
+
+// Codes are those of an area that count at a time.
+func (a *Atlas) Codes(u Unit, at time.Time) (codes []cap.Pair) {
+	for _, k := range u.keys {
+		if _, ok := a.table.Lookup(k.Scheme, k.Code, at); ok {
+			codes = append(codes, cap.Pair{Name: k.Scheme, Value: k.Code})
+		}
+	}
+	return codes
 }
 
 const (
@@ -218,8 +215,8 @@ func (a *Atlas) Find(text string) (Unit, bool) {
 		return u, true
 	}
 	for _, u := range a.units {
-		for _, c := range u.Codes {
-			if c.Value == text {
+		for _, k := range u.keys {
+			if k.Code == text {
 				return u, true
 			}
 		}
@@ -229,12 +226,20 @@ func (a *Atlas) Find(text string) (Unit, bool) {
 			return u, true
 		}
 	}
-	for _, p := range a.places.Search(text, 1) {
-		if strings.EqualFold(p.Matched, text) {
-			return a.Unit(cmp.Or(p.Part, p.ID))
-		}
+	if p, ok := a.named(text); ok {
+		return a.Unit(cmp.Or(p.Part, p.ID))
 	}
 	return Unit{}, false
+}
+
+// named is the place that is called exactly so in some language.
+func (a *Atlas) named(text string) (register.Place, bool) {
+	for _, p := range a.places.Search(text, 1) {
+		if strings.EqualFold(p.Matched, text) {
+			return p, true
+		}
+	}
+	return register.Place{}, false
 }
 
 // NameOf is what a reader of a language calls an area, with its local name.
@@ -265,366 +270,4 @@ func (a *Atlas) Outline(u Unit) []Ring {
 		}
 	}
 	return pieces
-}
-
-// Bounds of what is drawn and of what is sent.
-const (
-	maxDrawn    = 256 << 10 // bytes of a pasted drawing
-	maxPoints   = 20_000    // of it
-	maxVertices = 100       // of one polygon sent: some receivers refuse more
-	maxPolygons = 24        // sent; more are put together
-	maxRadius   = 100.0     // kilometres
-	circleSides = 36
-)
-
-// Where drawings may lie: the three countries and a bit. A drawing elsewhere has its
-// latitudes and longitudes the wrong way round.
-const south, north, west, east = 47.0, 56.0, 5.0, 25.0
-
-// Drawn reads a drawing that was pasted: GeoJSON (a geometry, a feature or several; RFC
-// 7946), or a point in any notation. Lines and points are widened by km. It returns the
-// key of what is wrong.
-func Drawn(text string, km float64) (rings []Ring, fault string) {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		return nil, ""
-	}
-	if len(text) > maxDrawn {
-		return nil, "notice.fault.drawn_large"
-	}
-	if !strings.HasPrefix(text, "{") {
-		found, err := geo.Parse(text)
-		if err != nil || len(found) != 1 {
-			return nil, "notice.fault.drawn"
-		}
-		return widen([]geo.Point{found[0].Point}, km)
-	}
-	count := 0
-	rings, fault = drawing(json.RawMessage(text), km, &count, 0)
-	if fault == "" && len(rings) == 0 {
-		return nil, "notice.fault.drawn"
-	}
-	return rings, fault
-}
-
-// drawing reads one object of GeoJSON; deep guards against objects within objects.
-func drawing(raw json.RawMessage, km float64, count *int, deep int) (rings []Ring, fault string) {
-	var o struct {
-		Type        string            `json:"type"`
-		Coordinates json.RawMessage   `json:"coordinates"`
-		Geometry    json.RawMessage   `json:"geometry"`
-		Geometries  []json.RawMessage `json:"geometries"`
-		Features    []json.RawMessage `json:"features"`
-	}
-	if json.Unmarshal(raw, &o) != nil || deep > 4 {
-		return nil, "notice.fault.drawn"
-	}
-	read := func(v any) bool { return json.Unmarshal(o.Coordinates, v) == nil }
-	switch o.Type {
-	case "Feature":
-		return drawing(o.Geometry, km, count, deep+1)
-	case "FeatureCollection", "GeometryCollection":
-		for _, f := range append(o.Features, o.Geometries...) {
-			more, fault := drawing(f, km, count, deep+1)
-			if fault != "" {
-				return nil, fault
-			}
-			rings = append(rings, more...)
-		}
-		return rings, ""
-	case "Point":
-		var c []float64
-		if !read(&c) {
-			return nil, "notice.fault.drawn"
-		}
-		points, fault := positions([][]float64{c}, count)
-		if fault != "" {
-			return nil, fault
-		}
-		return widen(points, km)
-	case "LineString":
-		var c [][]float64
-		if !read(&c) {
-			return nil, "notice.fault.drawn"
-		}
-		points, fault := positions(c, count)
-		if fault != "" {
-			return nil, fault
-		}
-		return widen(points, km)
-	case "Polygon", "MultiPolygon":
-		var all [][][][]float64
-		if o.Type == "Polygon" {
-			all = make([][][][]float64, 1)
-			if !read(&all[0]) {
-				return nil, "notice.fault.drawn"
-			}
-		} else if !read(&all) {
-			return nil, "notice.fault.drawn"
-		}
-		for _, p := range all {
-			if len(p) == 0 {
-				continue
-			}
-			points, fault := positions(p[0], count) // people in its holes are told as well
-			if fault != "" {
-				return nil, fault
-			}
-			if points[0] != points[len(points)-1] {
-				points = append(points, points[0])
-			}
-			r := Ring(points)
-			if len(r) < 4 {
-				return nil, "notice.fault.drawn_few"
-			}
-			if _, wrong := cap.Ring(r.cap()); wrong != "" {
-				return nil, "notice.fault.drawn_crossing"
-			}
-			rings = append(rings, r)
-		}
-		return rings, ""
-	}
-	return nil, "notice.fault.drawn"
-}
-
-func positions(all [][]float64, count *int) (points []geo.Point, fault string) {
-	if *count += len(all); *count > maxPoints {
-		return nil, "notice.fault.drawn_large"
-	}
-	if len(all) == 0 {
-		return nil, "notice.fault.drawn_few"
-	}
-	for _, c := range all {
-		if len(c) < 2 {
-			return nil, "notice.fault.drawn"
-		}
-		p := geo.Point{Lat: c[1], Lon: c[0]}
-		if !(p.Lat >= south && p.Lat <= north && p.Lon >= west && p.Lon <= east) {
-			return nil, "notice.fault.drawn_elsewhere"
-		}
-		points = append(points, p)
-	}
-	return points, ""
-}
-
-// widen is what lies within km of a line.
-func widen(line []geo.Point, km float64) (rings []Ring, fault string) {
-	if !(km > 0 && km <= maxRadius) {
-		return nil, "notice.fault.radius"
-	}
-	for _, p := range line {
-		if !(p.Lat >= south && p.Lat <= north && p.Lon >= west && p.Lon <= east) {
-			return nil, "notice.fault.drawn_elsewhere"
-		}
-	}
-	if len(line) == 1 {
-		return []Ring{circle(line[0], km)}, ""
-	}
-	for i := 1; i < len(line); i++ {
-		rings = append(rings, hull(slices.Concat(circle(line[i-1], km), circle(line[i], km))))
-	}
-	return rings, ""
-}
-
-// circle is a polygon around a circle: its sides touch it from outside.
-func circle(at geo.Point, km float64) (r Ring) {
-	// A bit more for what the plane differs from the earth.
-	radius := km * 1000 / math.Cos(math.Pi/circleSides) * 1.01
-	for i := range circleSides {
-		r = append(r, geo.Destination(at, 360*float64(i)/circleSides, radius))
-	}
-	return append(r, r[0])
-}
-
-// hull is the convex outline of points.
-func hull(points []geo.Point) Ring {
-	p := slices.Clone(points)
-	slices.SortFunc(p, func(a, b geo.Point) int { return cmp.Or(cmp.Compare(a.Lon, b.Lon), cmp.Compare(a.Lat, b.Lat)) })
-	p = slices.Compact(p)
-	if len(p) < 3 {
-		return nil
-	}
-	var chain [2]Ring
-	for k := range chain {
-		for _, q := range p {
-			for n := len(chain[k]); n >= 2 && turn(chain[k][n-2], chain[k][n-1], q) <= 0; n = len(chain[k]) {
-				chain[k] = chain[k][:n-1]
-			}
-			chain[k] = append(chain[k], q)
-		}
-		slices.Reverse(p)
-	}
-	return append(chain[0][:len(chain[0])-1], chain[1]...)
-}
-
-// turn is positive where a, b, c turn to the left.
-func turn(a, b, c geo.Point) float64 {
-	return (b.Lon-a.Lon)*(c.Lat-a.Lat) - (b.Lat-a.Lat)*(c.Lon-a.Lon)
-}
-
-// cap writes a ring as CAP wants it, to the last digit: rounding would move it inwards.
-func (r Ring) cap() string {
-	var b strings.Builder
-	for i, p := range r {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(strconv.FormatFloat(p.Lat, 'f', -1, 64))
-		b.WriteByte(',')
-		b.WriteString(strconv.FormatFloat(p.Lon, 'f', -1, 64))
-	}
-	return b.String()
-}
-
-// Contains is the even-odd rule; points of the line may be in or out.
-func (r Ring) Contains(p geo.Point) (in bool) {
-	for i := 1; i < len(r); i++ {
-		a, b := r[i-1], r[i]
-		if (a.Lat > p.Lat) != (b.Lat > p.Lat) && p.Lon < (b.Lon-a.Lon)*(p.Lat-a.Lat)/(b.Lat-a.Lat)+a.Lon {
-			in = !in
-		}
-	}
-	return in
-}
-
-// Shape makes of pieces the polygons that are sent: the union, without holes, each valid
-// and of few points. Nothing of any piece is outside of them.
-func Shape(pieces []Ring) []Ring {
-	rings := join(pieces)
-	for i := range rings {
-		rings[i] = Simplify(rings[i], maxVertices)
-	}
-	if len(rings) > maxPolygons {
-		rings = []Ring{hull(slices.Concat(rings...))}
-	}
-	return rings
-}
-
-// join is the union of pieces, without holes. What cannot be united stays in pieces,
-// which together say the same.
-func join(pieces []Ring) []Ring {
-	if len(pieces) < 2 {
-		return slices.Clone(pieces)
-	}
-	var all []geom.Geometry
-	for _, r := range pieces {
-		xy := make([]float64, 0, 2*len(r))
-		for _, p := range r {
-			xy = append(xy, p.Lon, p.Lat)
-		}
-		g := geom.NewPolygon([]geom.LineString{geom.NewLineString(geom.NewSequence(xy, geom.DimXY))})
-		if g.Validate() != nil {
-			return slices.Clone(pieces)
-		}
-		all = append(all, g.AsGeometry())
-	}
-	union, err := geom.UnionMany(all)
-	if err != nil {
-		return slices.Clone(pieces)
-	}
-	var out []Ring
-	for _, part := range union.Dump() {
-		p, ok := part.AsPolygon()
-		if !ok {
-			continue
-		}
-		seq := p.ExteriorRing().Coordinates()
-		var r Ring
-		for i := range seq.Length() {
-			c := seq.GetXY(i)
-			r = append(r, geo.Point{Lat: c.Y, Lon: c.X})
-		}
-		out = append(out, r)
-	}
-	// The union computes with rounded crossings: what lost a corner by them is not used.
-	for _, piece := range pieces {
-		for _, p := range piece {
-			if !slices.ContainsFunc(out, func(r Ring) bool { return r.covers(p) }) {
-				return slices.Clone(pieces)
-			}
-		}
-	}
-	for _, r := range out {
-		if _, wrong := cap.Ring(r.cap()); wrong != "" {
-			return slices.Clone(pieces)
-		}
-	}
-	return out
-}
-
-// covers reports whether a point lies in a ring or on its line, to the last digits.
-func (r Ring) covers(p geo.Point) bool {
-	if r.Contains(p) {
-		return true
-	}
-	for i := 1; i < len(r); i++ {
-		a, b := r[i-1], r[i]
-		dx, dy := b.Lon-a.Lon, b.Lat-a.Lat
-		t := 0.0
-		if l := dx*dx + dy*dy; l > 0 {
-			t = max(0, min(1, ((p.Lon-a.Lon)*dx+(p.Lat-a.Lat)*dy)/l))
-		}
-		if math.Hypot(p.Lon-a.Lon-t*dx, p.Lat-a.Lat-t*dy) < 1e-12 {
-			return true
-		}
-	}
-	return false
-}
-
-// Simplify takes corners off a ring until most are left, and never makes it smaller:
-// only inward corners go, the one that adds least first, and only where the ring then
-// still does not touch itself. What is left with too many has its convex outline instead,
-// and at the last its box.
-func Simplify(r Ring, most int) Ring {
-	if len(r)-1 <= most {
-		return r
-	}
-	c := slices.Clone(r[:len(r)-1])
-	area := 0.0
-	for i := range c {
-		n := c[(i+1)%len(c)]
-		area += c[i].Lon*n.Lat - n.Lon*c[i].Lat
-	}
-	if area < 0 {
-		slices.Reverse(c)
-	}
-	for len(c) > most {
-		best, at := math.Inf(1), -1
-		for i := range c {
-			a, b, d := c[(i+len(c)-1)%len(c)], c[i], c[(i+1)%len(c)]
-			if added := -turn(a, b, d); added > 0 && added < best && clear(c, a, b, d) {
-				best, at = added, i
-			}
-		}
-		if at < 0 {
-			break
-		}
-		c = slices.Delete(c, at, at+1)
-	}
-	out := Ring(append(c, c[0]))
-	if _, wrong := cap.Ring(out.cap()); len(c) <= most && wrong == "" {
-		return out
-	}
-	if h := hull(r); h != nil && len(h)-1 <= most {
-		return h
-	}
-	lo, hi := r[0], r[0]
-	for _, p := range r {
-		lo = geo.Point{Lat: min(lo.Lat, p.Lat), Lon: min(lo.Lon, p.Lon)}
-		hi = geo.Point{Lat: max(hi.Lat, p.Lat), Lon: max(hi.Lon, p.Lon)}
-	}
-	return Ring{lo, {Lat: lo.Lat, Lon: hi.Lon}, hi, {Lat: hi.Lat, Lon: lo.Lon}, lo}
-}
-
-// clear reports whether no other corner lies in the triangle a, b, d or on its sides.
-func clear(c []geo.Point, a, b, d geo.Point) bool {
-	for _, p := range c {
-		if p == a || p == b || p == d {
-			continue
-		}
-		if s, t, u := turn(a, d, p), turn(d, b, p), turn(b, a, p); s >= 0 && t >= 0 && u >= 0 || s <= 0 && t <= 0 && u <= 0 {
-			return false
-		}
-	}
-	return true
 }

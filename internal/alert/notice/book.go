@@ -153,6 +153,28 @@ func (s *Service) Retire(ctx context.Context, who Actor, id string) error {
 	}))
 }
 
+// Restore takes an earlier version of a template into use again: the undo of a change, and
+// of Retire. Checks belong to words, so that those of that version count again.
+func (s *Service) Restore(ctx context.Context, who Actor, id, version string) error {
+	const op = "notice.Restore"
+	return problem.Wrap(op, s.o.DB.Write(ctx, func(tx *store.Tx) error {
+		b, err := s.Book(tx)
+		if err != nil {
+			return err
+		}
+		t := b.Version(id, version)
+		if t == nil {
+			return problem.New(op, problem.NotFound, "", nil)
+		}
+		if now := b.Find(id); now != nil && now.Version == version {
+			return nil
+		}
+		n := *t
+		n.Retired, n.By = false, who.Person
+		return s.record(tx, "notice.template.put", &n)
+	}))
+}
+
 // Check notes that a person finds the text of a version in a language right, or takes
 // that back.
 func (s *Service) Check(ctx context.Context, who Actor, id, version string, l i18n.Lang, right bool) error {

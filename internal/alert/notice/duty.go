@@ -80,7 +80,7 @@ func (s *Service) Grant(ctx context.Context, who Actor, d Delegation) error {
 		}
 		if d.Person != "" {
 			if p, err := s.o.Person(tx, d.Person); err != nil || p.Organisation != d.Deputy {
-				bad("person", "notice.fault.person")
+				faults = append(faults, Fault{Field: "person", Key: "notice.fault.person", Args: i18n.Args{"value": d.Person}})
 			}
 		}
 		return nil

@@ -11,9 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/a-h/templ"
+
 	"trojmezi/internal/kernel/access"
+	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/register"
 	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/web"
 	"trojmezi/internal/kernel/web/ui"
@@ -33,6 +37,10 @@ type Pages struct {
 	Operator web.Operator
 	// Confirm takes a second factor of who is signed in, for the emergency override.
 	Confirm func(r *http.Request, code string) error
+	// Passkey asks for one of who is signed in: the options for the browser, "" when he has
+	// none here. ConfirmPasskey takes the answer.
+	Passkey        func(r *http.Request) (options string, err error)
+	ConfirmPasskey func(r *http.Request, response string) error
 	// Officers are who can be on duty in an organisation.
 	Officers func(ctx context.Context, organisation string) ([]ui.Option, error)
 }
@@ -62,6 +70,7 @@ func (p *Pages) Register(rt *web.Router) {
 		{"GET " + root, web.May(mayRead), p.list},
 		{"GET " + root + "/new", web.May(mayWrite), p.newForm},
 		{"POST " + root, web.May(mayWrite), p.create},
+		{"POST " + root + "/preview", web.May(mayWrite), p.live},
 		{"GET " + onePath, read, p.show},
 		{"GET " + onePath + "/history", read, p.history},
 		{"GET " + onePath + "/cap.xml", read, p.capFile},
@@ -84,7 +93,11 @@ func (p *Pages) Register(rt *web.Router) {
 		{"GET " + templatesPath + ".csv", web.May(mayRead), p.templateFile},
 		{"GET " + templatesPath + "/import", template, p.importForm},
 		{"POST " + templatesPath + "/import", template, p.importFile},
+		{"GET " + templatesPath + "/new", template, p.newTemplateForm},
+		{"POST " + templatesPath + "/new", template, p.newTemplate},
 		{"GET " + one, web.May(mayRead), p.template},
+		{"GET " + one + "/preview", web.May(mayRead), p.previewTemplate},
+		{"POST " + one + "/restore", template, p.restoreTemplate},
 		{"GET " + one + "/edit", template, p.templateForm},
 		{"POST " + one + "/edit", template, p.putTemplate},
 		{"POST " + one + "/check", template, p.checkTemplate},
@@ -200,8 +213,14 @@ type form struct {
 	Errors   ui.Errors
 	Units    []ui.Option
 	Places   []string
-	Roster   Roster
-	Kind     store.Kind
+	Waters   []ui.Option
+	Stops    []string // of all of them
+	Map      templ.Component
+	// Messages are how it reads so far.
+	Messages   []Message
+	Renderings []Rendering
+	Roster     Roster
+	Kind       store.Kind
 }
 
 func (p *Pages) newForm(w http.ResponseWriter, r *http.Request) error {
@@ -233,7 +252,7 @@ func (p *Pages) newForm(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	return web.Render(w, r, http.StatusOK, composePage(f))
+	return p.compose(w, r, http.StatusOK, f)
 }
 
 func first(all []string) string {
@@ -276,6 +295,15 @@ func (p *Pages) blank(ctx context.Context, tpl *Template) form {
 }
 
 func (p *Pages) choices(ctx context.Context, f *form) {
+	f.Map = p.o.Places.Map(register.View{Title: t(ctx, "notice.drawing")}, register.Options{ID: "draw", Pick: true, List: "drawing", Tiles: true})
+	for _, w := range p.atlas.waters {
+		f.Waters = append(f.Waters, ui.Option{Value: w.Key, Text: w.In(web.Lang(ctx))})
+		for _, name := range w.names(web.Lang(ctx)) {
+			if !slices.Contains(f.Stops, name) {
+				f.Stops = append(f.Stops, name)
+			}
+		}
+	}
 	for _, u := range p.atlas.Units() {
 		f.Units = append(f.Units, ui.Option{Value: u.ID, Text: p.atlas.NameOf(p.o.Texts, web.Lang(ctx), u)})
 		if u.Level == "municipality" {
@@ -316,6 +344,14 @@ func (p *Pages) filled(ctx context.Context, v *Shown, tpl *Template) form {
 		}
 	}
 	f.F["areas"], f.F["note"], f.F["drawing"] = strings.Join(more, "; "), c.Note, c.Drawing
+	if r := c.Reach; r != nil {
+		f.F["reach_river"], f.F["reach_km"] = r.River, strconv.FormatFloat(r.Km, 'f', -1, 64)
+		if w := p.atlas.water(r.River); w != nil {
+			from, _ := w.stop(r.From)
+			to, _ := w.stop(r.To)
+			f.F["reach_from"], f.F["reach_to"] = from.in(web.Lang(ctx)), to.in(web.Lang(ctx))
+		}
+	}
 	if c.Radius > 0 {
 		f.F["radius"] = strconv.FormatFloat(c.Radius, 'f', -1, 64)
 	}
@@ -368,12 +404,27 @@ func (p *Pages) read(ctx context.Context, r *http.Request, f *form) *Content {
 		c.Values[s.Name] = kept
 	}
 	c.Note, c.Drawing, c.Hold = take("note"), take("drawing"), take("hold") == "on"
-	if text := take("radius"); text != "" {
+	km := func(name string) float64 {
+		text := take(name)
+		if text == "" {
+			return 0
+		}
 		km, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64)
 		if err != nil {
-			add("radius", "notice.fault.radius", nil)
+			return -1
 		}
-		c.Radius = km
+		return km
+	}
+	if c.Radius = km("radius"); !(c.Radius >= 0) {
+		add("radius", "notice.fault.radius", nil)
+	}
+	river, from, to, side := take("reach_river"), take("reach_from"), take("reach_to"), km("reach_km")
+	if river != "" {
+		reach, fault := p.atlas.Reach(web.Lang(ctx), river, from, to, side)
+		if fault != nil {
+			add(fault.Field, fault.Key, fault.Args)
+		}
+		c.Reach = reach
 	}
 	hours, err := strconv.Atoi(take("hours"))
 	if err != nil || hours < 1 || hours > maxHours {
@@ -382,6 +433,59 @@ func (p *Pages) read(ctx context.Context, r *http.Request, f *form) *Content {
 	}
 	c.Expires = c.Onset.Add(time.Duration(hours) * time.Hour)
 	return c
+}
+
+// reads is how a form reads so far: what is wrong or missing is left open.
+func (p *Pages) reads(ctx context.Context, f *form, c *Content) {
+	from := Source{Name: web.Who(ctx).Place}
+	for _, l := range i18n.Langs {
+		f.Messages = append(f.Messages, p.voice.Write(f.Template, c, l, from, f.Kind, f.Purpose, p.atlas))
+	}
+	f.Renderings = p.renderings(Preview{Outgoing: Outgoing{Kind: f.Kind, Purpose: f.Purpose, Sent: p.o.Clock.Now().Truncate(time.Second), Source: from, Content: c, Template: f.Template}, Messages: f.Messages})
+}
+
+// live answers with how the form reads, as a piece of a page.
+func (p *Pages) live(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	ctx := r.Context()
+	b, err := p.Templates(ctx)
+	if err != nil {
+		return err
+	}
+	f := form{Template: b.Find(r.PostFormValue("template")), Purpose: Alert, Kind: store.Kind(r.PostFormValue("kind"))}
+	if f.Template == nil {
+		return problem.New("notice.live", problem.Invalid, "notice.fault.template", nil)
+	}
+	if v := Purpose(r.PostFormValue("purpose")); v == Update || v == Cancel {
+		f.Purpose = v
+	}
+	if !f.Kind.Valid() {
+		f.Kind = store.Live // the form of what exists does not ask again
+	}
+	p.reads(ctx, &f, p.open(ctx, r, f))
+	return web.Render(w, r, http.StatusOK, livePart(f.Messages, f.Renderings))
+}
+
+// open is what a form holds so far; what could not be read is left open.
+func (p *Pages) open(ctx context.Context, r *http.Request, f form) *Content {
+	f.F, f.Errors = map[string]string{}, nil
+	c := p.read(ctx, r, &f)
+	for name, kept := range c.Values {
+		if kept == "?" {
+			delete(c.Values, name)
+		}
+	}
+	return c
+}
+
+// compose shows a form with how it reads.
+func (p *Pages) compose(w http.ResponseWriter, r *http.Request, status int, f form) error {
+	filled := &http.Request{Form: url.Values{}, PostForm: url.Values{}}
+	for name, v := range f.F {
+		filled.PostForm.Set(name, v)
+	}
+	p.reads(r.Context(), &f, p.open(r.Context(), filled, f))
+	return web.Render(w, r, status, composePage(f))
 }
 
 // again shows a form with what is wrong; an error that is none of the form's comes back.
@@ -402,7 +506,7 @@ func (p *Pages) again(w http.ResponseWriter, r *http.Request, f form, err error)
 		return err
 	}
 	f.Roster = roster
-	return web.Render(w, r, http.StatusUnprocessableEntity, composePage(f))
+	return p.compose(w, r, http.StatusUnprocessableEntity, f)
 }
 
 func (p *Pages) create(w http.ResponseWriter, r *http.Request) error {
@@ -438,7 +542,7 @@ func (p *Pages) editForm(w http.ResponseWriter, r *http.Request) error {
 	if f.Roster, err = p.Roster(ctx, v.Organisation, web.Who(ctx).ID, v.Kind); err != nil {
 		return err
 	}
-	return web.Render(w, r, http.StatusOK, composePage(f))
+	return p.compose(w, r, http.StatusOK, f)
 }
 
 func (p *Pages) edit(w http.ResponseWriter, r *http.Request) error {
@@ -503,7 +607,7 @@ func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) error {
 	if f.Roster, err = p.Roster(ctx, v.Organisation, web.Who(ctx).ID, v.Kind); err != nil {
 		return err
 	}
-	return web.Render(w, r, http.StatusOK, composePage(f))
+	return p.compose(w, r, http.StatusOK, f)
 }
 
 func (p *Pages) change(w http.ResponseWriter, r *http.Request) error {
@@ -540,6 +644,34 @@ type sheet struct {
 	F      map[string]string
 	Sure   bool // of the answer: the last question before it goes out
 	CAPURL string
+	Map    templ.Component
+	// Passkey are the options for the browser, "" without one.
+	Passkey string
+}
+
+// Size of the map of a notice, so that names can be read on a phone, and how much wider
+// it is than the area.
+const (
+	mapWidth, mapHeight = 420, 315
+	mapAround           = 1.6
+)
+
+// picture is a map of what is sent, for paper and screens without scripts.
+func (p *Pages) picture(rings []Ring, title string) templ.Component {
+	v := register.View{Title: title, Width: mapWidth, Height: mapHeight}
+	lo, hi := geo.Point{Lat: 90, Lon: 180}, geo.Point{Lat: -90, Lon: -180}
+	for _, r := range rings {
+		v.Areas = append(v.Areas, r)
+		for _, c := range r {
+			lo, hi = geo.Point{Lat: min(lo.Lat, c.Lat), Lon: min(lo.Lon, c.Lon)}, geo.Point{Lat: max(hi.Lat, c.Lat), Lon: max(hi.Lon, c.Lon)}
+		}
+	}
+	if len(rings) > 0 {
+		v.Centre = geo.Point{Lat: (lo.Lat + hi.Lat) / 2, Lon: (lo.Lon + hi.Lon) / 2}
+		d := project(lo, hi)
+		v.Metres = max(d.x, d.y*mapWidth/mapHeight) * mapAround
+	}
+	return p.o.Places.SVG(v)
 }
 
 func (p *Pages) sheet(r *http.Request) (v sheet, err error) {
@@ -548,6 +680,7 @@ func (p *Pages) sheet(r *http.Request) (v sheet, err error) {
 		return v, err
 	}
 	v.Now, v.F = p.o.Clock.Now(), map[string]string{}
+	v.Map = p.picture(v.Content.Rings, v.message(ctx).Area)
 	own, err := p.owned(r)
 	if err != nil {
 		return v, err
@@ -666,7 +799,32 @@ func (p *Pages) overrideForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, http.StatusOK, overridePage(v))
+	return p.askOverride(w, r, v, http.StatusOK)
+}
+
+// askOverride shows the page, with a new question to the passkey: each is answered once.
+func (p *Pages) askOverride(w http.ResponseWriter, r *http.Request, v sheet, status int) (err error) {
+	if p.Passkey != nil {
+		if v.Passkey, err = p.Passkey(r); err != nil {
+			return err
+		}
+	}
+	return web.Render(w, r, status, overridePage(v))
+}
+
+// confirmed takes the second factor of a form: a code that was written counts more than a
+// passkey. It returns the key of what is wrong.
+func (p *Pages) confirmed(r *http.Request) (fault string) {
+	code, response := strings.TrimSpace(r.PostFormValue("code")), r.PostFormValue("response")
+	switch {
+	case code != "" || response == "" || p.ConfirmPasskey == nil:
+		if code == "" || p.Confirm == nil || p.Confirm(r, code) != nil {
+			return "notice.fault.code"
+		}
+	case p.ConfirmPasskey(r, response) != nil:
+		return "notice.fault.passkey"
+	}
+	return ""
 }
 
 // override takes the reason, then the second factor, so that no code is used up in vain.
@@ -688,12 +846,12 @@ func (p *Pages) override(w http.ResponseWriter, r *http.Request) error {
 		v.Errors.Add("draft", t(ctx, "notice.refuse.draft"))
 	}
 	if len(v.Errors) == 0 {
-		if p.Confirm == nil || p.Confirm(r, r.PostFormValue("code")) != nil {
-			v.Errors.Add("code", t(ctx, "notice.fault.code"))
+		if fault := p.confirmed(r); fault != "" {
+			v.Errors.Add("code", t(ctx, fault))
 		}
 	}
 	if len(v.Errors) > 0 {
-		return web.Render(w, r, http.StatusUnprocessableEntity, overridePage(v))
+		return p.askOverride(w, r, v, http.StatusUnprocessableEntity)
 	}
 	e.Second = true
 	if err := p.Take(ctx, actor(ctx), v.ID, e, draft); err != nil {

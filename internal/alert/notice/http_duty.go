@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/web"
 	"trojmezi/internal/kernel/web/ui"
@@ -115,10 +116,40 @@ func (p *Pages) grant(w http.ResponseWriter, r *http.Request) error {
 	if until := local(time.DateOnly, r.PostFormValue("to")); !until.IsZero() {
 		d.Until = until.In(zone).AddDate(0, 0, 1).UTC() // the last day counts
 	}
+	fields := map[string]string{"deputy": "deputy", "role": "role", "reason": "why", "until": "to", "person": "only"}
+	if name := strings.TrimSpace(r.PostFormValue("only")); name != "" {
+		var err error
+		if d.Person, err = p.officer(r.Context(), d.Deputy, name); err != nil {
+			return p.wrong(w, r, err, fields)
+		}
+	}
 	if err := p.Grant(r.Context(), actor(r.Context()), d); err != nil {
-		return p.wrong(w, r, err, map[string]string{"deputy": "deputy", "role": "role", "reason": "why", "until": "to"})
+		return p.wrong(w, r, err, fields)
 	}
 	return see(w, r, dutyPath)
+}
+
+// officer finds one of another organisation by his name. Whoever grants must know it: the
+// form lists nobody of another house.
+func (p *Pages) officer(ctx context.Context, organisation, name string) (id string, err error) {
+	var all []ui.Option
+	if p.Officers != nil && organisation != "" {
+		if all, err = p.Officers(ctx, organisation); err != nil {
+			return "", err
+		}
+	}
+	for _, o := range all {
+		if i18n.Fold(o.Text) == i18n.Fold(name) {
+			if id != "" {
+				return "", &Refused{[]Fault{{Field: "person", Key: "notice.fault.person_two", Args: i18n.Args{"value": name}}}}
+			}
+			id = o.Value
+		}
+	}
+	if id == "" {
+		return "", &Refused{[]Fault{{Field: "person", Key: "notice.fault.person", Args: i18n.Args{"value": clipped(name)}}}}
+	}
+	return id, nil
 }
 
 func (p *Pages) endDuty(w http.ResponseWriter, r *http.Request) error { return p.ended(w, r) }

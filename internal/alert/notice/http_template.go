@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/web"
 	"trojmezi/internal/kernel/web/ui"
 )
@@ -62,6 +64,9 @@ type leaf struct {
 	Names    map[string]string
 	InUse    bool
 	Edit     bool
+	New      bool      // not written yet
+	Tried    []Slot    // of what is tried out
+	Messages []Message // how that reads, by language
 	F        map[string]string
 	Base     int
 	Errors   ui.Errors
@@ -99,35 +104,31 @@ func (p *Pages) template(w http.ResponseWriter, r *http.Request) error {
 	return web.Render(w, r, http.StatusOK, templatePage(v))
 }
 
-func (p *Pages) templateForm(w http.ResponseWriter, r *http.Request) error {
-	v, err := p.leaf(r)
-	if err != nil {
-		return err
+// fill writes a template into the fields of its form.
+func (v *leaf) fill(t *Template) {
+	v.F["id"], v.F["hazard"], v.F["slots"], v.F["hours"] = t.ID, t.Hazard, slotList(t.Slots), strconv.Itoa(t.Hours)
+	v.F["category"], v.F["response"], v.F["urgency"], v.F["severity"], v.F["certainty"] = t.Category, t.Response, t.Urgency, t.Severity, t.Certainty
+	if t.Immediate {
+		v.F["immediate"] = "on"
 	}
-	v.F["slots"], v.F["hours"] = slotList(v.Slots), strconv.Itoa(v.Hours)
 	for _, l := range i18n.Langs {
 		for _, part := range Parts {
-			v.F[string(part)+"_"+string(l)] = v.Texts[l][part]
+			v.F[string(part)+"_"+string(l)] = t.Texts[l][part]
 		}
 	}
-	return web.Render(w, r, http.StatusOK, templateFormPage(v))
 }
 
-// putTemplate takes new words; what a template is about is changed in a file.
-func (p *Pages) putTemplate(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	ctx := r.Context()
-	v, err := p.leaf(r)
-	if err != nil {
-		return err
-	}
-	n := *v.Template
-	n.Texts = map[i18n.Lang]Words{}
+// written reads a template out of its form.
+func (v *leaf) written(r *http.Request) *Template {
 	take := func(name string) string {
 		v.F[name] = strings.TrimSpace(strings.ReplaceAll(r.PostFormValue(name), "\r\n", "\n"))
 		return v.F[name]
 	}
-	n.Slots = parseSlots(take("slots"))
+	n := &Template{ID: v.Template.ID, Hazard: take("hazard"), Category: strings.Join(strings.Fields(take("category")), " "), Response: strings.Join(strings.Fields(take("response")), " "),
+		Urgency: take("urgency"), Severity: take("severity"), Certainty: take("certainty"), Immediate: take("immediate") == "on", Slots: parseSlots(take("slots")), Texts: map[i18n.Lang]Words{}}
+	if v.New {
+		n.ID = strings.ToUpper(take("id"))
+	}
 	n.Hours, _ = strconv.Atoi(take("hours"))
 	for _, l := range i18n.Langs {
 		n.Texts[l] = Words{}
@@ -135,18 +136,137 @@ func (p *Pages) putTemplate(w http.ResponseWriter, r *http.Request) error {
 			n.Texts[l][part] = take(string(part) + "_" + string(l))
 		}
 	}
+	return n
+}
+
+// blankTemplate is what a new one begins with.
+func blankTemplate() *Template {
+	return &Template{Hazard: "free", Category: "Other", Response: "None", Urgency: "Unknown", Severity: "Unknown", Certainty: "Unknown", Hours: 6, Texts: map[i18n.Lang]Words{}}
+}
+
+func (p *Pages) newTemplateForm(w http.ResponseWriter, r *http.Request) error {
+	v := leaf{Template: blankTemplate(), New: true, Edit: true, F: map[string]string{}}
+	if id := r.URL.Query().Get("like"); id != "" { // begin with the words of another
+		b, err := p.Templates(r.Context())
+		if err != nil {
+			return err
+		}
+		if like := b.Find(id); like != nil {
+			v.fill(like)
+			v.F["id"] = ""
+			return web.Render(w, r, http.StatusOK, templateFormPage(v))
+		}
+	}
+	v.fill(v.Template)
+	return web.Render(w, r, http.StatusOK, templateFormPage(v))
+}
+
+func (p *Pages) newTemplate(w http.ResponseWriter, r *http.Request) error {
+	return p.save(w, r, leaf{Template: blankTemplate(), New: true, Edit: true, F: map[string]string{}}, 0)
+}
+
+func (p *Pages) templateForm(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.leaf(r)
+	if err != nil {
+		return err
+	}
+	v.fill(v.Template)
+	return web.Render(w, r, http.StatusOK, templateFormPage(v))
+}
+
+// putTemplate takes a new version.
+func (p *Pages) putTemplate(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	v, err := p.leaf(r)
+	if err != nil {
+		return err
+	}
 	base, _ := strconv.Atoi(r.PostFormValue("base"))
-	if _, err := p.Put(ctx, actor(ctx), []*Template{&n}, base); err != nil {
+	return p.save(w, r, v, base)
+}
+
+// save keeps what a form holds, or only shows how it reads.
+func (p *Pages) save(w http.ResponseWriter, r *http.Request, v leaf, base int) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	ctx := r.Context()
+	n := v.written(r)
+	if r.PostFormValue("do") == "preview" {
+		v.fault(ctx, n.check())
+		if len(v.Errors) == 0 {
+			v.sample(ctx, p, n, r)
+		}
+		return web.Render(w, r, http.StatusOK, templateFormPage(v))
+	}
+	if _, err := p.Put(ctx, actor(ctx), []*Template{n}, base); err != nil {
 		refused, is := errors.AsType[*Refused](err)
 		if !is {
 			return err
 		}
-		for _, f := range refused.Faults {
-			v.Errors.Add(f.Field, web.T(ctx, f.Key, f.Args))
-		}
+		v.fault(ctx, refused.Faults)
 		return web.Render(w, r, http.StatusUnprocessableEntity, templateFormPage(v))
 	}
-	return see(w, r, templateURL(v.ID, ""))
+	return see(w, r, templateURL(n.ID, ""))
+}
+
+func (v *leaf) fault(ctx context.Context, all []Fault) {
+	for _, f := range all {
+		if f.Key == "notice.fault.changed" && v.New {
+			f.Field, f.Key, f.Args = "id", "notice.fault.taken", nil
+		}
+		v.Errors.Add(f.Field, web.T(ctx, f.Key, f.Args))
+	}
+}
+
+// samples are values to read a template with, of the kinds that are no free words.
+var samples = map[Kind]string{KindGauge: "Frýdlant", KindLevel: "245", KindPlace: "Frýdlant", KindRiver: "Smědá", KindPhone: "+420 485 000 000", KindNumber: "3"}
+
+// sample shows how a template reads with the values of the form, typed as they will be;
+// what is left empty gets a sample.
+func (v *leaf) sample(ctx context.Context, p *Pages, n *Template, r *http.Request) {
+	c := &Content{Lang: web.Lang(ctx), Values: map[string]string{}, Areas: []string{}, Expires: p.o.Clock.Now().Add(n.lasts())}
+	v.Tried = n.Slots
+	for _, s := range n.Slots {
+		text := strings.TrimSpace(r.FormValue("p_" + s.Name))
+		if text == "" {
+			text = samples[s.Kind]
+			if s.Kind == KindTime {
+				text = p.o.Clock.Now().In(zone).Format(inputTime)
+			} else if text == "" {
+				text = t(ctx, "notice.slot."+string(s.Kind))
+			}
+		}
+		v.F["p_"+s.Name] = text
+		kept, fault := p.voice.Value(s.Kind, text, zone)
+		if fault != "" {
+			v.Errors.Add("p_"+s.Name, web.T(ctx, fault, i18n.Args{"value": text}))
+			continue
+		}
+		c.Values[s.Name] = kept
+	}
+	who := Source{Name: web.Who(ctx).Place}
+	for _, l := range i18n.Langs {
+		v.Messages = append(v.Messages, p.voice.Write(n, c, l, who, store.Live, Alert, p.atlas))
+	}
+}
+
+// preview shows how a template in use reads.
+func (p *Pages) previewTemplate(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.leaf(r)
+	if err != nil {
+		return err
+	}
+	v.sample(r.Context(), p, v.Template, r)
+	return web.Render(w, r, http.StatusOK, templatePreviewPage(v))
+}
+
+// restoreTemplate takes an earlier version into use again, with the checks it had.
+func (p *Pages) restoreTemplate(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	id := r.PathValue("id")
+	if err := p.Restore(r.Context(), actor(r.Context()), id, r.PostFormValue("version")); err != nil {
+		return err
+	}
+	return see(w, r, templateURL(id, ""))
 }
 
 func (p *Pages) checkTemplate(w http.ResponseWriter, r *http.Request) error {

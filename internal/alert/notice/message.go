@@ -23,7 +23,8 @@ type Content struct {
 	Note     string            // free text beside the template's
 	Areas    []string          // ids of Atlas
 	Drawing  string            // as it was pasted
-	Radius   float64           // kilometres around a drawn point or line
+	Radius   float64           // kilometres around what is drawn
+	Reach    *Reach            // a piece of a river; nil: none
 	Rings    []Ring            // what is sent: the outline when this was written
 	Onset    time.Time
 	Expires  time.Time
@@ -76,7 +77,12 @@ func (v Voice) Write(t *Template, c *Content, l i18n.Lang, from Source, kind sto
 			names = append(names, atlas.NameOf(v.Texts, l, u))
 		}
 	}
-	if c.Drawing != "" {
+	if c.Reach != nil {
+		names = append(names, atlas.NameOfReach(v.Texts, l, c.Reach))
+	}
+	if id := atlas.Around(c.Drawing); id != "" {
+		names = append(names, v.Texts.Text(l, "notice.say.around", i18n.Args{"place": v.In(l, KindPlace, id), "km": c.Radius}))
+	} else if c.Drawing != "" {
 		names = append(names, v.Texts.Text(l, "notice.say.drawn", nil))
 	}
 	m.Area = strings.Join(names, ", ")
@@ -268,7 +274,7 @@ func (v Voice) CAP(o Outgoing, atlas *Atlas) *cap.Alert {
 	var codes []cap.Pair
 	for _, id := range c.Areas {
 		u, _ := atlas.Unit(id)
-		for _, p := range u.Codes {
+		for _, p := range atlas.Codes(u, o.Sent) {
 			if !slices.Contains(codes, p) {
 				codes = append(codes, p)
 			}

@@ -38,6 +38,8 @@ var crew = map[string]*web.Person{
 	"adam": {ID: "adam", Name: "Adam Administrátor", Organisation: "frydlant", Roles: []string{"administrator"}},
 	"seal": {ID: "seal", Name: "emergency", Organisation: "frydlant", Roles: []string{"dispatcher", "shift_leader", "administrator"}},
 	"kai":  {ID: "kai", Name: "Kai Kreis", Organisation: "goerlitz", Roles: []string{"shift_leader"}},
+	"kurt": {ID: "kurt", Name: "Twin", Organisation: "goerlitz", Roles: []string{"shift_leader"}},
+	"kira": {ID: "kira", Name: "Twin", Organisation: "goerlitz", Roles: []string{"administrator"}},
 	"doro": {ID: "doro", Name: "Doro Disponentin", Organisation: "goerlitz", Roles: []string{"dispatcher"}},
 }
 
@@ -106,6 +108,9 @@ func (r *rig) open() {
 			tx.OnCommit(func() { r.told = append(r.told, n) })
 			return tell.Send(tx, n)
 		},
+		Renderings: func(p Preview) []Rendering {
+			return []Rendering{{Name: "notice.channel.plain", Lang: i18n.Pl, Text: "board: " + string(p.Kind) + " " + p.Messages[2].Words[PartHeadline]}}
+		},
 		Reaches: func(store.Kind, string) bool { return true },
 		Published: func(tx *store.Tx, p *Publication) error {
 			tx.OnCommit(func() { r.sent = append(r.sent, p) })
@@ -129,8 +134,20 @@ func (r *rig) open() {
 		}
 		return nil
 	}
-	p.Officers = func(context.Context, string) ([]ui.Option, error) {
-		return []ui.Option{{Value: "vera", Text: "Věra"}}, nil
+	p.Passkey = func(*http.Request) (string, error) { return `{"publicKey":{}}`, nil }
+	p.ConfirmPasskey = func(_ *http.Request, response string) error {
+		if response != "signed" {
+			return errors.New("wrong")
+		}
+		return nil
+	}
+	p.Officers = func(_ context.Context, organisation string) (all []ui.Option, err error) {
+		for _, x := range crew {
+			if x.Organisation == organisation && !slices.Equal(x.Roles, []string{"dispatcher"}) && x.ID != "seal" {
+				all = append(all, ui.Option{Value: x.ID, Text: x.Name})
+			}
+		}
+		return all, nil
 	}
 	p.Register(r.rt)
 	r.t.Cleanup(func() {

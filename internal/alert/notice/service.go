@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"trojmezi/internal/alert/area"
 	"trojmezi/internal/format/cap"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/clock"
@@ -53,6 +54,8 @@ type Options struct {
 	Reaches func(kind store.Kind, organisation string) bool
 	// Published takes what went out, in the transaction in which it did: for channels.
 	Published func(tx *store.Tx, p *Publication) error
+	// Renderings adds how a message reads in the channels of other packages; nil: none.
+	Renderings func(p Preview) []Rendering
 	// Base is the address under which everybody finds the node; "": not known.
 	Base string
 }
@@ -74,7 +77,11 @@ func New(o Options) (*Service, error) {
 	if len(faults) > 0 {
 		return nil, problem.Wrap("notice.New", &Refused{faults})
 	}
-	return &Service{o: o, voice: Voice{o.Texts, o.Places}, atlas: NewAtlas(o.Places), shipped: all}, nil
+	areas, err := area.Load(o.Places)
+	if err != nil {
+		return nil, problem.Wrap("notice.New", err)
+	}
+	return &Service{o: o, voice: Voice{o.Texts, o.Places}, atlas: NewAtlas(o.Places, areas), shipped: all}, nil
 }
 
 // Actor is who does something: a person in the organisation he is signed in for.
@@ -142,9 +149,16 @@ func (s *Service) check(t *Template, c *Content, now time.Time) (faults []Fault)
 		}
 		pieces = append(pieces, s.atlas.Outline(u)...)
 	}
-	drawn, fault := Drawn(c.Drawing, c.Radius)
-	if fault != "" {
-		bad("drawing", fault, nil)
+	drawn, fault := s.atlas.Drawn(c.Drawing, c.Radius)
+	if fault != nil {
+		faults = append(faults, *fault)
+	}
+	if c.Reach != nil {
+		if r, fault := s.atlas.Reach(c.Lang, c.Reach.River, c.Reach.From, c.Reach.To, c.Reach.Km); fault != nil {
+			faults = append(faults, *fault)
+		} else {
+			pieces = append(pieces, s.atlas.Along(r)...)
+		}
 	}
 	if pieces = append(pieces, drawn...); len(pieces) == 0 && len(faults) == 0 {
 		bad("area", "notice.fault.nowhere", nil)
@@ -347,7 +361,7 @@ func (s *Service) after(tx *store.Tx, n *row, l Life, who Actor, e Event, t *Tem
 	args := i18n.Args{"name": s.placeIn(tx, n.Organisation), "hazard": notify.Text{Key: "notice.hazard." + t.Hazard}}
 	switch e.Step {
 	case Propose:
-		if err := s.tell(tx, n, notify.A, "notice.tell.asked", args, "/answer", true); err != nil {
+		if err := s.ask(tx, n, l, t, c, args); err != nil {
 			return err
 		}
 		_, err := s.o.Jobs.Enqueue(tx, job.Job{Queue: queueUnanswered, Kind: n.Kind, Payload: payload(n.ID, e.Content), RunAt: now.Add(AnswerTime)})
@@ -374,6 +388,68 @@ func (s *Service) after(tx *store.Tx, n *row, l Life, who Actor, e Event, t *Tem
 		return s.publish(tx, n, l, t, c)
 	}
 	return nil
+}
+
+// maxTold is as much of each text as a request carries: a phone shows it at once.
+const maxTold = 500
+
+// ask sends the request to those who may be the second person, each organisation in its
+// language: what it says, where, until when and what is new. The page behind the link has
+// the map.
+func (s *Service) ask(tx *store.Tx, n *row, l Life, t *Template, c *Content, args i18n.Args) error {
+	to, err := asked(tx, n.Organisation, s.o.Clock.Now())
+	if err != nil {
+		return err
+	}
+	from, err := s.source(tx, n.Organisation)
+	if err != nil {
+		return err
+	}
+	purpose := l.Revisions[len(l.Revisions)-1].Purpose
+	for _, organisation := range to {
+		lang := i18n.En
+		if o, err := s.office(tx, organisation); err == nil {
+			lang = o.Lang
+		}
+		m := s.voice.Write(t, c, lang, from, n.Kind, purpose, s.atlas)
+		line := func(text string) notify.Text {
+			return notify.Text{Key: "notice.tell.line", Args: i18n.Args{"text": short(text, maxTold)}}
+		}
+		more := []notify.Text{line(m.Words[PartHeadline]), line(m.Words[PartText]), line(m.Words[PartInstruction]), line(m.Area + " · " + m.Until)}
+		if i := l.Public(); i >= 0 {
+			old, err := content(tx, n.ID, l.Revisions[i].Content)
+			if err != nil {
+				return err
+			}
+			b, err := s.Book(tx)
+			if err != nil {
+				return err
+			}
+			if tpl := b.Version(old.Template, old.Version); tpl != nil {
+				before := s.voice.Write(tpl, old, lang, from, n.Kind, l.Revisions[i].Purpose, s.atlas)
+				for _, x := range changes(before.Page(), m.Page()) {
+					if x.Kind != "same" {
+						more = append(more, notify.Text{Key: "notice.tell." + x.Kind, Args: i18n.Args{"text": short(x.Text, maxTold)}})
+					}
+				}
+			}
+		} else {
+			more = append(more, notify.Text{Key: "notice.difference.first"})
+		}
+		err := s.o.Notify(tx, notify.Notification{Kind: n.Kind, Class: notify.A, Text: notify.Text{Key: "notice.tell.asked", Args: args}, More: more, Organisation: organisation, Link: address(n.ID, "/answer")})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// short cuts a text at a length.
+func short(text string, most int) string {
+	if r := []rune(text); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return text
 }
 
 // tell sends people a notification with a link to the notice; far reaches those who may

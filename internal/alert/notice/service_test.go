@@ -5,8 +5,10 @@ import (
 	"crypto/x509"
 	"encoding/xml"
 	"errors"
+	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -170,6 +172,18 @@ func TestDelegation(t *testing.T) {
 	if want := address(id, "/answer"); !slices.Contains(to, "goerlitz "+want) || !slices.Contains(to, "frydlant "+want) {
 		t.Errorf("told: %v", to)
 	}
+	for _, n := range r.told { // each in its language: what, where, what is new
+		var all []string
+		for _, x := range n.More {
+			all = append(all, x.In(r.texts, map[string]i18n.Lang{"frydlant": i18n.Cs, "goerlitz": i18n.De}[n.Organisation]))
+		}
+		want := map[string][]string{"frydlant": {"Povodeň na řece Smědá: Frýdlant", "obvod ORP Frýdlant", "první znění"}, "goerlitz": {"Hochwasser an der Wittig", "Bringen Sie Autos", "Bezirk Friedland", "erste Fassung"}}[n.Organisation]
+		for _, w := range want {
+			if !strings.Contains(strings.Join(all, "\n"), w) {
+				t.Errorf("%s is not told %q: %q", n.Organisation, w, all)
+			}
+		}
+	}
 	r.ok(r.take("kai", id, Approve))
 	r.want(id, Published)
 
@@ -182,6 +196,84 @@ func TestDelegation(t *testing.T) {
 	}
 	if err := r.End(ctx, as("kai"), v.Delegations[0].ID); err == nil {
 		t.Error("the deputy ends it")
+	}
+}
+
+// A delegation to one person is for nobody else, and is given by his name.
+func TestNamedDeputy(t *testing.T) {
+	r := newRig(t)
+	form := func(name string) url.Values {
+		return url.Values{"deputy": {"goerlitz"}, "only": {name}, "role": {"neighbour"}, "from": {"2026-08-07"}, "to": {"2027-08-07"}, "why": {"§ 5"}}
+	}
+	for _, name := range []string{"Karl Kreis", "Doro Disponentin", "Twin"} { // unknown, no officer, two of them
+		if code, body, _ := r.do("adam", http.MethodPost, root+"/delegations", form(name)); code != http.StatusUnprocessableEntity || !strings.Contains(body, name) {
+			t.Errorf("%s: %d", name, code)
+		}
+	}
+	if code, body, _ := r.do("adam", http.MethodPost, root+"/delegations", form("kai kreis")); code != http.StatusSeeOther {
+		t.Fatalf("%d %.900s", code, body)
+	}
+	if page := r.get("adam", dutyPath); !strings.Contains(page, "only Kai Kreis") {
+		t.Error("who alone may answer is not shown")
+	}
+	id := r.begin("dana", store.Live, flood())
+	r.ok(r.take("dana", id, Propose))
+	r.refused(r.take("kurt", id, Approve), "notice.refuse.officer")
+	r.ok(r.take("kai", id, Approve))
+}
+
+// The second person answers in three taps: the link of the message, yes, yes. What is
+// tapped is what the message and the pages hold.
+func TestThreeTaps(t *testing.T) {
+	r := newRig(t)
+	id := r.begin("dana", store.Live, dam())
+	r.ok(r.take("dana", id, Propose))
+	link := r.told[0].Link
+	taps := 1
+	page := r.get("vera", link)
+	for _, text := range []string{"Dam break: leave the banks", "Hráz", `class="map-area" d="M`, "This is the first wording"} {
+		if !strings.Contains(page, text) {
+			t.Errorf("the page of the request has no %q", text)
+		}
+	}
+	if strings.Index(page, `id="approve"`) > strings.Index(page, `class="map-area"`) {
+		t.Error("the answer stands below the map: a phone has to be scrolled")
+	}
+	tap := regexp.MustCompile(`<a[^>]*href="([^"]+)"[^>]*id="approve"|<a[^>]*id="approve"[^>]*href="([^"]+)"`).FindStringSubmatch(page)
+	if tap == nil {
+		t.Fatal("nothing to tap")
+	}
+	taps++
+	page = r.get("vera", html.UnescapeString(tap[1]+tap[2]))
+	form, ok := strings.CutPrefix(page[strings.Index(page, `<form method="post" action="`+address(id, "/answer")):], `<form method="post" action="`)
+	if form, _, _ = strings.Cut(form, "</form>"); !ok || !strings.Contains(form, `id="confirm"`) || strings.Contains(form, "required") {
+		t.Fatalf("no second yes without more to do: %s", form)
+	}
+	values := url.Values{}
+	for _, f := range regexp.MustCompile(`<input type="hidden" name="(\w+)" value="(\w+)"`).FindAllStringSubmatch(form, -1) {
+		values.Set(f[1], f[2])
+	}
+	taps++
+	if code, body, _ := r.do("vera", http.MethodPost, form[:strings.Index(form, `"`)], values); code != http.StatusSeeOther {
+		t.Fatalf("%d %.600s", code, body)
+	}
+	r.want(id, Published)
+	if taps != 3 {
+		t.Error(taps)
+	}
+	// An update tells what is new.
+	c := dam()
+	c.Values["meeting"] = "kostel"
+	_, err := r.Begin(t.Context(), as("dana"), id, store.Live, Update, c)
+	r.ok(err)
+	r.told = nil
+	r.ok(r.take("dana", id, Propose))
+	var all []string
+	for _, x := range r.told[0].More {
+		all = append(all, x.In(r.texts, i18n.Cs))
+	}
+	if text := strings.Join(all, "\n"); !strings.Contains(text, "Nově: kostel.") || !strings.Contains(text, "Už neplatí: škola.") {
+		t.Errorf("told: %s", text)
 	}
 }
 
@@ -373,9 +465,26 @@ func TestPages(t *testing.T) {
 	if code, body, _ := r.do("dana", http.MethodPost, root, wrong); code != http.StatusUnprocessableEntity || !strings.Contains(body, "Write the number with the country") || !strings.Contains(body, "Write a day and a time") || !strings.Contains(body, "Write whole hours") {
 		t.Errorf("nonsense: %d", code)
 	}
+	// While somebody writes, each language and channel is shown; what is wrong is left open.
+	if code, body, _ := r.do("dana", http.MethodPost, root+"/preview", form); code != http.StatusOK || strings.Contains(body, "<html") || strings.Count(body, "GSM-7")+strings.Count(body, "UCS-2") < 8 {
+		t.Errorf("live: %d %.300s", code, body)
+	} else {
+		for _, text := range []string{"Dammbruch", "Przerwanie zapory", "board: live Przerwanie", "Wittig", "obvod ORP Frýdlant"} {
+			if !strings.Contains(body, text) {
+				t.Errorf("the live preview has no %q", text)
+			}
+		}
+	}
+	half := url.Values{"template": {"N01"}, "kind": {"exercise"}, "v_phone": {"call"}, "purpose": {"cancel"}}
+	if code, body, _ := r.do("dana", http.MethodPost, root+"/preview", half); code != http.StatusOK || !strings.Contains(body, "EXERCISE: Cancelled: Dam break") || !strings.Contains(body, "Information: ….") {
+		t.Errorf("a half form: %d", code)
+	}
+	if code, _, _ := r.do("dana", http.MethodPost, root+"/preview", url.Values{"template": {"N99"}}); code != http.StatusUnprocessableEntity && code != http.StatusBadRequest {
+		t.Errorf("no template: %d", code)
+	}
 	to := send("dana", root, form)
 	page = press("dana", to)
-	for _, text := range []string{"Protržení hráze", "Dammbruch", "Przerwanie zapory", "Dam break", "Wittig", "Witka", "Smědá", "Friedland", "UCS-2", "GSM-7", "[nicht übersetzt, auf Englisch] Niedów", "Nobody has checked the wording", "<path d="} {
+	for _, text := range []string{"Protržení hráze", "Dammbruch", "Przerwanie zapory", "Dam break", "Wittig", "Witka", "Smědá", "Friedland", "UCS-2", "GSM-7", "&lt;entry&gt;", "board: live", "[nicht übersetzt, auf Englisch] Niedów", "Nobody has checked the wording", `class="map-area" d="M`} {
 		if !strings.Contains(page, text) {
 			t.Errorf("the preview has no %q", text)
 		}
@@ -389,7 +498,7 @@ func TestPages(t *testing.T) {
 		t.Errorf("the author approves: %d", code)
 	}
 	page = press("vera", to+"/answer")
-	for _, text := range []string{"asks for approval", "Dammbruch", "What is new", "<path d=", "Nobody has checked the wording"} {
+	for _, text := range []string{"asks for approval", "Dammbruch", "What is new", `class="map-area" d="M`, "Nobody has checked the wording"} {
 		if !strings.Contains(page, text) {
 			t.Errorf("the second person sees no %q", text)
 		}
@@ -433,7 +542,16 @@ func TestPages(t *testing.T) {
 	if code, body, _ := r.do("dana", http.MethodPost, to+"/override", url.Values{"content": {"2"}, "reason": {"x"}, "draft": {"on"}, "code": {"000000"}}); code != http.StatusUnprocessableEntity || !strings.Contains(body, "The code is wrong") {
 		t.Errorf("a wrong code: %d", code)
 	}
-	send("dana", to+"/override", url.Values{"content": {"2"}, "reason": {"nobody answers"}, "draft": {"on"}, "code": {"123456"}})
+	if page := r.get("dana", to+"/override"); !strings.Contains(page, `data-passkey="get"`) || !strings.Contains(page, "passkey.js") {
+		t.Error("no passkey is asked for")
+	}
+	for _, x := range []url.Values{{"response": {"forged"}}, {"response": {""}}, {"response": {"signed"}, "code": {"000000"}}} {
+		x["content"], x["reason"], x["draft"] = []string{"2"}, []string{"x"}, []string{"on"}
+		if code, body, _ := r.do("dana", http.MethodPost, to+"/override", x); code != http.StatusUnprocessableEntity || !strings.Contains(body, `data-passkey="get"`) {
+			t.Errorf("%v: %d", x, code)
+		}
+	}
+	send("dana", to+"/override", url.Values{"content": {"2"}, "reason": {"nobody answers"}, "draft": {"on"}, "response": {"signed"}})
 	if page := r.get("vera", to); !strings.Contains(page, `id="review"`) {
 		t.Error("no review is asked for")
 	}
@@ -501,7 +619,7 @@ func TestTemplatePages(t *testing.T) {
 	if page := r.get("vera", templateURL("N01", "")); !strings.Contains(page, "checked by Věra Vedoucí") {
 		t.Error("who checked is not named")
 	}
-	form := url.Values{"base": {"1"}, "slots": {slotList(b.Find("N01").Slots)}, "hours": {"10"}}
+	form := url.Values{"base": {"1"}, "slots": {slotList(b.Find("N01").Slots)}, "hours": {"10"}, "hazard": {"dam_break"}, "category": {"Infra Safety"}, "response": {"Evacuate"}, "urgency": {"Immediate"}, "severity": {"Extreme"}, "certainty": {"Observed"}, "immediate": {"on"}}
 	for _, l := range i18n.Langs {
 		for _, p := range Parts {
 			form.Set(string(p)+"_"+string(l), b.Find("N01").Texts[l][p])
@@ -549,7 +667,57 @@ func TestTemplatePages(t *testing.T) {
 	if page := r.get("dana", root+"/new"); strings.Contains(page, "Power cut") {
 		t.Error("a template out of use is offered")
 	}
-	for _, path := range []string{templatesPath, templateURL("N09", ""), templatesPath + "/import", templateURL("N01", "/edit")} {
+	// A new one, tried before it is kept; its number is taken once.
+	fresh := url.Values{"id": {"n20"}, "hazard": {"water_ban"}, "category": {"Health"}, "response": {"Avoid"}, "urgency": {"Immediate"}, "severity": {"Moderate"}, "certainty": {"Observed"}, "hours": {"48"}, "slots": {"place:place hours:number"}, "do": {"preview"}, "p_hours": {"5"}}
+	for _, l := range i18n.Langs {
+		for _, p := range Parts {
+			fresh.Set(string(p)+"_"+string(l), "{place}: "+map[i18n.Lang]string{i18n.Cs: "{hours} {hours|hodina|hodiny|hodiny|hodin}", i18n.De: "{hours} {hours|Stunde|Stunden}", i18n.Pl: "{hours} {hours|godzina|godziny|godzin|godziny}", i18n.En: "{hours} {hours|hour|hours}"}[l])
+		}
+	}
+	_, page, _ := r.do("vera", http.MethodPost, templatesPath+"/new", fresh)
+	for _, want := range []string{"Frýdlant: 5 hodin<", "Friedland in Böhmen (Frýdlant): 5 Stunden<", ": 5 godzin<", "Frýdlant: 5 hours<", `name="p_place"`, `value="n20"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the trial has no %q", want)
+		}
+	}
+	fresh.Set("p_hours", "many")
+	if _, page, _ := r.do("vera", http.MethodPost, templatesPath+"/new", fresh); !strings.Contains(page, "Write a whole number") {
+		t.Error("a value of another kind is tried")
+	}
+	fresh.Del("do")
+	if code, _, to := r.do("vera", http.MethodPost, templatesPath+"/new", fresh); code != http.StatusSeeOther || to != templateURL("N20", "") {
+		t.Errorf("%d %s", code, to)
+	}
+	if code, page, _ := r.do("vera", http.MethodPost, templatesPath+"/new", url.Values{"id": {"N20"}, "hours": {"x"}}); code != http.StatusUnprocessableEntity || !strings.Contains(page, "cannot stand here") || !strings.Contains(page, "Write whole hours") {
+		t.Errorf("an empty template: %d", code)
+	}
+	fresh.Set("text_en", "{place}, {hours}")
+	if code, page, _ := r.do("vera", http.MethodPost, templatesPath+"/new", fresh); code != http.StatusUnprocessableEntity || !strings.Contains(page, "Another template has this number") {
+		t.Errorf("a number twice: %d", code)
+	}
+	if code, _, _ := r.do("dana", http.MethodPost, templatesPath+"/new", fresh); code != http.StatusForbidden {
+		t.Errorf("a dispatcher writes a template: %d", code)
+	}
+	// Undo: the words from before with their checks, and what was out of use.
+	first := b.History("N01")[1]
+	if code, _, _ := r.do("vera", http.MethodPost, templateURL("N01", "/restore"), url.Values{"version": {first.Version}}); code != http.StatusSeeOther {
+		t.Error(code)
+	}
+	if code, _, _ := r.do("vera", http.MethodPost, templateURL("N09", "/restore"), url.Values{"version": {b.Find("N09").Version}}); code != http.StatusSeeOther {
+		t.Error(code)
+	}
+	b, err = r.Templates(context.Background())
+	r.ok(err)
+	if n := b.Find("N01"); n.Version != first.Version || len(n.Drafts()) != 0 || b.Find("N09") == nil {
+		t.Errorf("not undone: %s %v", n.Version, n.Drafts())
+	}
+	if code, _, _ := r.do("vera", http.MethodPost, templateURL("N01", "/restore"), url.Values{"version": {"nothing"}}); code != http.StatusNotFound {
+		t.Error(code)
+	}
+	if page := r.get("dana", templateURL("N02", "/preview?p_level=300&p_river=Neisse")); !strings.Contains(page, "300\u00a0cm") {
+		t.Error("a template in use cannot be tried")
+	}
+	for _, path := range []string{templatesPath + "/new", templatesPath + "/new?like=N02", templatesPath, templateURL("N09", ""), templatesPath + "/import", templateURL("N01", "/edit")} {
 		r.get("vera", path)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"trojmezi/internal/alert/river"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/register"
 )
@@ -356,34 +357,19 @@ func (v Voice) In(l i18n.Lang, k Kind, kept string) string {
 	return kept
 }
 
-// rivers are those of the border in the languages of their banks; names that no reader
-// has a word for stay as they are. All are from memory.
-var rivers = []map[i18n.Lang]string{
-	{i18n.Cs: "Lužická Nisa", i18n.De: "Lausitzer Neiße", i18n.Pl: "Nysa Łużycka", i18n.En: "Lusatian Neisse"},
-	{i18n.Cs: "Smědá", i18n.De: "Wittig", i18n.Pl: "Witka", i18n.En: "Smědá (Witka)"},
-	{i18n.Cs: "Mandava", i18n.De: "Mandau", i18n.Pl: "Mandawa", i18n.En: "Mandau"},
-	{i18n.Cs: "Jizera", i18n.De: "Iser", i18n.Pl: "Izera", i18n.En: "Jizera"},
-	{i18n.Cs: "Kwisa", i18n.De: "Queis", i18n.Pl: "Kwisa", i18n.En: "Kwisa"},
-	{i18n.Cs: "Ploučnice", i18n.De: "Polzen", i18n.Pl: "Ploučnice", i18n.En: "Ploučnice"},
-	{i18n.Cs: "Spréva", i18n.De: "Spree", i18n.Pl: "Sprewa", i18n.En: "Spree"},
-	{i18n.Cs: "Jeřice", i18n.De: "Jeřice", i18n.Pl: "Jeřice", i18n.En: "Jeřice"},
-}
-
+// river is what a river is called in a language; a name nobody knows stays as it is.
 func (v Voice) river(l i18n.Lang, name string) string {
-	for _, r := range rivers {
-		for _, n := range r {
-			if strings.EqualFold(n, name) {
-				return r[l]
-			}
-		}
+	first, _, _ := strings.Cut(name, " / ") // as Rivers offers it to readers of English
+	if r, ok := river.Shipped.Named(first); ok {
+		return r.In(l)
 	}
 	return name
 }
 
 // Rivers are the names a writer of a language is offered.
 func Rivers(l i18n.Lang) (names []string) {
-	for _, r := range rivers {
-		names = append(names, r[l])
+	for _, r := range river.Shipped.Rivers {
+		names = append(names, r.In(l))
 	}
 	return names
 }

@@ -3,9 +3,11 @@ package notice
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"trojmezi/internal/alert/area"
 	"trojmezi/internal/format/cap"
 	"trojmezi/internal/format/tree"
 	"trojmezi/internal/kernel/geo"
@@ -29,11 +32,15 @@ func newVoice(t *testing.T) (Voice, *Atlas, []*Template) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	areas, err := area.Load(places)
+	if err != nil {
+		t.Fatal(err)
+	}
 	all, faults := readCSV(shipped)
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}
-	return Voice{bundle(), places}, NewAtlas(places), all
+	return Voice{bundle(), places}, NewAtlas(places, areas), all
 }
 
 func byID(all []*Template, id string) *Template {
@@ -58,7 +65,7 @@ func TestSay(t *testing.T) {
 		{i18n.De, "1", "Am Pegel Frýdlant an der Wittig wurden um 07.08.2026, 18:00 1 245 cm gemessen. Das Wasser kann Friedland in Böhmen (Frýdlant) in 1 Stunde erreichen."},
 		{i18n.De, "3", "in 3 Stunden erreichen."},
 		{i18n.Pl, "1", "za 1 godzinę."}, {i18n.Pl, "3", "za 3 godziny."}, {i18n.Pl, "5", "za 5 godzin."}, {i18n.Pl, "22", "za 22 godziny."},
-		{i18n.En, "1", "in 1 hour."}, {i18n.En, "2", "The gauge Frýdlant on the Smědá (Witka) showed 1 245 cm at 7 August 2026, 18:00. Water may reach Frýdlant in 2 hours."},
+		{i18n.En, "1", "in 1 hour."}, {i18n.En, "2", "The gauge Frýdlant on the Smědá / Wittig / Witka showed 1 245 cm at 7 August 2026, 18:00. Water may reach Frýdlant in 2 hours."},
 	} {
 		if got := say(x.lang, x.hours); !strings.HasSuffix(got, x.want) {
 			t.Errorf("%s %s: %q", x.lang, x.hours, got)
@@ -325,8 +332,8 @@ func TestAreas(t *testing.T) {
 	for id, want := range map[string]string{"ORP-5102": "[{CISORP 5102} {EMMA_ID CZ05102}]", "TERYT-0225": "[{TERYT 0225} {EMMA_ID PL0225}]", "AGS-14626": "[{WARNCELLID 114626000} {EMMA_ID DE070} {EMMA_ID DE075}]",
 		"CZ-564028": "[{LAU2 564028}]", "DE-14626610": "[{WARNCELLID 814626610}]", "PL-0225021": "[{TERYT 0225021}]"} {
 		u, ok := atlas.Unit(id)
-		if !ok || fmt.Sprint(u.Codes) != want {
-			t.Errorf("%s: %v", id, u.Codes)
+		if codes := atlas.Codes(u, start); !ok || fmt.Sprint(codes) != want {
+			t.Errorf("%s: %v", id, codes)
 		}
 	}
 	for text, want := range map[string]string{"5102": "ORP-5102", "0225": "TERYT-0225", "Zittau": "DE-14626610", "Žitava": "DE-14626610", "frydlant": "CZ-564028"} {
@@ -355,42 +362,94 @@ func TestAreas(t *testing.T) {
 	}
 }
 
-// Whatever pieces there are: each polygon sent is valid and short enough, and no point of
-// any piece is left out.
+// checks is how many random cases a property is tried with.
+func checks(t *testing.T) int {
+	if n, err := strconv.Atoi(os.Getenv("TROJMEZI_CHECKS")); err == nil {
+		t.Logf("%d random cases", n)
+		return n
+	}
+	return 15
+}
+
+// Whatever pieces there are, drawn, along a river or around a point: each polygon sent is
+// valid and short enough, and no point of any piece is left out, also by the shapes that
+// judge whether a warning concerns a place, whose sides are those of the sphere.
 func TestShapeCovers(t *testing.T) {
+	_, atlas, _ := newVoice(t)
+	left := checks(t)
 	rapid.Check(t, func(t *rapid.T) {
+		if left--; left < 0 {
+			return
+		}
 		var pieces []Ring
 		for range rapid.IntRange(1, 6).Draw(t, "pieces") {
 			// A star: its corners stand around its middle at any distance.
-			lat, lon := rapid.Float64Range(50.5, 51.2).Draw(t, "lat"), rapid.Float64Range(14.5, 15.5).Draw(t, "lon")
+			at := geo.Point{Lat: rapid.Float64Range(50.5, 51.2).Draw(t, "lat"), Lon: rapid.Float64Range(14.5, 15.5).Draw(t, "lon")}
 			n := rapid.IntRange(3, 300).Draw(t, "corners")
 			seed := rapid.IntRange(0, 1<<30).Draw(t, "seed")
 			var r Ring
 			for i := range n {
 				seed = (seed*1103515245 + 12345) & 0x7fffffff
-				r = append(r, geo.Destination(geo.Point{Lat: lat, Lon: lon}, 360*float64(i)/float64(n), 500+float64(seed%20000)))
+				r = append(r, geo.Destination(at, 360*float64(i)/float64(n), 500+float64(seed%20000)))
 			}
-			r = append(r, r[0])
-			if _, wrong := cap.Ring(r.cap()); wrong == "" {
-				pieces = append(pieces, r)
+			var text strings.Builder
+			for _, p := range r {
+				fmt.Fprintf(&text, "%.6f, %.6f\n", p.Lat, p.Lon)
+			}
+			km := rapid.SampledFrom([]float64{0, 0.5, 3}).Draw(t, "km")
+			drawn, f := atlas.Drawn(text.String(), km)
+			if f != nil {
+				if f.Key != "notice.fault.drawn_crossing" && f.Key != "notice.fault.drawn_few" {
+					t.Fatalf("%+v", f)
+				}
+				continue
+			}
+			pieces = append(pieces, drawn...)
+			if km > 0 { // so far from any corner nobody is left out
+				for _, c := range r {
+					around := geo.Destination(c, rapid.Float64Range(0, 360).Draw(t, "way"), km*999)
+					if !slices.ContainsFunc(drawn, func(r Ring) bool { return r.covers(around) }) {
+						t.Fatalf("%v lies within %g km of a corner and is left out", around, km)
+					}
+				}
+			}
+		}
+		if w := atlas.waters[rapid.IntRange(0, len(atlas.waters)-1).Draw(t, "river")]; rapid.Bool().Draw(t, "reach") {
+			from, to := rapid.IntRange(0, len(w.stops)-1).Draw(t, "from"), rapid.IntRange(0, len(w.stops)-1).Draw(t, "to")
+			if r, f := atlas.Reach(i18n.Cs, w.Key, w.stops[from].id, w.stops[to].id, rapid.Float64Range(1, 6).Draw(t, "side")); f == nil {
+				along := atlas.Along(r)
+				for _, s := range w.stops[min(from, to) : max(from, to)+1] {
+					if i := slices.IndexFunc(along, func(r Ring) bool { return r.covers(s.point) }); i < 0 && (s.id == r.From || s.id == r.To) {
+						t.Fatalf("%s is an end of the reach and lies outside", s.id)
+					}
+				}
+				pieces = append(pieces, along...)
 			}
 		}
 		if len(pieces) == 0 {
 			return
 		}
 		rings := Shape(pieces)
+		var texts []string
 		for _, r := range rings {
 			if _, wrong := cap.Ring(r.cap()); wrong != "" || len(r)-1 > maxVertices {
 				t.Fatalf("a polygon of %d corners is %q", len(r)-1, wrong)
 			}
+			texts = append(texts, r.cap())
 		}
-		inside := func(p geo.Point) bool { return slices.ContainsFunc(rings, func(r Ring) bool { return r.covers(p) }) }
+		judge, faults := area.Read(texts, nil, nil)
+		if len(faults) > 0 {
+			t.Fatalf("what is sent is not understood: %+v", faults)
+		}
+		inside := func(p geo.Point) bool {
+			return slices.ContainsFunc(rings, func(r Ring) bool { return r.covers(p) }) && (judge.Contains(p) || judge.Edge(p) <= judge.Error+0.01)
+		}
 		for _, piece := range pieces {
 			for i := 1; i < len(piece); i++ {
 				a, b := piece[i-1], piece[i]
 				for _, p := range []geo.Point{a, {Lat: (a.Lat + b.Lat) / 2, Lon: (a.Lon + b.Lon) / 2}} {
 					if !inside(p) {
-						t.Fatalf("%v of a piece is left out", p)
+						t.Fatalf("%v of a piece is left out: %t, %g m from the edge, error %g", p, slices.ContainsFunc(rings, func(r Ring) bool { return r.covers(p) }), judge.Edge(p), judge.Error)
 					}
 				}
 			}
@@ -405,32 +464,102 @@ func TestShapeCovers(t *testing.T) {
 }
 
 func TestDrawn(t *testing.T) {
+	_, atlas, _ := newVoice(t)
+	polygon := func(corners string) string { return `{"type":"Polygon","coordinates":[[` + corners + `]]}` }
 	for _, x := range []struct {
 		text  string
 		km    float64
 		fault string
 		in    geo.Point
 	}{
-		{`{"type":"Polygon","coordinates":[[[15,50.9],[15.1,50.9],[15.1,51],[15,51],[15,50.9]]]}`, 0, "", geo.Point{Lat: 50.95, Lon: 15.05}},
-		{`{"type":"Polygon","coordinates":[[[15,50.9],[15.1,50.9],[15.1,51],[15,51]]]}`, 0, "", geo.Point{Lat: 50.95, Lon: 15.05}}, // left open
+		{polygon("[15,50.9],[15.1,50.9],[15.1,51],[15,51],[15,50.9]"), 0, "", geo.Point{Lat: 50.95, Lon: 15.05}},
+		{polygon("[15,50.9],[15.1,50.9],[15.1,51],[15,51]"), 0, "", geo.Point{Lat: 50.95, Lon: 15.05}},   // left open
+		{polygon("[15,50.9],[15.1,50.9],[15.1,51],[15,51]"), 2, "", geo.Point{Lat: 51.0178, Lon: 15.05}}, // and 2 km around it
 		{`{"type":"FeatureCollection","features":[{"type":"Feature","geometry":{"type":"Point","coordinates":[15,51]}}]}`, 2, "", geo.Point{Lat: 51.0179, Lon: 15}},
 		{`{"type":"LineString","coordinates":[[15,50.9],[15.2,50.9]]}`, 1, "", geo.Point{Lat: 50.9089, Lon: 15.1}},
 		{"50.9215, 15.0799", 3, "", geo.Point{Lat: 50.9480, Lon: 15.0799}},
-		{`{"type":"Polygon","coordinates":[[[15,50.9],[15.1,51],[15.1,50.9],[15,51],[15,50.9]]]}`, 0, "notice.fault.drawn_crossing", geo.Point{}},
-		{`{"type":"Polygon","coordinates":[[[50.9,15],[50.9,15.1],[51,15.1],[50.9,15]]]}`, 0, "notice.fault.drawn_elsewhere", geo.Point{}},
-		{`{"type":"Polygon","coordinates":[[[15,50.9],[15.1,50.9]]]}`, 0, "notice.fault.drawn_few", geo.Point{}},
-		{`{"type":"Polygon","coordinates":"x"}`, 0, "notice.fault.drawn", geo.Point{}}, {`{"type":"Circle"}`, 1, "notice.fault.drawn", geo.Point{}}, {"{", 1, "notice.fault.drawn", geo.Point{}}, {"somewhere", 1, "notice.fault.drawn", geo.Point{}},
-		{"50.9215, 15.0799", 0, "notice.fault.radius", geo.Point{}}, {"50.9215, 15.0799", 1000, "notice.fault.radius", geo.Point{}},
+		{"Frýdlant", 3, "", geo.Point{Lat: 50.9480, Lon: 15.0799}},
+		{"50.9, 15.0\n50.9, 15.1\n\n51.0, 15.1\nN 51° E 15°", 0, "", geo.Point{Lat: 50.95, Lon: 15.05}},
+		{"Zittau\nFrýdlant\nBogatynia", 0, "", geo.Point{Lat: 50.91, Lon: 14.95}},
+		{"50.9, 15.0\nAtlantis", 1, "notice.fault.drawn_line n=2 value=Atlantis", geo.Point{}},
+		{"50.9, 15.0\n51.0, 15.1\n50.9, 15.1\n51.0, 15.0", 0, "notice.fault.drawn_crossing a=1 at=50.9500° N, 15.0500° E b=3 place=Višňova", geo.Point{}},
+		{polygon("[15,50.9],[15.1,51],[15.1,50.9],[15,51],[15,50.9]"), 0, "notice.fault.drawn_crossing a=1 at=50.9500° N, 15.0500° E b=3 place=Višňova", geo.Point{}},
+		{polygon("[15,50.9],[15.2,50.9],[15.1,50.9],[15.1,51]"), 0, "notice.fault.drawn_crossing a=1 at=50.9000° N, 15.2000° E b=2 place=Lázně Libverda", geo.Point{}}, // back over itself
+		{polygon("[179,50.9],[-179,50.9],[-179,51],[179,50.9]"), 0, "notice.fault.drawn_antimeridian at=50.9000° N, 179.0000° W n=2", geo.Point{}},
+		{polygon("[15,50.9],[15,950.9],[-179,51],[15,50.9]"), 0, "notice.fault.drawn_range at=950.9, 15 n=2", geo.Point{}},
+		{polygon("[50.9,15],[50.9,15.1],[51,15.1],[50.9,15]"), 0, "notice.fault.drawn_elsewhere at=15.0000° N, 50.9000° E n=1", geo.Point{}},
+		{polygon("[15,50.9],[15.1,50.9]"), 0, "notice.fault.drawn_few", geo.Point{}},
+		{polygon("[15,50.9],[15,50.9],[15,50.9],[15,50.9]"), 0, "notice.fault.drawn_few", geo.Point{}},
+		{polygon("[15]"), 0, "notice.fault.drawn_line n=1 value=[]", geo.Point{}},
+		{`{"type":"Polygon","coordinates":"x"}`, 0, "notice.fault.drawn", geo.Point{}}, {`{"type":"Circle"}`, 1, "notice.fault.drawn", geo.Point{}}, {"{", 1, "notice.fault.drawn", geo.Point{}},
+		{"somewhere", 1, "notice.fault.drawn_line n=1 value=somewhere", geo.Point{}},
+		{"50.9215, 15.0799", 0, "notice.fault.radius", geo.Point{}}, {"50.9215, 15.0799", 1000, "notice.fault.radius", geo.Point{}}, {polygon("[15,50.9],[15.1,50.9],[15.1,51]"), -1, "notice.fault.radius", geo.Point{}},
 		{strings.Repeat("{", maxDrawn+1), 0, "notice.fault.drawn_large", geo.Point{}},
 		{strings.Repeat(`{"type":"Feature","geometry":`, 9) + "null" + strings.Repeat("}", 9), 0, "notice.fault.drawn", geo.Point{}},
 	} {
-		rings, fault := Drawn(x.text, x.km)
-		if fault != x.fault {
-			t.Errorf("%.60s: %s", x.text, fault)
+		rings, fault := atlas.Drawn(x.text, x.km)
+		got := ""
+		if fault != nil {
+			got = fault.Key
+			for _, name := range slices.Sorted(maps.Keys(fault.Args)) {
+				got += fmt.Sprint(" ", name, "=", fault.Args[name])
+			}
+		}
+		if got != x.fault {
+			t.Errorf("%.60s: %s", x.text, got)
 			continue
 		}
-		if fault == "" && !slices.ContainsFunc(Shape(rings), func(r Ring) bool { return r.covers(x.in) }) {
+		if got == "" && !slices.ContainsFunc(Shape(rings), func(r Ring) bool { return r.covers(x.in) }) {
 			t.Errorf("%.60s leaves %v out", x.text, x.in)
+		}
+	}
+	if id := atlas.Around(" Friedland in Böhmen "); id != "CZ-564028" {
+		t.Errorf("around %q", id)
+	}
+}
+
+// A reach has its name in each language, holds what lies at it and nothing far from it; a
+// place that is not at the river is refused with those that are.
+func TestReach(t *testing.T) {
+	v, atlas, _ := newVoice(t)
+	r, f := atlas.Reach(i18n.De, "smeda", "Friedland", "Ostróżno", 2)
+	if f != nil {
+		t.Fatal(f)
+	}
+	for l, want := range map[i18n.Lang]string{
+		i18n.Cs: "Smědá od místa Frýdlant po místo Ostróżno, 2 km na obě strany", i18n.De: "Wittig von Friedland in Böhmen (Frýdlant) bis Ostróżno, 2 km zu beiden Seiten",
+		i18n.Pl: "Witka od miejscowości Frydlant (Frýdlant) do miejscowości Ostróżno, 2 km po obu stronach", i18n.En: "Smědá / Wittig / Witka from Frýdlant to Ostróżno, 2 km to each side",
+	} {
+		if got := strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(atlas.NameOfReach(v.Texts, l, r)); got != want {
+			t.Errorf("%s: %q", l, got)
+		}
+	}
+	rings := Shape(atlas.Along(r))
+	for name, want := range map[string]bool{"Frýdlant": true, "Višňová": true, "Hejnice": false, "Bogatynia": false, "Zawidów": false} {
+		p, _ := atlas.named(name)
+		if got := slices.ContainsFunc(rings, func(r Ring) bool { return r.covers(p.Point) }); got != want {
+			t.Errorf("%s in the reach: %t", name, got)
+		}
+	}
+	back, f := atlas.Reach(i18n.Cs, "smeda", "Ostróżno", "Frýdlant", 2)
+	if f != nil || len(Shape(atlas.Along(back))) != len(rings) {
+		t.Errorf("against the water: %v", f)
+	}
+	for _, key := range []string{"neisse", "smeda", "mandau"} {
+		if w := atlas.water(key); w == nil || len(w.stops) < 5 {
+			t.Errorf("%s has no stops", key)
+		}
+	}
+	if _, f := atlas.Reach(i18n.Cs, "neisse", "Liberec", "Görlitz", 1); f != nil {
+		t.Error(f)
+	}
+	for _, x := range []struct {
+		river, from, to string
+		km              float64
+		field           string
+	}{{"volga", "", "", 2, "reach_river"}, {"smeda", "Praha", "Frýdlant", 2, "reach_from"}, {"smeda", "Frýdlant", "Zittau", 2, "reach_to"}, {"smeda", "Frýdlant", "Friedland", 2, "reach_to"}, {"smeda", "Frýdlant", "Hejnice", 0.5, "reach_km"}, {"smeda", "Frýdlant", "Hejnice", 1000, "reach_km"}} {
+		if _, f := atlas.Reach(i18n.Cs, x.river, x.from, x.to, x.km); f == nil || f.Field != x.field {
+			t.Errorf("%+v: %+v", x, f)
 		}
 	}
 }

@@ -107,7 +107,7 @@ type Shown struct {
 	Template                *Template
 	Content                 *Content
 	Messages                []Message // in the order of languages
-	Speech                  []string
+	Renderings              []Rendering
 	XML                     string // the CAP message: signed when it went out, else as it would
 	Identifier              string
 	Before                  []Message // what the public or the second person saw last; nil: nothing
@@ -166,9 +166,6 @@ func (s *Service) Show(ctx context.Context, id string, lang i18n.Lang) (v *Shown
 		if v.Template, v.Content, v.Messages, err = write(v.Last.Content, v.Last.Purpose); err != nil {
 			return err
 		}
-		for _, m := range v.Messages {
-			v.Speech = append(v.Speech, s.voice.Speech(m))
-		}
 		v.Override = v.Life.Work().OverrideFrom(v.Template.Immediate)
 		// The difference is to what the public has, else to the text before.
 		number, purpose := 0, v.Last.Purpose
@@ -200,13 +197,20 @@ func (s *Service) Show(ctx context.Context, id string, lang i18n.Lang) (v *Shown
 				v.XML, v.Identifier = string(p.Document), p.Identifier
 			}
 		}
-		if v.XML == "" {
-			out, err := s.outgoing(tx, n, v.Revision, v.Last.Purpose, v.Template, v.Content, s.o.Clock.Now().Truncate(time.Second))
-			if err != nil {
-				return err
+		sent := s.o.Clock.Now().Truncate(time.Second)
+		for _, p := range v.Published {
+			if p.Revision == v.Revision {
+				sent = p.Sent
 			}
+		}
+		out, err := s.outgoing(tx, n, v.Revision, v.Last.Purpose, v.Template, v.Content, sent)
+		if err != nil {
+			return err
+		}
+		if v.XML == "" {
 			v.XML = s.unsigned(out)
 		}
+		v.Renderings = s.renderings(Preview{Outgoing: out, Messages: v.Messages, CAP: v.XML})
 		return nil
 	})
 	return v, problem.Wrap("notice.Show", err)

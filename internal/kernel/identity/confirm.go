@@ -36,3 +36,31 @@ func (d *Directory) Confirm(ctx context.Context, token, code string) (person str
 	d.limits.give("person", p.ID)
 	return p.ID, nil
 }
+
+// BeginConfirm returns the options for navigator.credentials.get as JSON, by which
+// somebody who is signed in confirms a step with a passkey; nil when he has none for this
+// host.
+func (d *Directory) BeginConfirm(ctx context.Context, token, origin string) ([]byte, error) {
+	return d.askPasskey(ctx, "identity.BeginConfirm", token, origin, StageDone)
+}
+
+// ConfirmPasskey is Confirm with the passkey's answer.
+func (d *Directory) ConfirmPasskey(ctx context.Context, token, origin string, response []byte) (person string, err error) {
+	const op = "identity.ConfirmPasskey"
+	s, p, err := d.stage(ctx, op, token, StageDone)
+	if err != nil {
+		return "", err
+	}
+	if err := d.limits.take("person", p.ID); err != nil {
+		return "", err
+	}
+	err = d.takePasskey(ctx, op, s, p, origin, response, func(tx *store.Tx, _ *Person) error {
+		_, err := tx.Exec(`UPDATE identity_session SET tries = 0 WHERE id = $1`, s.ID)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	d.limits.give("person", p.ID)
+	return p.ID, nil
+}

@@ -41,3 +41,46 @@ func TestConfirm(t *testing.T) {
 		t.Error("the session went on after wrong codes")
 	}
 }
+
+// A passkey confirms a step as a code does: each challenge once, of this person, at this
+// address; wrong answers end the session in the end.
+func TestConfirmPasskey(t *testing.T) {
+	w := begin(t)
+	ctx := t.Context()
+	anna := w.hire("anna", "dispatcher")
+	in := w.enter("anna")
+	raw, err := w.BeginConfirm(ctx, in.Token, origin)
+	if err != nil || raw != nil {
+		t.Fatalf("without a passkey: %s %v", raw, err)
+	}
+	a := w.addPasskey(in)
+	_, err = w.ConfirmPasskey(ctx, in.Token, origin, a.get(parse(t, []byte(`{"publicKey":{"challenge":"AAAA","rpId":"node.example"}}`)), origin))
+	w.refused(err, problem.Invalid, "identity.refused.passkey") // nobody has asked
+	raw, err = w.BeginConfirm(ctx, in.Token, origin)
+	w.must(err)
+	answer := a.get(parse(t, raw), origin)
+	who, err := w.ConfirmPasskey(ctx, in.Token, origin, answer)
+	w.must(err)
+	if who != anna.ID {
+		t.Errorf("confirmed by %s", who)
+	}
+	_, err = w.ConfirmPasskey(ctx, in.Token, origin, answer)
+	w.refused(err, problem.Invalid, "identity.refused.passkey") // the same twice
+	half := w.enter("anna")                                     // has only the password
+	if _, err := w.BeginConfirm(ctx, half.Token, origin); err == nil {
+		t.Error("a session without its second factor is asked")
+	}
+	other := newAuthenticator()
+	other.id = a.id
+	for range maxTries {
+		w.clock.Advance(time.Minute) // so that nobody is too fast
+		raw, err := w.BeginConfirm(ctx, in.Token, origin)
+		w.must(err)
+		if _, err := w.ConfirmPasskey(ctx, in.Token, origin, other.get(parse(t, raw), origin)); err == nil {
+			t.Error("another key was taken")
+		}
+	}
+	if _, err := w.BeginConfirm(ctx, in.Token, origin); err == nil {
+		t.Error("the session went on after wrong answers")
+	}
+}

@@ -226,7 +226,12 @@ func (d *Directory) FinishPasskeyEnrol(ctx context.Context, token, origin, name 
 // StageSecond, nil when the person has no passkey for this host.
 func (d *Directory) BeginPasskey(ctx context.Context, token, origin string) ([]byte, error) {
 	const op = "identity.BeginPasskey"
-	s, p, err := d.stage(ctx, op, token, StageSecond)
+	return d.askPasskey(ctx, op, token, origin, StageSecond)
+}
+
+// askPasskey returns the options for navigator.credentials.get at a stage.
+func (d *Directory) askPasskey(ctx context.Context, op, token, origin string, at Stage) ([]byte, error) {
+	s, p, err := d.stage(ctx, op, token, at)
 	if err != nil {
 		return nil, err
 	}
@@ -252,31 +257,42 @@ func (d *Directory) FinishPasskey(ctx context.Context, token, origin string, res
 	if err != nil {
 		return in, err
 	}
+	err = d.takePasskey(ctx, op, s, p, origin, response, func(tx *store.Tx, p *Person) error {
+		in, err = d.advance(tx, p, s)
+		return err
+	})
+	return in, err
+}
+
+// takePasskey judges the passkey's answer to the challenge of a session, and does what
+// it was asked for in the transaction that notes its use. A wrong one is a wrong second
+// factor.
+func (d *Directory) takePasskey(ctx context.Context, op string, s *Session, p *Person, origin string, response []byte, use func(*store.Tx, *Person) error) error {
 	step, err := d.answered(ctx, s)
 	if err != nil {
-		return in, err
+		return err
 	}
 	rp, host, err := d.party(origin)
 	if err != nil {
-		return in, problem.Wrap(op, err)
+		return problem.Wrap(op, err)
 	}
 	h, err := d.holder(ctx, p, host)
 	if err != nil {
-		return in, problem.Wrap(op, err)
+		return problem.Wrap(op, err)
 	}
 	parsed, err := protocol.ParseCredentialRequestResponseBody(bytes.NewReader(response))
 	if err != nil {
-		return in, d.wrongSecond(ctx, s, wrongPasskey())
+		return d.wrongSecond(ctx, s, wrongPasskey())
 	}
 	credential, err := rp.ValidateLogin(h, *step, parsed)
 	if err != nil || credential.Authenticator.CloneWarning { // a counter that went back: two devices with one key
-		return in, d.wrongSecond(ctx, s, wrongPasskey())
+		return d.wrongSecond(ctx, s, wrongPasskey())
 	}
 	raw, err := json.Marshal(credential)
 	if err != nil {
-		return in, problem.Wrap(op, err)
+		return problem.Wrap(op, err)
 	}
-	err = d.o.DB.Write(ctx, func(tx *store.Tx) error {
+	return problem.Wrap(op, d.o.DB.Write(ctx, func(tx *store.Tx) error {
 		p, err := personByID(tx, p.ID)
 		if err != nil {
 			return none(op, err)
@@ -289,10 +305,8 @@ func (d *Directory) FinishPasskey(ctx context.Context, token, origin string, res
 		if n == 0 {
 			return wrongPasskey()
 		}
-		in, err = d.advance(tx, p, s)
-		return err
-	})
-	return in, problem.Wrap(op, err)
+		return use(tx, p)
+	}))
 }
 
 // RemovePasskey takes a device off the account of the session's person.

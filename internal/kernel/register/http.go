@@ -302,6 +302,9 @@ type Options struct {
 	LatField, LonField string
 	// Field is the id of one input that takes both as "50.850000, 14.840000".
 	Field string
+	// List is the id of a text field to which each chosen point is added as a line: they
+	// are the corners of a drawing, which the map shows.
+	List string
 	// Ask is what is asked of a chosen point, beside its country; nil: nothing.
 	Ask *Ask
 	// ID of the element: with one, a part of the page that is replaced keeps the

@@ -304,6 +304,9 @@ func (r *Register) Place(id string) (Place, bool) {
 // Places lists everything: municipalities first, then settlements.
 func (r *Register) Places() []Place { return slices.Clone(r.places) }
 
+// Rivers lists the rivers, each line in the direction of the water.
+func (r *Register) Rivers() []River { return slices.Clone(r.rivers) }
+
 // Nearest returns the municipality nearest to p, by the distance to its point:
 // that p lies in its area is likely, not certain. It is false outside of the
 // region.

@@ -26,6 +26,8 @@ type View struct {
 	Metres float64
 	// Width and Height in CSS pixels; 0 means 960 × 720.
 	Width, Height int
+	// Areas are outlines to stand out, as of a warning.
+	Areas [][]geo.Point
 	// Time is written on the map: when the marks were as shown.
 	Time time.Time
 	// Title is the accessible name, in the reader's language; "" takes a general one.
@@ -190,6 +192,9 @@ func (r *Register) SVG(v View, marks ...Mark) templ.Component {
 			fmt.Fprintf(&b, `<path class="map-line map-river" d="%s"/>`, p.path([][]geo.Point{river.Line}, false))
 		}
 		fmt.Fprintf(&b, `<path class="map-line map-border" d="%s"/>`, p.path(r.borderLines(), false))
+		if len(v.Areas) > 0 {
+			fmt.Fprintf(&b, `<path class="map-area" d="%s"/>`, p.path(v.Areas, true))
+		}
 		var taken []label
 		for _, m := range marks {
 			if m.Point.Valid() {

@@ -46,6 +46,15 @@ function tileLayers() {
   ];
 }
 
+// drawnLayers are those of what somebody draws.
+function drawnLayers() {
+  return [
+    { id: "drawn-area", type: "fill", source: "drawn", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": styled("--link"), "fill-opacity": 0.25 } },
+    { id: "drawn-line", type: "line", source: "drawn", paint: { "line-color": styled("--link"), "line-width": 3 } },
+    { id: "drawn-corner", type: "circle", source: "drawn", filter: ["==", ["geometry-type"], "Point"], paint: { "circle-color": styled("--link"), "circle-radius": 5 } },
+  ];
+}
+
 function webgl() {
   try {
     return Boolean(document.createElement("canvas").getContext("webgl2"));
@@ -76,6 +85,8 @@ const json = (url) => once(url, async () => {
   return answer.json();
 });
 
+const lines = (field) => field.value.split("\n").map((l) => l.trim()).filter(Boolean);
+
 const zoomOf = (metres, pixels, lat) => Math.log2((EARTH * Math.cos((lat * Math.PI) / 180) * pixels) / (metres * TILE));
 
 // kept are the views people moved to, by the id of the element: a page that replaces a
@@ -94,6 +105,11 @@ class TmMap extends HTMLElement {
 
   connectedCallback() {
     if (this.#map || !this.dataset.library || !webgl()) return;
+    const shut = this.closest("details:not([open])"); // there is no room in it yet
+    if (shut) {
+      shut.addEventListener("toggle", () => this.connectedCallback(), { once: true });
+      return;
+    }
     this.#start().catch((err) => {
       console.warn("map:", err);
       this.#stop();
@@ -180,6 +196,7 @@ class TmMap extends HTMLElement {
       this.classList.add("map-ready");
       this.#mark();
       this.#name();
+      this.#draw();
       this.dispatchEvent(new CustomEvent("tm-map-ready", { bubbles: true }));
     });
     map.on("error", (e) => console.warn("map:", e.error?.message));
@@ -239,8 +256,37 @@ class TmMap extends HTMLElement {
       const low = document.createElement("div");
       low.className = "map-tools map-tools-bottom";
       add(low, d.pick, d.pick, () => this.#choose(this.#map.getCenter()));
+      if (d.list) add(low, d.undo, d.undo, () => this.#undo());
       box.append(cross, low);
     }
+  }
+
+  // draw shows the corners in the field the map adds to, and goes on doing so.
+  #draw() {
+    const field = this.dataset.list && document.getElementById(this.dataset.list);
+    if (!field) return;
+    const empty = { type: "FeatureCollection", features: [] };
+    const corners = () => lines(field).map((l) => /^(-?\d+\.\d+)\s*,\s*(-?\d+\.\d+)$/.exec(l)).filter(Boolean).map((m) => [Number(m[2]), Number(m[1])]);
+    const shown = () => {
+      const all = corners();
+      const of = (type, coordinates) => ({ type: "Feature", properties: {}, geometry: { type, coordinates } });
+      const features = all.map((c) => of("Point", c));
+      if (all.length > 1) features.push(all.length > 2 ? of("Polygon", [[...all, all[0]]]) : of("LineString", all));
+      this.#map?.getSource("drawn")?.setData({ ...empty, features });
+      if (all.length === 0) this.#chosen?.remove();
+    };
+    this.#map.addSource("drawn", { type: "geojson", data: empty });
+    for (const l of drawnLayers()) this.#map.addLayer(l);
+    field.addEventListener("input", shown);
+    shown();
+  }
+
+  // undo takes the last corner away.
+  #undo() {
+    const field = document.getElementById(this.dataset.list);
+    field.value = lines(field).slice(0, -1).join("\n");
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    this.clear();
   }
 
   // paint takes over the colours of the page's theme.
@@ -250,7 +296,7 @@ class TmMap extends HTMLElement {
       map?.once("idle", () => this.#paint());
       return;
     }
-    for (const l of layers()) {
+    for (const l of [...layers(), ...drawnLayers()]) {
       if (!map.getLayer(l.id)) continue;
       for (const [name, value] of Object.entries(l.paint)) map.setPaintProperty(l.id, name, value);
     }
@@ -292,6 +338,11 @@ class TmMap extends HTMLElement {
       field.value = i ? point.lon : point.lat;
       field.dispatchEvent(new Event("input", { bubbles: true }));
       field.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+    const list = d.list && document.getElementById(d.list);
+    if (list) {
+      list.value = [...lines(list), `${point.lat}, ${point.lon}`].join("\n");
+      list.dispatchEvent(new Event("input", { bubbles: true }));
     }
     const both = d.field && document.getElementById(d.field);
     if (both) {

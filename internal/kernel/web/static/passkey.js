@@ -1,7 +1,8 @@
 // passkey.js asks the browser for a passkey (spec: Web Authentication Level 3): a form
 // with data-passkey="create" or "get" holds the options in data-options and sends the
-// answer in its field "response". Where the browser knows no passkeys the form stays
-// hidden and the other ways remain.
+// answer in its field "response". A form that also takes a code goes as it is when one was
+// written. Where the browser knows no passkeys the form stays hidden, if it was, and the
+// other ways remain.
 
 const decode = (s) => Uint8Array.from(atob(s.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
 const encode = (b) => btoa(String.fromCharCode(...new Uint8Array(b))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
@@ -34,6 +35,7 @@ for (const form of document.querySelectorAll("[data-passkey]")) {
   (form.closest("[data-passkey-section]") ?? form).hidden = false;
   form.hidden = false;
   form.addEventListener("submit", async (e) => {
+    if (form.elements.code?.value) return;
     e.preventDefault();
     const failed = form.querySelector("[data-failed]");
     failed.hidden = true;
