@@ -36,7 +36,7 @@ func readCAP(d *tree.Document) (*source, *incident.Incident) {
 	b.text("identifier", &m.ID)
 	b.text("sender", &m.Sender.Address)
 	b.text("source", &m.Sender.Person)
-	b.text("sent", &m.Sent)
+	b.text("sent", &m.Created)
 	b.text("status", &i.Kind)
 	b.text("msgType", &m.Type)
 	b.text("note", &m.Note)

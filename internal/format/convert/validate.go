@@ -22,7 +22,8 @@ type Verdict struct {
 // only EMSI and CAP are read nevertheless, since so much in the field breaks them.
 func (v Verdict) refusal() *Fault {
 	wrong := func(d shape.Deviation) bool {
-		return d.Severity == shape.Error && (v.Format != CAP || d.Key == "cap.rule.alert") // which is no warning at all
+		none := d.Key == "cap.rule.alert" || d.Rule == "missing" && d.Args["name"] == "identifier" // no warning at all
+		return d.Severity == shape.Error && (v.Format != CAP || none)
 	}
 	if v.Valid || v.Format == EMSIXML || v.Format == EMSIJSON || !slices.ContainsFunc(v.Deviations, wrong) {
 		return nil
