@@ -107,7 +107,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	units.Operator = n.people.DirectoryResource
 	units.Register(rt)
 	official := warning.NewPages(n.warnings)
-	official.Operator = n.people.DirectoryResource
+	official.Operator, official.Alive = n.people.DirectoryResource, n.people.Unchanged
 	official.Register(rt)
 	rivers := river.NewPages(n.rivers, n.places)
 	rivers.Operator, rivers.People = n.people.DirectoryResource, n.namesIn
@@ -124,7 +124,10 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	if n.config.Dev {
 		ui.Gallery(rt)
 	}
-	return rt, screens.Stop
+	return rt, func() {
+		screens.Stop()
+		official.Stop()
+	}
 }
 
 // waiting counts the alarms that wait for a person, as the title of a console does.

@@ -14,8 +14,8 @@ import (
 )
 
 type convertCmd struct {
-	From    string `enum:"auto,ucri2,emsi-xml,emsi-json,edxl-xml,edxl-json" default:"auto" help:"${cli_convert_from}"`
-	To      string `required:"" enum:"ucri2,emsi-xml,emsi-json,edxl-xml,edxl-json" help:"${cli_convert_to}"`
+	From    string `enum:"auto,ucri2,emsi-xml,emsi-json,edxl-xml,edxl-json,cap" default:"auto" help:"${cli_convert_from}"`
+	To      string `required:"" enum:"ucri2,emsi-xml,emsi-json,edxl-xml,edxl-json,cap" help:"${cli_convert_to}"`
 	Loss    string `placeholder:"FILE" help:"${cli_convert_loss}"`
 	Payload bool   `help:"${cli_convert_payload}"`
 	File    string `arg:"" optional:"" help:"${cli_convert_file}"`

@@ -14,21 +14,84 @@ const excludePolygon = "EXCLUDE_POLYGON"
 
 // AreasOf are the areas of an info.
 func AreasOf(f *cap.Info) []Area {
-	all := make([]Area, 0, len(f.Areas))
-	for _, a := range f.Areas {
+	all, n := make([]Area, 0, len(f.Areas)), 0
+	for i := range f.Areas {
+		n += len(f.Areas[i].Geocodes)
+	}
+	room := make([]Code, 0, n)
+	for i := range f.Areas {
+		a := &f.Areas[i]
 		area := Area{Name: strings.TrimSpace(a.Desc), Polygons: a.Polygons, Circles: a.Circles}
+		known := set{all: room[len(room):]}
 		for _, g := range a.Geocodes {
 			if g.Name == excludePolygon {
 				area.Holes = append(area.Holes, g.Value)
 				continue
 			}
-			if c := (Code{strings.TrimSpace(g.Name), strings.TrimSpace(g.Value)}); !slices.Contains(area.Codes, c) {
-				area.Codes = append(area.Codes, c)
-			}
+			known.add(Code{strings.TrimSpace(g.Name), strings.TrimSpace(g.Value)})
+		}
+		if n := len(known.all); n > 0 {
+			area.Codes = known.all[:n:n]
+			room = room[:len(room)+n]
 		}
 		all = append(all, area)
 	}
 	return all
+}
+
+// set are codes, each once, in the order in which they came. Bulletins list hundreds of
+// them in rising order: what is higher than all of its scheme is not there yet.
+type set struct {
+	all     []Code
+	schemes int
+	highest [4]Code       // by scheme; no sender has more
+	seen    map[Code]bool // once one came out of order
+}
+
+func (s *set) add(c Code) {
+	for i := range s.schemes {
+		if s.highest[i].Scheme != c.Scheme {
+			continue
+		}
+		if c.Value > s.highest[i].Value {
+			s.highest[i].Value = c.Value
+			s.keep(c)
+		} else if !s.has(c) {
+			s.keep(c)
+		}
+		return
+	}
+	switch {
+	case s.schemes < len(s.highest):
+		s.highest[s.schemes] = c
+		s.schemes++
+		s.keep(c)
+	case !s.has(c):
+		s.keep(c)
+	}
+}
+
+func (s *set) keep(c Code) {
+	s.all = append(s.all, c)
+	if s.seen != nil {
+		s.seen[c] = true
+	}
+}
+
+// few is up to how many codes a look at each is the shortest way.
+const few = 16
+
+func (s *set) has(c Code) bool {
+	if len(s.all) <= few {
+		return slices.Contains(s.all, c)
+	}
+	if s.seen == nil {
+		s.seen = make(map[Code]bool, len(s.all))
+		for _, x := range s.all {
+			s.seen[x] = true
+		}
+	}
+	return s.seen[c]
 }
 
 // TextOf is what an info says.

@@ -2,6 +2,9 @@ package warning
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"syscall"
 	"testing"
 
 	"trojmezi/internal/alert/feed"
@@ -34,10 +37,29 @@ func BenchmarkWarnings(b *testing.B) {
 		book.Take(Document{ID: fmt.Sprint(day), Feed: "imgw-meteo", Series: "pl", Kind: store.Live, Fetched: at(day * 1440)}, &issued)
 		book.Take(Document{ID: fmt.Sprint("r", day), Feed: "meteoalarm", Series: "pl", Kind: store.Live, Fetched: at(day * 1440)}, &relayed)
 	}
-	b.ReportMetric(float64(len(book.Copies)), "copies")
-	for b.Loop() {
-		if all := book.Warnings(at(30 * 1440)); len(all) != 30*66 {
-			b.Fatal(len(all))
+	judge := func(b *testing.B, forget func(n int)) {
+		var before, after syscall.Rusage
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+		for n := 0; b.Loop(); n++ {
+			forget(n)
+			if all := book.Warnings(at(30 * 1440)); len(all) != 30*66 {
+				b.Fatal(len(all))
+			}
 		}
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+		b.ReportMetric(float64(after.Utime.Nano()-before.Utime.Nano()+after.Stime.Nano()-before.Stime.Nano())/float64(b.N)/1e6, "cpu-ms/op")
+		b.ReportMetric(float64(len(book.Copies)), "copies")
 	}
+	ids := slices.Sorted(maps.Keys(book.Copies))
+	// After each bulletin the copies in it are another: here 66 of them.
+	b.Run("bulletin", func(b *testing.B) {
+		judge(b, func(n int) {
+			for i := range 66 {
+				delete(book.facts, book.Copies[ids[(n*66+i)%len(ids)]])
+			}
+		})
+	})
+	b.Run("start", func(b *testing.B) {
+		judge(b, func(int) { clear(book.facts) })
+	})
 }

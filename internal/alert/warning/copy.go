@@ -234,7 +234,13 @@ func (c *Copy) Shown() store.Kind {
 
 // interval is from when to when documents carried it, ms.
 func (c *Copy) interval() (from, to int64) {
-	from, to = c.Runs()[0].From.Sent, c.newest().To.Sent
+	to = c.newest().To.Sent
+	from = to
+	for _, runs := range [][]Run{c.Full, c.Bare} {
+		if len(runs) > 0 {
+			from = min(from, runs[0].From.Sent)
+		}
+	}
 	for _, s := range c.Seen {
 		from, to = min(from, s.First), max(to, s.Last)
 	}
@@ -269,10 +275,15 @@ type Book struct {
 	Series    map[string]*Series
 	Decisions []Decision
 	grouped   []*Group // as long as nothing changes; nil: not computed
+	count     int64    // of changes it is of, as it was read
+	facts     map[*Copy]*fact
+	index     *index
 }
 
 // NewBook returns an empty one.
-func NewBook() *Book { return &Book{Copies: map[string]*Copy{}, Series: map[string]*Series{}} }
+func NewBook() *Book {
+	return &Book{Copies: map[string]*Copy{}, Series: map[string]*Series{}, facts: map[*Copy]*fact{}, index: newIndex()}
+}
 
 // Take enters what a document says.
 func (b *Book) Take(d Document, r *feed.Reading) {
@@ -293,6 +304,7 @@ func (b *Book) Take(d Document, r *feed.Reading) {
 			b.Copies[id] = c
 		}
 		c.observe(key, at, &d, *w)
+		delete(b.facts, c)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/a-h/templ"
+
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
@@ -32,10 +34,20 @@ type Pages struct {
 	*Service
 	// Operator is the resource of who operates the node, for whom its people decide.
 	Operator web.Operator
+	// Alive reports whether a person's session may still be served, for streams that
+	// outlast it; nil: always.
+	Alive func(ctx context.Context, who *web.Person) bool
+
+	ended context.Context // all streams
+	end   context.CancelFunc
 }
 
 // NewPages returns them.
-func NewPages(s *Service) *Pages { return &Pages{Service: s} }
+func NewPages(s *Service) *Pages {
+	p := &Pages{Service: s}
+	p.ended, p.end = context.WithCancel(context.Background())
+	return p
+}
 
 // Nav returns the package's task.
 func Nav() []web.NavItem {
@@ -52,6 +64,7 @@ func (p *Pages) Register(rt *web.Router) {
 	}{
 		{"GET " + root, read, p.list},
 		{"GET " + root + ".csv", read, p.file},
+		{"GET " + root + "/stream", read, p.stream},
 		{"GET " + root + "/documents/{id}", read, p.document},
 		{"GET " + root + "/{id}", read, p.show},
 		{"POST " + root + "/{id}/split", merge, p.split},
@@ -226,6 +239,7 @@ type overview struct {
 	Now, Coming, Ended   []*Warning
 	Filter               filter
 	EndedAll, Everything int
+	At                   time.Time
 }
 
 func (p *Pages) overview(r *http.Request) (o overview, err error) {
@@ -233,7 +247,7 @@ func (p *Pages) overview(r *http.Request) (o overview, err error) {
 	if err != nil {
 		return o, err
 	}
-	o = overview{Feeds: p.Feeds(b, p.o.Clock.Now()), Filter: filterOf(r), Everything: len(all)}
+	o = overview{At: p.o.Clock.Now(), Feeds: p.Feeds(b, p.o.Clock.Now()), Filter: filterOf(r), Everything: len(all)}
 	for _, w := range all {
 		if !o.Filter.fits(w) {
 			continue
@@ -254,14 +268,25 @@ func (p *Pages) overview(r *http.Request) (o overview, err error) {
 	return o, nil
 }
 
+// shorten leaves out what ended long ago.
+func (o *overview) shorten() {
+	if o.Filter.Phase == "" && len(o.Ended) > endedShown {
+		o.Ended = o.Ended[:endedShown]
+	}
+}
+
+// part is a region of a page.
+type part struct {
+	id, html string
+	c        templ.Component
+}
+
 func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 	o, err := p.overview(r)
 	if err != nil {
 		return err
 	}
-	if o.Filter.Phase == "" && len(o.Ended) > endedShown {
-		o.Ended = o.Ended[:endedShown]
-	}
+	o.shorten()
 	return web.Render(w, r, http.StatusOK, p.listPage(o))
 }
 

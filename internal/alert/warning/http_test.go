@@ -1,6 +1,7 @@
 package warning
 
 import (
+	"bufio"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -26,8 +27,8 @@ var staff = map[string]*web.Person{
 	"alina": {ID: "alina", Name: "Alina Kowal", Organisation: "liberec", Roles: []string{"shift_leader"}, Lang: i18n.Pl},
 }
 
-// visit returns what asks for pages without following redirects.
-func (r *rig) visit() func(who, method, path string, form url.Values) (int, string, http.Header) {
+// site is the pages of the rig.
+func (r *rig) site() (*web.Router, *Pages) {
 	r.t.Helper()
 	policy, err := access.Load(map[string][]byte{"warning/policy.cedar": Policy()})
 	r.ok(err)
@@ -41,7 +42,15 @@ func (r *rig) visit() func(who, method, path string, form url.Values) (int, stri
 			}
 			return staff[c.Value], nil
 		}})
-	NewPages(r.Service).Register(rt)
+	pages := NewPages(r.Service)
+	pages.Register(rt)
+	return rt, pages
+}
+
+// visit returns what asks for pages without following redirects.
+func (r *rig) visit() func(who, method, path string, form url.Values) (int, string, http.Header) {
+	r.t.Helper()
+	rt, _ := r.site()
 	return func(who, method, path string, form url.Values) (int, string, http.Header) {
 		q := httptest.NewRequest(method, path, strings.NewReader(form.Encode()))
 		q.AddCookie(&http.Cookie{Name: "who", Value: who})
@@ -206,5 +215,48 @@ func TestAPI(t *testing.T) {
 		if ring := ringOf(bad); ring != nil {
 			t.Errorf("%q: %v", bad, ring)
 		}
+	}
+}
+
+// TestStream: an open list shows a warning that comes, and what does not fit its filter
+// it does not show; a server that stops ends the stream.
+func TestStream(t *testing.T) {
+	r := newRig(t)
+	rt, pages := r.site()
+	server := httptest.NewServer(rt)
+	defer server.Close()
+	open := func(query string) *bufio.Reader {
+		q, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/warnings/stream"+query, nil)
+		r.ok(err)
+		q.AddCookie(&http.Cookie{Name: "who", Value: "jana"})
+		res, err := http.DefaultClient.Do(q)
+		r.ok(err)
+		t.Cleanup(func() { res.Body.Close() })
+		if got := res.Header.Get("Content-Type"); res.StatusCode != http.StatusOK || got != "text/event-stream" {
+			t.Fatal(res.StatusCode, got)
+		}
+		return bufio.NewReader(res.Body)
+	}
+	until := func(in *bufio.Reader, text string) (before string) {
+		for {
+			line, err := in.ReadString('\n')
+			r.ok(err)
+			if strings.Contains(line, text) {
+				return before
+			}
+			before += line
+		}
+	}
+	all, other := open(""), open("?country=DE")
+	until(all, "event: beat")
+	until(other, "event: beat")
+	r.read(Document{Feed: "imgw-meteo", Series: "pl", Kind: store.Live, Fetched: at(0)}, "a", listed("Silny wiatr"))
+	until(all, "Silny wiatr")
+	if seen := until(other, "event: beat"); strings.Contains(seen, "Silny wiatr") {
+		t.Error("what the filter leaves out is shown")
+	}
+	pages.Stop()
+	if _, err := io.Copy(io.Discard, all); err != nil {
+		t.Error(err)
 	}
 }

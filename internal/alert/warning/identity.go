@@ -59,9 +59,8 @@ type fact struct {
 	c         *Copy
 	tokens    []string
 	refs      []string
-	marks     map[mark]bool
-	places    map[string]bool
-	sorted    []string // the same
+	marks     []mark
+	places    []place // in order
 	kind      store.Kind
 	from, to  int64
 	origin    bool
@@ -77,37 +76,88 @@ type mark struct {
 	colour string
 }
 
-func factOf(c *Copy) *fact {
-	f := &fact{c: c, marks: map[mark]bool{}, places: map[string]bool{}, kind: c.Shown(), origin: c.issuer()}
+// fact is what a copy is compared by. It is kept until the copy changes.
+func (b *Book) fact(c *Copy) *fact {
+	if f := b.facts[c]; f != nil {
+		return f
+	}
+	f := &fact{c: c, kind: c.Shown(), origin: c.issuer()}
 	f.from, f.to = c.interval()
-	tokens, refs := map[string]bool{}, map[string]bool{}
-	for _, r := range c.Runs() {
-		w := &r.Content
-		for _, id := range w.Originals {
-			tokens[id] = true
-		}
-		for _, id := range w.Replaces {
-			refs[id] = true
-		}
-		onset := w.Onset.At
-		if onset.IsZero() {
-			onset = w.Sent.At
-		}
-		f.marks[mark{w.Code, classOf(w), onset.Unix(), w.Level.Colour}] = true
-		for _, p := range placesOf(w) {
-			f.places[p] = true
+	var tokens, refs []string
+	for _, runs := range [][]Run{c.Full, c.Bare} {
+		for i := range runs {
+			w := &runs[i].Content
+			tokens, refs = append(tokens, w.Originals...), append(refs, w.Replaces...)
+			onset := w.Onset.At
+			if onset.IsZero() {
+				onset = w.Sent.At
+			}
+			if m := (mark{w.Code, classOf(w), onset.Unix(), w.Level.Colour}); !slices.Contains(f.marks, m) {
+				f.marks = append(f.marks, m)
+			}
+			f.places = b.index.add(f.places, w)
 		}
 	}
 	if c.Source == "nina" {
 		id := strings.TrimPrefix(c.Native, "nina/")
-		tokens[id] = true
+		tokens = append(tokens, id)
 		if original, ok := strings.CutPrefix(id, "dwd."); ok {
-			tokens[original] = true // the list names a mirrored warning by its original
+			tokens = append(tokens, original) // the list names a mirrored warning by its original
 		}
 	}
-	f.tokens, f.refs = slices.Sorted(maps.Keys(tokens)), slices.Sorted(maps.Keys(refs))
-	f.land, f.sorted = landOf(c), slices.Sorted(maps.Keys(f.places))
+	slices.Sort(tokens)
+	slices.Sort(refs)
+	slices.Sort(f.places)
+	f.tokens, f.refs, f.places = slices.Compact(tokens), slices.Compact(refs), slices.Compact(f.places)
+	f.land = landOf(c)
+	b.facts[c] = f
 	return f
+}
+
+// place is a code of areas as a number: hundreds of them are compared with hundreds.
+type place int32
+
+// index gives codes of areas their numbers.
+type index struct {
+	names  []string
+	wide   []bool // a whole voivodeship
+	number map[string]place
+	codes  map[feed.Code][]place // all that a code is
+}
+
+func newIndex() *index { return &index{number: map[string]place{}, codes: map[feed.Code][]place{}} }
+
+func (x *index) of(name string) place {
+	n, known := x.number[name]
+	if !known {
+		n = place(len(x.names))
+		x.number[name] = n
+		x.names, x.wide = append(x.names, name), append(x.wide, len(name) == len("PL:02") && strings.HasPrefix(name, "PL:"))
+	}
+	return n
+}
+
+// add adds those of a warning.
+func (x *index) add(all []place, w *feed.Warning) []place {
+	for i := range w.Areas {
+		a := &w.Areas[i]
+		for _, c := range a.Codes {
+			list, known := x.codes[c]
+			if !known {
+				for _, name := range placesOfCode(c) {
+					list = append(list, x.of(name))
+				}
+				x.codes[c] = list
+			}
+			all = append(all, list...)
+		}
+		for _, shapes := range [][]string{a.Polygons, a.Circles} {
+			for _, s := range shapes {
+				all = append(all, x.of("shape="+short(s)))
+			}
+		}
+	}
+	return all
 }
 
 // issuer reports whether the feed of the copy is that of who issued the warning; else
@@ -145,19 +195,7 @@ func landOf(c *Copy) string {
 func placesOf(w *feed.Warning) (all []string) {
 	for _, a := range w.Areas {
 		for _, c := range a.Codes {
-			all = append(all, c.Scheme+"="+c.Value)
-			switch {
-			case c.Scheme == "CISORP":
-				all = append(all, "CZ:"+c.Value)
-			case c.Scheme == "EMMA_ID" && strings.HasPrefix(c.Value, "CZ0") && len(c.Value) == 7:
-				all = append(all, "CZ:"+c.Value[3:])
-			case c.Scheme == "EMMA_ID" && strings.HasPrefix(c.Value, "PL") && len(c.Value) == 6:
-				all = append(all, "PL:"+c.Value[2:], "PL:"+c.Value[2:4])
-			case c.Scheme == "TERYT" && len(c.Value) >= 4:
-				all = append(all, "PL:"+c.Value[:4], "PL:"+c.Value[:2])
-			case c.Scheme == "RSO" && voivodeships[c.Value] != "":
-				all = append(all, "PL:"+voivodeships[c.Value])
-			}
+			all = append(all, placesOfCode(c)...)
 		}
 		for _, p := range slices.Concat(a.Polygons, a.Circles) {
 			all = append(all, "shape="+short(p))
@@ -166,17 +204,58 @@ func placesOf(w *feed.Warning) (all []string) {
 	return all
 }
 
-// shared are codes that two copies have in common. A whole voivodeship counts only with
-// who knows no smaller area.
-func shared(a, b *fact) (n int, example string) {
-	for _, p := range a.sorted {
-		if b.places[p] && (len(p) != len("PL:02") || !strings.HasPrefix(p, "PL:") || a.coarse() || b.coarse()) {
-			if n++; example == "" || strings.Contains(example, "=") && !strings.Contains(p, "=") {
-				example = p
+func placesOfCode(c feed.Code) (all []string) {
+	all = append(all, c.Scheme+"="+c.Value)
+	switch {
+	case c.Scheme == "CISORP":
+		all = append(all, "CZ:"+c.Value)
+	case c.Scheme == "EMMA_ID" && strings.HasPrefix(c.Value, "CZ0") && len(c.Value) == 7:
+		all = append(all, "CZ:"+c.Value[3:])
+	case c.Scheme == "EMMA_ID" && strings.HasPrefix(c.Value, "PL") && len(c.Value) == 6:
+		all = append(all, "PL:"+c.Value[2:], "PL:"+c.Value[2:4])
+	case c.Scheme == "TERYT" && len(c.Value) >= 4:
+		all = append(all, "PL:"+c.Value[:4], "PL:"+c.Value[:2])
+	case c.Scheme == "RSO" && voivodeships[c.Value] != "":
+		all = append(all, "PL:"+voivodeships[c.Value])
+	}
+	return all
+}
+
+// common gives the codes that two copies have in common. A whole voivodeship counts only
+// with who knows no smaller area.
+func (x *index) common(a, b *fact, each func(place)) {
+	wide := a.coarse() || b.coarse()
+	p, q := a.places, b.places
+	for len(p) > 0 && len(q) > 0 {
+		switch {
+		case p[0] < q[0]:
+			p = p[1:]
+		case p[0] > q[0]:
+			q = q[1:]
+		default:
+			if wide || !x.wide[p[0]] {
+				each(p[0])
 			}
+			p, q = p[1:], q[1:]
 		}
 	}
-	return n, example
+}
+
+// shared counts them.
+func (x *index) shared(a, b *fact) (n int) {
+	x.common(a, b, func(place) { n++ })
+	return n
+}
+
+// example is one of them for people: rather the name that feeds share than a sender's.
+func (x *index) example(a, b *fact) (name string) {
+	x.common(a, b, func(p place) {
+		own, best := strings.Contains(x.names[p], "="), strings.Contains(name, "=")
+		if name == "" || best && !own || best == own && x.names[p] < name {
+			name = x.names[p]
+		}
+	})
+	return name
 }
 
 func (f *fact) coarse() bool { return f.c.Source == "rso" }
@@ -241,7 +320,7 @@ func newUnion(facts []*fact, splits []Decision) *union {
 func (b *Book) Groups() []*Group {
 	byKind := map[store.Kind][]*fact{}
 	for _, id := range slices.Sorted(maps.Keys(b.Copies)) {
-		f := factOf(b.Copies[id])
+		f := b.fact(b.Copies[id])
 		byKind[f.kind] = append(byKind[f.kind], f)
 	}
 	var joins, splits []Decision
@@ -256,7 +335,7 @@ func (b *Book) Groups() []*Group {
 	}
 	var all []*Group
 	for _, kind := range store.Kinds {
-		all = append(all, groups(byKind[kind], joins, splits)...)
+		all = append(all, b.groups(byKind[kind], joins, splits)...)
 	}
 	slices.SortFunc(all, func(a, b *Group) int {
 		return cmp.Or(cmp.Compare(a.Copies[0].Seq, b.Copies[0].Seq), cmp.Compare(a.Copies[0].ID, b.Copies[0].ID))
@@ -264,7 +343,7 @@ func (b *Book) Groups() []*Group {
 	return all
 }
 
-func groups(facts []*fact, joins, splits []Decision) []*Group {
+func (b *Book) groups(facts []*fact, joins, splits []Decision) []*Group {
 	u, chains := newUnion(facts, splits), newUnion(facts, splits)
 	var links []Link
 	next := map[string]bool{}
@@ -293,8 +372,9 @@ func groups(facts []*fact, joins, splits []Decision) []*Group {
 		}
 	}
 	byReference(facts, byIdentifier(facts, link), u, link, next)
-	resumed(facts, u, link, next)
-	continued(facts, u, link, next)
+	buckets := alike(facts)
+	b.resumed(buckets, u, link, next)
+	b.continued(buckets, u, link, next)
 	lands := map[string]*fact{}
 	for _, f := range facts {
 		if f.land == "" {
@@ -306,7 +386,7 @@ func groups(facts []*fact, joins, splits []Decision) []*Group {
 			lands[f.land] = f
 		}
 	}
-	match(facts, u, link)
+	b.match(facts, u, link)
 	return collect(facts, u, chains, links, next)
 }
 
@@ -380,8 +460,8 @@ func alike(facts []*fact) (all [][]*fact) {
 	}
 	bucket := map[key][]*fact{}
 	for _, f := range facts {
-		for m := range f.marks {
-			if k := (key{f.c.Source, m.code, m.onset}); m.code != "" && !slices.Contains(bucket[k], f) {
+		for _, m := range f.marks {
+			if k := (key{f.c.Source, m.code, m.onset}); m.code != "" && !isLast(bucket[k], f) {
 				bucket[k] = append(bucket[k], f)
 			}
 		}
@@ -394,23 +474,24 @@ func alike(facts []*fact) (all [][]*fact) {
 	return all
 }
 
+// isLast reports whether a fact was added last.
+func isLast(list []*fact, f *fact) bool { return len(list) > 0 && list[len(list)-1] == f }
+
 // why is what two copies have in common that continue one another.
-func why(x, y *fact) string {
-	_, example := shared(x, y)
-	return x.c.Now().Content.Code + " · " + example
+func (b *Book) why(x, y *fact) string {
+	return x.c.Now().Content.Code + " · " + b.index.example(x, y)
 }
 
 // resumed finds messages that name only what nobody has seen: each follows the one
 // before it that it could follow, if no other follows that closer.
-func resumed(facts []*fact, u *union, link linker, next map[string]bool) {
+func (b *Book) resumed(buckets [][]*fact, u *union, link linker, next map[string]bool) {
 	follows := func(x, y *fact) bool {
 		if !y.unrelated || x.to >= y.from {
 			return false
 		}
-		n, _ := shared(x, y)
-		return n > 0
+		return b.index.shared(x, y) > 0
 	}
-	for _, list := range alike(facts) {
+	for _, list := range buckets {
 		for _, y := range list {
 			var x, z *fact
 			for _, f := range list {
@@ -426,7 +507,7 @@ func resumed(facts []*fact, u *union, link linker, next map[string]bool) {
 			if x == nil || z != y {
 				continue
 			}
-			link(x, y, ByContinued, why(x, y))
+			link(x, y, ByContinued, b.why(x, y))
 			if u.root(x.c.ID) == u.root(y.c.ID) {
 				next[x.c.ID] = true
 			}
@@ -437,13 +518,13 @@ func resumed(facts []*fact, u *union, link linker, next map[string]bool) {
 // continued finds what goes on in a bulletin under another of the names that are
 // computed for it, since its areas were changed: copies that have areas in common and
 // never stood in one document, the closest in time first.
-func continued(facts []*fact, u *union, link linker, next map[string]bool) {
+func (b *Book) continued(buckets [][]*fact, u *union, link linker, next map[string]bool) {
 	type pair struct {
 		x, y   *fact
 		gap    int64
 		common int
 	}
-	for _, list := range alike(facts) {
+	for _, list := range buckets {
 		if !anonymous(list[0].c.Source) {
 			continue
 		}
@@ -451,7 +532,10 @@ func continued(facts []*fact, u *union, link linker, next map[string]bool) {
 		for i, x := range list {
 			for _, y := range list[i+1:] {
 				gap, atOnce := x.c.apart(y.c)
-				if n, _ := shared(x, y); n > 0 && !atOnce {
+				if atOnce {
+					continue
+				}
+				if n := b.index.shared(x, y); n > 0 {
 					pairs = append(pairs, pair{x, y, gap, n})
 				}
 			}
@@ -464,17 +548,17 @@ func continued(facts []*fact, u *union, link linker, next map[string]bool) {
 			chain[f] = []*fact{f}
 		}
 		for _, p := range pairs {
-			a, b := chain[p.x], chain[p.y]
-			if a[0] == b[0] || slices.ContainsFunc(a, func(x *fact) bool {
-				return slices.ContainsFunc(b, func(y *fact) bool { _, atOnce := x.c.apart(y.c); return atOnce })
+			left, right := chain[p.x], chain[p.y]
+			if left[0] == right[0] || slices.ContainsFunc(left, func(x *fact) bool {
+				return slices.ContainsFunc(right, func(y *fact) bool { _, atOnce := x.c.apart(y.c); return atOnce })
 			}) {
 				continue
 			}
-			link(p.x, p.y, ByContinued, why(p.x, p.y))
+			link(p.x, p.y, ByContinued, b.why(p.x, p.y))
 			if u.root(p.x.c.ID) != u.root(p.y.c.ID) {
 				continue // a person has parted them
 			}
-			both := slices.Concat(a, b)
+			both := slices.Concat(left, right)
 			for _, f := range both {
 				chain[f] = both
 			}
@@ -514,7 +598,7 @@ func (c *Copy) apart(d *Copy) (gap int64, atOnce bool) {
 // match finds for what a relay says without an original identifier the one warning of
 // its issuer that it can be. If there are two, it is left alone: shown twice is better
 // than two shown as one.
-func match(facts []*fact, u *union, link linker) {
+func (b *Book) match(facts []*fact, u *union, link linker) {
 	type key struct {
 		class string
 		onset int64
@@ -525,9 +609,9 @@ func match(facts []*fact, u *union, link linker) {
 			continue
 		}
 		known[u.root(f.c.ID)] = true
-		for m := range f.marks {
+		for _, m := range f.marks {
 			k := key{m.class, m.onset}
-			if m.class != "" && !slices.Contains(issued[k], f) {
+			if m.class != "" && !isLast(issued[k], f) {
 				issued[k] = append(issued[k], f)
 			}
 		}
@@ -539,23 +623,23 @@ func match(facts []*fact, u *union, link linker) {
 		var best *fact
 		var why string
 		most, clear := 0, true
-		for m := range f.marks {
+		for _, m := range f.marks {
 			for _, o := range issued[key{m.class, m.onset}] {
 				if m.class == "" || !o.colour(m) {
 					continue
 				}
-				n, example := shared(o, f)
+				n := b.index.shared(o, f)
 				switch {
 				case n == 0 || n < most:
 				case best != nil && n == most && u.root(best.c.ID) != u.root(o.c.ID):
 					clear = false
 				case n > most:
-					best, most, clear, why = o, n, true, m.class+" · "+example
+					best, most, clear, why = o, n, true, m.class
 				}
 			}
 		}
 		if best != nil && clear {
-			link(best, f, ByMatch, why)
+			link(best, f, ByMatch, why+" · "+b.index.example(best, f))
 		}
 	}
 }
@@ -563,7 +647,7 @@ func match(facts []*fact, u *union, link linker) {
 // colour reports whether an issuer's warning had the colour that a relay says, if it
 // says one.
 func (f *fact) colour(m mark) bool {
-	for own := range f.marks {
+	for _, own := range f.marks {
 		if own.class == m.class && own.onset == m.onset && (m.colour == "" || m.colour == own.colour) {
 			return true
 		}

@@ -57,9 +57,8 @@ type Options struct {
 type Service struct {
 	o Options
 
-	mu    sync.Mutex
-	book  *Book
-	count int64 // of changes the book is of
+	mu   sync.Mutex
+	book *Book
 }
 
 // New returns the service.
@@ -67,7 +66,7 @@ func New(o Options) *Service {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{o: o, count: -1}
+	return &Service{o: o}
 }
 
 // Fetched is a document that was fetched and can be read again.
@@ -238,11 +237,11 @@ func (s *Service) Book(ctx context.Context) (b *Book, err error) {
 	defer s.mu.Unlock()
 	err = s.o.DB.Read(ctx, func(tx *store.Tx) error {
 		n, err := changes(tx)
-		if err != nil || n == s.count && s.book != nil {
+		if err != nil || s.book != nil && n == s.book.count {
 			b = s.book
 			return err
 		}
-		if b, err = readBook(tx); err != nil {
+		if b, err = readBook(tx, s.book); err != nil {
 			return err
 		}
 		if s.o.Name != nil {
@@ -252,7 +251,7 @@ func (s *Service) Book(ctx context.Context) (b *Book, err error) {
 			}
 		}
 		b.grouped = b.Groups()
-		s.book, s.count = b, n
+		s.book = b
 		return nil
 	})
 	return b, problem.Wrap("warning.Book", err)
@@ -310,19 +309,45 @@ func reason(text string) (string, error) {
 	return text, nil
 }
 
-// decide enters a decision on what is in the book of the same transaction, and takes
-// back those that say the opposite.
+// write changes something that depends on which copies are one. That is worked out
+// before the transaction, which everybody else has to wait for: if the book has become
+// another in between, once more.
+func (s *Service) write(ctx context.Context, f func(tx *store.Tx, b *Book, all []*Warning) error) error {
+	for {
+		all, b, err := s.Warnings(ctx)
+		if err != nil {
+			return err
+		}
+		err = s.o.DB.Write(ctx, func(tx *store.Tx) error {
+			n, err := changes(tx)
+			if err != nil {
+				return err
+			}
+			if n != b.count {
+				return errChanged
+			}
+			return f(tx, b, all)
+		})
+		if !errors.Is(err, errChanged) {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+var errChanged = errors.New("warning: the book has changed")
+
+// decide enters a decision on what is in the book, and takes back those that say the
+// opposite.
 func (s *Service) decide(ctx context.Context, person, why string, make func(all []*Warning) (Decision, error)) (id string, err error) {
 	if why, err = reason(why); err != nil {
 		return "", err
 	}
-	err = s.o.DB.Write(ctx, func(tx *store.Tx) error {
-		b, err := readBook(tx)
-		if err != nil {
-			return err
-		}
+	err = s.write(ctx, func(tx *store.Tx, b *Book, all []*Warning) error {
 		now := s.o.Clock.Now()
-		d, err := make(b.Warnings(now))
+		d, err := make(all)
 		if err != nil {
 			return err
 		}
@@ -485,14 +510,10 @@ func (s *Service) Schedule(ctx context.Context, jobs *job.Queue) error {
 // documents that nothing refers to any more.
 func (s *Service) Erase(ctx context.Context) (erased int, err error) {
 	var digests []string
-	err = s.o.DB.Write(ctx, func(tx *store.Tx) error {
+	err = s.write(ctx, func(tx *store.Tx, _ *Book, all []*Warning) (err error) {
 		erased, digests = 0, nil
 		now := s.o.Clock.Now()
-		b, err := readBook(tx)
-		if err != nil {
-			return err
-		}
-		for _, w := range b.Warnings(now) {
+		for _, w := range all {
 			if w.Phase != Ended || w.Deletion().After(now) {
 				continue
 			}

@@ -172,7 +172,7 @@ func (b *Book) silent(c *Copy, since, now time.Time) bool {
 // covered reports whether a later copy of the same chain is for all for whom this one
 // was, or names nobody in ending it.
 func covered(g *Group, c *Copy) bool {
-	own := placesAt(c)
+	var own map[string]bool
 	for _, d := range g.Copies {
 		if d == c || d.Source != c.Source || g.chain[d.ID] != g.chain[c.ID] || d.newest().To.compare(c.newest().To) <= 0 {
 			continue
@@ -183,6 +183,9 @@ func covered(g *Group, c *Copy) bool {
 				continue
 			}
 			return true
+		}
+		if own == nil {
+			own = placesAt(c)
 		}
 		all := true
 		for p := range own {

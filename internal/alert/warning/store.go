@@ -2,6 +2,7 @@ package warning
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 
@@ -273,9 +274,19 @@ func putCopy(tx *store.Tx, c *Copy, before map[versionKey]Order, series string) 
 	return nil
 }
 
-// readBook reads everything.
-func readBook(tx *store.Tx) (*Book, error) {
+// readBook reads everything. What an older book knows already is not taken apart again,
+// and a copy that is as it was there is the same one.
+func readBook(tx *store.Tx, old *Book) (*Book, error) {
 	b := NewBook()
+	if old == nil {
+		old = NewBook()
+	} else {
+		b.index = old.index
+	}
+	var err error
+	if b.count, err = changes(tx); err != nil {
+		return nil, err
+	}
 	if err := each(tx, func(scan func(...any) error) error {
 		s, err := scanSeries(scan)
 		if err == nil {
@@ -302,14 +313,99 @@ func readBook(tx *store.Tx) (*Book, error) {
 	if err := each(tx, seenIn(b.Copies), `SELECT `+seenColumns+` FROM warning_seen`); err != nil {
 		return nil, err
 	}
-	if err := each(tx, versionOf(b.Copies), `SELECT `+versionColumns+` FROM warning_version`+versionOrder); err != nil {
+	if err := b.readVersions(tx, old); err != nil {
 		return nil, err
+	}
+	for id, c := range b.Copies {
+		if was := old.Copies[id]; was != nil && was.same(c) {
+			b.Copies[id] = was
+			if f := old.facts[was]; f != nil {
+				b.facts[was] = f
+			}
+		}
 	}
 	return b, each(tx, func(scan func(...any) error) error {
 		d, err := scanDecision(scan)
 		b.Decisions = append(b.Decisions, d)
 		return err
 	}, `SELECT `+decisionColumns+` FROM warning_decision ORDER BY at, id`)
+}
+
+// fewNew is up to how many new copies are asked for one by one.
+const fewNew = 50
+
+// readVersions reads what the copies said: the contents that an older book lacks.
+func (b *Book) readVersions(tx *store.Tx, old *Book) error {
+	if len(old.Copies) == 0 {
+		return each(tx, versionOf(b.Copies), `SELECT `+versionColumns+` FROM warning_version`+versionOrder)
+	}
+	known := map[string]map[versionKey]*Run{}
+	fresh := map[string]*Copy{}
+	err := each(tx, func(scan func(...any) error) error {
+		var id, digest string
+		var bare, received int64
+		var r Run
+		if err := scan(&id, &bare, &r.From.Sent, &r.From.Doc, &r.To.Sent, &r.To.Doc, &digest, &received, &r.Document); err != nil {
+			return err
+		}
+		c := b.Copies[id]
+		if c == nil || fresh[id] != nil {
+			return nil
+		}
+		if known[id] == nil {
+			known[id] = old.Copies[id].runsByKey()
+		}
+		r.From.Digest, r.To.Digest, r.Received = digest, digest, moment(received)
+		was := known[id][versionKey{bare == 1, r.From, digest}]
+		if was == nil { // what a row says never changes, so that only a new one is read
+			fresh[id] = c
+			c.Full, c.Bare = nil, nil
+			return nil
+		}
+		r.Content = was.Content
+		if bare == 1 {
+			c.Bare = append(c.Bare, r)
+		} else {
+			c.Full = append(c.Full, r)
+		}
+		return nil
+	}, `SELECT copy, bare, from_sent, from_doc, to_sent, to_doc, digest, received, document FROM warning_version`+versionOrder)
+	if err != nil {
+		return err
+	}
+	if len(fresh) > fewNew {
+		return each(tx, versionOf(fresh), `SELECT `+versionColumns+` FROM warning_version`+versionOrder)
+	}
+	for id := range fresh {
+		if err := each(tx, versionOf(fresh), `SELECT `+versionColumns+` FROM warning_version WHERE copy = $1`+versionOrder, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runsByKey are the runs of a copy by their rows; nil of none.
+func (c *Copy) runsByKey() map[versionKey]*Run {
+	if c == nil {
+		return nil
+	}
+	all := map[versionKey]*Run{}
+	for i, runs := range [][]Run{c.Full, c.Bare} {
+		for n := range runs {
+			all[versionKey{i == 1, runs[n].From, runs[n].From.Digest}] = &runs[n]
+		}
+	}
+	return all
+}
+
+// same reports whether a copy, read again, is as it was.
+func (c *Copy) same(d *Copy) bool {
+	runs := func(a, b Run) bool {
+		return a.From == b.From && a.To == b.To && a.Document == b.Document && a.Received.Equal(b.Received)
+	}
+	return c.Kind == d.Kind && c.Source == d.Source && c.Native == d.Native && c.Seq == d.Seq && c.First.Equal(d.First) &&
+		slices.EqualFunc(c.Full, d.Full, runs) && slices.EqualFunc(c.Bare, d.Bare, runs) &&
+		maps.EqualFunc(c.Seen, d.Seen, func(a, b Span) bool { return a.First == b.First && a.Last == b.Last && slices.Equal(a.All, b.All) })
 }
 
 const decisionColumns = `id, kind, joins, one_side, other, at, person, reason, undone_at, undone_by`

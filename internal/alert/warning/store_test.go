@@ -31,6 +31,10 @@ func TestStored(t *testing.T) {
 		for _, p := range received(t, append(messages(t), bulletins(t)...)) {
 			b.Take(p.doc, &p.reading)
 			r.read(p.doc, p.doc.ID, &p.reading)
+			if rapid.Bool().Draw(t, "look") { // what is read between two documents is not read again
+				_, err := r.Book(r.t.Context())
+				r.ok(err)
+			}
 		}
 		now := at(rapid.IntRange(0, 260).Draw(t, "now"))
 		stored, err := r.Book(r.t.Context())

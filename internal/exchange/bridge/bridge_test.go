@@ -94,8 +94,12 @@ func TestConverted(t *testing.T) {
 		}
 	}
 	status, page := send(t, s, i18n.De, url.Values{"message": {"<alert/>"}, "from": {"auto"}, "to": {"ucri2"}})
-	if status != http.StatusUnprocessableEntity || !strings.Contains(page, "CAP trägt öffentliche Warnungen") {
+	if status != http.StatusUnprocessableEntity || !strings.Contains(page, "CAP") {
 		t.Errorf("%d: %.300s", status, page)
+	}
+	status, page = send(t, s, i18n.De, url.Values{"message": {message}, "from": {"auto"}, "to": {"cap"}, "do": {"convert"}})
+	if status != http.StatusOK || !strings.Contains(page, "&lt;status&gt;Actual") || !strings.Contains(page, "/alert/info/parameter") {
+		t.Errorf("%d\n%s", status, page)
 	}
 }
 

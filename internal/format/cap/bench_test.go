@@ -5,7 +5,9 @@ import (
 	"encoding/xml"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"trojmezi/internal/format/tree"
 )
@@ -57,6 +59,7 @@ func BenchmarkRead(b *testing.B) {
 		doc  []byte
 	}{{"small", small}, {"bulletin", bulletin}, {"deviant", deviant}} {
 		b.Run(c.name, func(b *testing.B) {
+			used := processor()
 			b.SetBytes(int64(len(c.doc)))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -65,9 +68,11 @@ func BenchmarkRead(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+			b.ReportMetric(float64(b.N)/used().Seconds(), "msg/cpu-s")
 		})
 	}
 	b.Run("small/encoding-xml", func(b *testing.B) {
+		used := processor()
 		b.SetBytes(int64(len(small)))
 		b.ReportAllocs()
 		for b.Loop() {
@@ -77,6 +82,7 @@ func BenchmarkRead(b *testing.B) {
 			}
 		}
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+		b.ReportMetric(float64(b.N)/used().Seconds(), "msg/cpu-s")
 	})
 	b.Run("small/check", func(b *testing.B) {
 		b.ReportAllocs()
@@ -87,6 +93,18 @@ func BenchmarkRead(b *testing.B) {
 			}
 		}
 	})
+}
+
+// processor measures the time that the processor gives from now on: what other processes
+// take away is not in it.
+func processor() func() time.Duration {
+	now := func() time.Duration {
+		var u syscall.Rusage
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	begin := now()
+	return func() time.Duration { return now() - begin }
 }
 
 // bulletinOf is a message of many warnings, each for many areas, of about a size.

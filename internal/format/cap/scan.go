@@ -21,8 +21,11 @@ func scan(doc []byte) (*Alert, bool) {
 	if !p.declaration() || !p.root() {
 		return nil, false
 	}
-	a := &Alert{Version: V12, Infos: make([]Info, 0, min(strings.Count(p.s, "info>")/2, MaxInfos))}
-	p.areas = make([]Area, 0, min(strings.Count(p.s, "area>")/2, maxAreas))
+	a := &Alert{Version: V12}
+	if len(p.s) <= short { // one room for all
+		a.Infos = make([]Info, 0, strings.Count(p.s, "info>")/2)
+		p.areas = make([]Area, 0, strings.Count(p.s, "area>")/2)
+	}
 	if !p.alert(a) {
 		return nil, false
 	}
@@ -30,8 +33,9 @@ func scan(doc []byte) (*Alert, bool) {
 	return a, p.i == len(p.s)
 }
 
-// maxAreas is for how many areas the fast way keeps room.
-const maxAreas = 20_000
+// short is up to how many bytes a message is counted before it is read: in a longer one
+// the lists rather grow.
+const short = 64 << 10
 
 // lineEnds is what a reader of XML does to them (spec: XML 1.0, §2.11).
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
@@ -266,22 +270,28 @@ func (p *scanner) text(name string, empty bool) (string, bool) {
 }
 
 // entities are those that XML has itself.
-var entities = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&", "&apos;", "'", "&quot;", `"`)
+var entities = []struct{ name, text string }{{"&lt;", "<"}, {"&gt;", ">"}, {"&amp;", "&"}, {"&apos;", "'"}, {"&quot;", `"`}}
 
 // unescape gives a text of entities; numbers of characters are left to others.
 func unescape(t string) (string, bool) {
-	for rest := t; ; {
-		i := strings.IndexByte(rest, '&')
+	var out strings.Builder
+	out.Grow(len(t))
+next:
+	for {
+		i := strings.IndexByte(t, '&')
 		if i < 0 {
-			return entities.Replace(t), true
+			out.WriteString(t)
+			return out.String(), true
 		}
-		rest = rest[i:]
-		switch {
-		case strings.HasPrefix(rest, "&lt;"), strings.HasPrefix(rest, "&gt;"), strings.HasPrefix(rest, "&amp;"), strings.HasPrefix(rest, "&apos;"), strings.HasPrefix(rest, "&quot;"):
-			rest = rest[1:]
-		default:
-			return "", false
+		out.WriteString(t[:i])
+		for _, e := range entities {
+			if strings.HasPrefix(t[i:], e.name) {
+				out.WriteString(e.text)
+				t = t[i+len(e.name):]
+				continue next
+			}
 		}
+		return "", false
 	}
 }
 
@@ -331,10 +341,10 @@ func (p *scanner) alert(a *Alert) bool {
 			return o.has(0, 1, 2, 3, 4, 6) && p.end("alert")
 		}
 		if name == "info" {
-			if empty || !o.next(13, true) || len(a.Infos) == cap(a.Infos) {
+			if empty || !o.next(13, true) || len(a.Infos) == MaxInfos {
 				return false
 			}
-			a.Infos = a.Infos[:len(a.Infos)+1]
+			a.Infos = append(a.Infos, Info{})
 			if !p.info(&a.Infos[len(a.Infos)-1]) {
 				return false
 			}
@@ -501,7 +511,11 @@ func (p *scanner) pair(list *[]Pair, outer string) bool {
 		}
 	}
 	if p.pairs == nil {
-		p.pairs = make([]Pair, 0, 16)
+		room := 16
+		if len(p.s) > short { // a bulletin is a list of codes, of some 80 bytes each
+			room += (len(p.s) - p.i) / 80
+		}
+		p.pairs = make([]Pair, 0, room)
 	}
 	n := len(*list)
 	p.pairs = append(p.pairs, v)
@@ -552,11 +566,8 @@ func (p *scanner) resource(f *Info) bool {
 
 // area reads the children of an area, and its end.
 func (p *scanner) area(f *Info) bool {
-	if len(p.areas) == cap(p.areas) {
-		return false
-	}
 	n := len(f.Areas)
-	p.areas = p.areas[:len(p.areas)+1]
+	p.areas = append(p.areas, Area{})
 	end := len(p.areas)
 	f.Areas = p.areas[end-n-1 : end : end]
 	a := &p.areas[end-1]

@@ -67,21 +67,22 @@ type Reference struct{ Sender, Identifier, Sent string }
 // sender,identifier,sent, apart by white space. Some systems write all senders, then
 // all identifiers, then all times, in one: then only the identifiers are sure.
 func References(text string) (all []Reference, regular bool) {
-	words := strings.Fields(text)
 	regular = true
-	for _, w := range words {
-		parts := strings.Split(w, ",")
-		if len(parts) != 3 || parts[1] == "" {
-			regular = false
-			break
+	for w := range strings.FieldsSeq(text) {
+		sender, rest, ok := strings.Cut(w, ",")
+		identifier, sent, ok2 := strings.Cut(rest, ",")
+		if !ok || !ok2 || identifier == "" || strings.IndexByte(sent, ',') >= 0 {
+			return listed(text), false
 		}
-		_, dated := Moment(parts[2])
-		regular = regular && dated && parts[0] != ""
-		all = append(all, Reference{parts[0], parts[1], parts[2]})
+		_, dated := Moment(sent)
+		regular = regular && dated && sender != ""
+		all = append(all, Reference{sender, identifier, sent})
 	}
-	if len(all) == len(words) {
-		return all, regular
-	}
+	return all, regular
+}
+
+// listed are references that stand as three lists.
+func listed(text string) (all []Reference) {
 	lists := strings.SplitN(text, ",", 3)
 	for len(lists) < 3 {
 		lists = append(lists, "")
@@ -93,9 +94,8 @@ func References(text string) (all []Reference, regular bool) {
 		}
 		return ""
 	}
-	all = nil
 	for i, id := range identifiers {
 		all = append(all, Reference{at(senders, i), strings.Trim(id, ","), at(times, i)})
 	}
-	return all, false
+	return all
 }

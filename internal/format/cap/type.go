@@ -53,9 +53,11 @@ var (
 
 var languagePattern = regexp.MustCompile(`^[ \t\r\n]*[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*[ \t\r\n]*$`)
 
-// isLanguage reports whether a text is an xs:language, or nothing: that stands for
-// en-US, the default.
-func isLanguage(s string) bool { return s == "" || languagePattern.MatchString(s) }
+// IsLanguage reports whether a text is an xs:language.
+func IsLanguage(s string) bool { return languagePattern.MatchString(s) }
+
+// isLanguage is IsLanguage, or nothing: that stands for en-US, the default.
+func isLanguage(s string) bool { return s == "" || IsLanguage(s) }
 
 // isTime12 reports whether a text is a time as 1.2 wants it: an xs:dateTime with a
 // difference from UTC in digits and without fractions. Its pattern has a comma
@@ -71,6 +73,9 @@ var (
 	root11 = seq(alert(times11, statuses, info(pair, responseTypes1, certainties, times11, resource(false), texts))...)
 	root10 = seq(alert10()...)
 )
+
+// Shape is what CAP 1.2 demands of alert.
+func Shape() *shape.Type { return root12 }
 
 func alert(time *shape.Type, status []string, info *shape.Type) []shape.Member {
 	return []shape.Member{

@@ -24,8 +24,8 @@ func Locales() fs.FS { return locales }
 // Format is a format in one syntax.
 type Format string
 
-// The formats. Auto is for the source: what the document itself says. CAP is judged
-// and not converted: it carries public warnings, not incidents.
+// The formats. Auto is for the source: what the document itself says. CAP is read in
+// XML and JSON, and written as XML of CAP 1.2.
 const (
 	Auto     Format = "auto"
 	UCRI2    Format = "ucri2"
@@ -37,7 +37,7 @@ const (
 )
 
 // Formats lists those that can be written.
-var Formats = []Format{UCRI2, EMSIXML, EMSIJSON, EDXLXML, EDXLJSON}
+var Formats = []Format{UCRI2, EMSIXML, EMSIJSON, EDXLXML, EDXLJSON, CAP}
 
 // Result is a converted message.
 type Result struct {
@@ -109,6 +109,9 @@ func read(d *tree.Document, format Format) (*source, *incident.Incident, *Fault)
 		return readUCRI(d)
 	case EDXLXML, EDXLJSON:
 		return readEDXL(d)
+	case CAP:
+		s, i := readCAP(d)
+		return s, i, nil
 	}
 	n, path, _ := emsi.Find(d.Root, d.Syntax, shape.RootPath(d))
 	s, i, f := readOne(d, n, path)
@@ -133,8 +136,11 @@ func (s *source) outside(d *tree.Document, inner *tree.Node) {
 }
 
 func write(s *source, i *incident.Incident, to Format, o Options) *result {
-	if to == EDXLXML || to == EDXLJSON {
+	switch to {
+	case EDXLXML, EDXLJSON:
 		return toEDXL(s, i, to, o.Wrapped)
+	case CAP:
+		return toCAP(s, i)
 	}
 	return toEMSI(s, i, to)
 }

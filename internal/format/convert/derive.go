@@ -284,7 +284,7 @@ func (s *source) remarks(r *result) []remark {
 			r.why[l.path] = Syntax
 			continue
 		}
-		if s.system == systemUCRI && transport[l.key] {
+		if s.system == systemUCRI && transport[l.key] || s.system == systemCAP && strings.HasPrefix(l.key, capSignature) {
 			r.why[l.path] = Transport
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"trojmezi/internal/format/cap"
 	"trojmezi/internal/format/edxl"
 	"trojmezi/internal/format/emsi"
 	"trojmezi/internal/format/incident"
@@ -216,7 +217,7 @@ func toEDXL(s *source, i *incident.Incident, to Format, wrapped bool) *result {
 	}
 	r.moved(&stated, r.put("distributionKind", kind, tree.String), Rewritten)
 	language := derived(undetermined, nil)
-	if v, ok := edxlText(m.Language); ok {
+	if v, ok := edxlText(m.Language); ok && cap.IsLanguage(v.Text) {
 		language = v
 	}
 	r.moved(&language, r.put("descriptor/language", language.Text, tree.String), Rewritten)

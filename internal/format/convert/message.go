@@ -61,9 +61,6 @@ func Read(message []byte, from Format) (*Message, *Fault) {
 	if from != Auto && from != format {
 		return nil, refuse(d.Root.Line, "other_format", map[string]any{"found": string(format), "wanted": string(from)})
 	}
-	if format == CAP {
-		return nil, refuse(d.Root.Line, "cap", nil)
-	}
 	v := verdict(d, format)
 	if f := v.refusal(); f != nil {
 		return nil, f

@@ -286,7 +286,7 @@ func TestRefused(t *testing.T) {
 	for rule, message := range map[string]string{
 		"no_event":     `<emsi><CONTEXT><ID>1</ID><MSGTYPE>ACK</MSGTYPE></CONTEXT></emsi>`,
 		"two_messages": one[:to] + one[from:],
-		"cap":          `<alert/>`,
+		"alert":        `<alert/>`,
 		"unknown":      `{"a":1}`,
 		"names":        `{"EVENT":{"ID":"e"},"` + strings.Repeat("n", 40_000) + `":[` + strings.Repeat("1,", 2000) + `1]}`,
 		"rule.missing": `{"sharedIncidentId":"7d3c1a52-90ef-4b1e-8a6b-2f54c1d0e911"}`,

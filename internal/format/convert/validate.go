@@ -19,12 +19,16 @@ type Verdict struct {
 }
 
 // refusal is why a message is not converted, nil if it is: of what its schema refuses
-// only EMSI is read nevertheless.
+// only EMSI and CAP are read nevertheless, since so much in the field breaks them.
 func (v Verdict) refusal() *Fault {
-	if v.Valid || v.Format == EMSIXML || v.Format == EMSIJSON {
+	wrong := func(d shape.Deviation) bool {
+		none := d.Key == "cap.rule.alert" || d.Rule == "missing" && d.Args["name"] == "identifier" // no warning at all
+		return d.Severity == shape.Error && (v.Format != CAP || none)
+	}
+	if v.Valid || v.Format == EMSIXML || v.Format == EMSIJSON || !slices.ContainsFunc(v.Deviations, wrong) {
 		return nil
 	}
-	d := v.Deviations[slices.IndexFunc(v.Deviations, func(d shape.Deviation) bool { return d.Severity == shape.Error })]
+	d := v.Deviations[slices.IndexFunc(v.Deviations, wrong)]
 	return &Fault{Line: d.Line, Rule: d.Rule, Key: d.Key, Args: d.Args}
 }
 

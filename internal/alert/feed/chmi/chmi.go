@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +38,7 @@ func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 	}
 	r := &feed.Reading{Whole: true, Dated: true, Deviations: slices.DeleteFunc(slices.Clone(found), func(d shape.Deviation) bool { return strings.HasPrefix(d.Path, infoPath) })}
 	r.Issued, _ = feed.CAPMoment(a.Sent)
+	status := feed.StatusOf(a)
 	byKey := map[string]int{}
 	for i := range a.Infos {
 		info := &a.Infos[i]
@@ -44,7 +46,7 @@ func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 			r.Quiet++
 			continue
 		}
-		w := warning(a, info)
+		w := warning(a, info, status)
 		w.Deviations = append(w.Deviations, of(found, i, len(a.Infos))...)
 		at, known := byKey[w.ID]
 		switch {
@@ -91,15 +93,15 @@ func quiet(f *cap.Info) bool {
 	return f.Severity == "Minor" && f.Certainty == "Unlikely" && f.Expires == "" && !slices.ContainsFunc(f.ResponseTypes, func(r string) bool { return r != "None" })
 }
 
-func warning(a *cap.Alert, f *cap.Info) feed.Warning {
+func warning(a *cap.Alert, f *cap.Info, status feed.Status) feed.Warning {
 	sent, onset, expires, odd := feed.TimesOf(a, f)
 	w := feed.Warning{
 		Source: "chmi", Sender: "ČHMÚ", Code: code(f), Level: feed.ColourOf(f), Sent: sent, Onset: onset, Expires: expires,
-		Status: feed.StatusOf(a), State: feed.StateOf(a, f), Areas: feed.AreasOf(f), Texts: []feed.Text{feed.TextOf(f)}, Extra: extra(f),
+		Status: status, State: feed.StateOf(a, f), Areas: feed.AreasOf(f), Texts: []feed.Text{feed.TextOf(f)}, Extra: extra(f),
 	}
 	// No name of a forecaster: the sender is the institute (parameter senderName is not read).
 	w.Event = w.Texts[0].Event
-	w.ID = strings.Join([]string{"chmi", cmp.Or(w.Code, "?"+f.Severity), onset.Text, short(strings.Join(codes(w.Areas), " "))}, "/")
+	w.ID = strings.Join([]string{"chmi", cmp.Or(w.Code, "?"+f.Severity), onset.Text, short(codes(w.Areas))}, "/")
 	for _, o := range odd {
 		w.Deviations = append(w.Deviations, o.Doubt(w.Event))
 	}
@@ -128,14 +130,35 @@ func extra(f *cap.Info) (all []cap.Pair) {
 }
 
 // codes are those of the areas, sorted: an area is its codes, not its name.
-func codes(areas []feed.Area) (all []string) {
+func codes(areas []feed.Area) string {
+	byScheme := map[string][]string{}
+	n := 0
 	for _, a := range areas {
+		n += len(a.Codes)
 		for _, c := range a.Codes {
-			all = append(all, c.Scheme+"="+c.Value)
+			if byScheme[c.Scheme] == nil {
+				byScheme[c.Scheme] = make([]string, 0, len(a.Codes))
+			}
+			byScheme[c.Scheme] = append(byScheme[c.Scheme], c.Value)
 		}
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	var text strings.Builder
+	text.Grow(16 * n)
+	for _, scheme := range slices.Sorted(maps.Keys(byScheme)) {
+		values := byScheme[scheme]
+		if !slices.IsSorted(values) {
+			slices.Sort(values)
+		}
+		for _, v := range slices.Compact(values) {
+			if text.Len() > 0 {
+				text.WriteByte(' ')
+			}
+			text.WriteString(scheme)
+			text.WriteByte('=')
+			text.WriteString(v)
+		}
+	}
+	return text.String()
 }
 
 func short(text string) string {

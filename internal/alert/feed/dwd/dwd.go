@@ -103,6 +103,7 @@ func message(r *feed.Reading, doc []byte) *tree.Fault {
 	if w.Sent.At.After(r.Issued.At) {
 		r.Issued = w.Sent
 	}
+	w.Texts = make([]feed.Text, 0, len(a.Infos))
 	for i := range a.Infos {
 		info := &a.Infos[i]
 		w.Texts = append(w.Texts, feed.TextOf(info))

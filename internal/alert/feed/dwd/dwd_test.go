@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"trojmezi/internal/alert/feed"
@@ -82,4 +83,42 @@ func TestCapture(t *testing.T) {
 	if f != nil || r.Whole || len(r.Warnings) != 1 || len(r.Warnings[0].Deviations) > 0 || r.Warnings[0].Event != "WINDBÖEN" || r.Warnings[0].Level.Colour != "yellow" {
 		t.Errorf("%v %+v", f, r)
 	}
+}
+
+// small is a message of two languages, 2.8 kB.
+func small(t testing.TB) []byte {
+	t.Helper()
+	doc, err := os.ReadFile("../../../format/cap/testdata/dam.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// A message is read and put into the form of all feeds in few pieces of memory.
+func TestAllocations(t *testing.T) {
+	doc := small(t)
+	if n := testing.AllocsPerRun(50, func() {
+		if r, f := parse(doc); f != nil || len(r.Warnings) != 1 || len(r.Warnings[0].Texts) < 2 {
+			t.Fatal(f)
+		}
+	}); n > 20 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkSmall(b *testing.B) {
+	doc := small(b)
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	var before, after syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+	for b.Loop() {
+		if r, f := parse(doc); f != nil || len(r.Warnings) != 1 {
+			b.Fatal(f)
+		}
+	}
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+	used := after.Utime.Nano() - before.Utime.Nano() + after.Stime.Nano() - before.Stime.Nano()
+	b.ReportMetric(float64(b.N)/(float64(used)/1e9), "msg/cpu-s")
 }
