@@ -7,11 +7,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"trojmezi/internal/alert/area"
@@ -23,10 +25,13 @@ import (
 )
 
 // Pages are the addresses of a service.
-type Pages struct{ *Service }
+type Pages struct {
+	*Service
+	printer sync.Mutex // strangers may not keep more than one core busy with paper
+}
 
 // NewPages returns them.
-func NewPages(s *Service) *Pages { return &Pages{s} }
+func NewPages(s *Service) *Pages { return &Pages{Service: s} }
 
 // Addresses that everybody may fetch. Exercises have their own: whoever reads those of
 // reality never meets them. Tests have none.
@@ -70,7 +75,13 @@ func t(ctx context.Context, key string) string { return web.T(ctx, key, nil) }
 // send answers with a public document that is asked for again and again: a reader that
 // has it already gets 304.
 func send(w http.ResponseWriter, r *http.Request, mime string, body []byte, changed time.Time) error {
-	sum := sha256.Sum256(body)
+	return sendAs(w, r, mime, body, body, changed)
+}
+
+// sendAs is send for a body of which a part is other each time it is made: says is what
+// decides whether it is the same.
+func sendAs(w http.ResponseWriter, r *http.Request, mime string, says, body []byte, changed time.Time) error {
+	sum := sha256.Sum256(says)
 	h := w.Header()
 	h.Set("Content-Type", mime)
 	h.Set("Cache-Control", "no-cache") // ask each time: nobody reads an old warning for a new one
@@ -253,12 +264,22 @@ func (p *Pages) file(w http.ResponseWriter, r *http.Request) error {
 				langs = append(langs, l)
 			}
 		}
+		p.printer.Lock()
 		body, err := p.o.Poster(i, langs...)
+		p.printer.Unlock()
 		if err != nil {
 			return problem.Wrap("outlet.pdf", err)
 		}
+		says := fmt.Append(nil, langs)
+		for _, l := range append(langs, i.Langs()...) {
+			part, err := json.Marshal(p.o.Feature(i, l))
+			if err != nil {
+				return problem.Wrap("outlet.pdf", err)
+			}
+			says = append(says, part...)
+		}
 		w.Header().Set("Content-Disposition", `inline; filename="notice.pdf"`)
-		return send(w, r, "application/pdf", body, i.Updated)
+		return sendAs(w, r, "application/pdf", says, body, time.Time{})
 	case "symbol.svg":
 		return send(w, r, "image/svg+xml", []byte(SVG(i.Symbol)), i.Updated)
 	case "speech.txt":

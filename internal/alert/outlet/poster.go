@@ -9,15 +9,27 @@ import (
 	"trojmezi/internal/kernel/store"
 )
 
-// posterScale makes the text 16 points: what people past sixty read at arm's length.
-const posterScale = 1.6
+// posterScales make the text 21, 18 or 15 points and the headline 34, 29 or 24: the
+// largest by which a language fits on a page. A board hangs behind glass, and those who
+// most need it see worst; what is longer goes on the next page and is not made smaller.
+var posterScales = []float64{2.1, 1.8, 1.5}
 
 // signSide of the symbol, in millimetres.
 const signSide = 42
 
 // poster is a page or more in each language.
 func (r *Renderer) poster(i *Item, langs []i18n.Lang) ([]byte, error) {
-	o := pdf.Options{Title: r.headline(i, langs[0]), Lang: string(langs[0]), Scale: posterScale, Made: i.Updated,
+	var d *pdf.Document
+	for _, scale := range posterScales {
+		if d = r.layOut(i, langs, scale); d.Pages() == len(langs) {
+			break
+		}
+	}
+	return d.Bytes()
+}
+
+func (r *Renderer) layOut(i *Item, langs []i18n.Lang, scale float64) *pdf.Document {
+	o := pdf.Options{Title: r.headline(i, langs[0]), Lang: string(langs[0]), Scale: scale, Made: i.Updated,
 		Foot: r.whose(i, langs[0]), Page: func(n, all int) string { return fmt.Sprintf("%d / %d", n, all) }}
 	if i.kind != store.Live {
 		var words []string
@@ -68,5 +80,5 @@ func (r *Renderer) poster(i *Item, langs []i18n.Lang) ([]byte, error) {
 			d.Paragraph(string(l), w)
 		}
 	}
-	return d.Bytes()
+	return d
 }

@@ -18,7 +18,7 @@ var Symbols = map[string][]pdf.Shape{
 	"water":   framed(drop, slash),
 	"phone":   framed(handset, screen, slash),
 	"power":   framed(bolt),
-	"storm":   framed(gust(56, 34, 62), gust(66, 30, 70), gust(76, 26, 66)),
+	"storm":   framed(gust(56, 38, 54), gust(66, 33, 61), gust(76, 29, 57)),
 	"clear":   {{Points: box(6, 6, 94, 94)}, {White: true, Points: box(14, 14, 86, 86)}, {Points: [][2]float64{{26, 50}, {34, 42}, {45, 53}, {67, 29}, {75, 37}, {45, 69}}}},
 }
 

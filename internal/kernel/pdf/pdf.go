@@ -231,6 +231,9 @@ func (d *Document) Bytes() ([]byte, error) {
 	return tag(out.Bytes(), w.root, d.o)
 }
 
+// Pages is how many pages the document has, for who wants it on fewer.
+func (d *Document) Pages() int { return d.draw(0).f.PageNo() }
+
 func (d *Document) draw(pages int) *writer {
 	f := fpdf.New("P", "mm", "A4", "")
 	f.SetCatalogSort(true)
