@@ -3,25 +3,52 @@ package app
 import (
 	"context"
 	"io"
+	"log/slog"
 	"path"
 	"strconv"
 	"strings"
 
 	"trojmezi/internal/alert/area"
+	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/outlet"
+	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/register"
 )
+
+// outletOptions are what is fetched from a node, but for the official documents, which
+// only a running node has.
+func outletOptions(c *Config, o *Opened, texts *i18n.Bundle, places *register.Register) (outlet.Options, error) {
+	areas, err := area.Load(places)
+	base := strings.TrimSuffix(c.Notify.BaseURL, "/")
+	return outlet.Options{Renderer: outlet.Renderer{Voice: outlet.Voice{Texts: texts}, Areas: areas, Clock: o.Clock, Base: base, Node: o.Key.Fingerprint()}, Places: places}, err
+}
 
 // newOutlets builds what others fetch from the node.
 func (n *node) newOutlets() (*outlet.Service, error) {
-	areas, err := area.Load(n.places)
+	o, err := outletOptions(n.config, n.Opened, n.texts, n.places)
 	if err != nil {
 		return nil, err
 	}
-	return outlet.New(outlet.Options{
-		Renderer: outlet.Renderer{Voice: outlet.Voice{Texts: n.texts}, Areas: areas, Clock: n.Clock, Base: strings.TrimSuffix(n.config.Notify.BaseURL, "/"), Node: n.Key.Fingerprint()},
-		Places:   n.places, Warnings: n.warnings, Notices: n.notices, Original: n.official,
-	}), nil
+	o.Warnings, o.Notices, o.Original = n.warnings, n.notices, n.official
+	return outlet.New(o), nil
+}
+
+// Outlets opens them for the command line, which prints them.
+func Outlets(c *Config, o *Opened, texts *i18n.Bundle) (*outlet.Service, error) {
+	places, err := register.Load()
+	if err != nil {
+		return nil, err
+	}
+	out, err := outletOptions(c, o, texts, places)
+	if err != nil {
+		return nil, err
+	}
+	if out.Notices, err = notice.New(noticeOptions(o, texts, places)); err != nil {
+		return nil, err
+	}
+	out.Warnings = warnings(o, slog.New(slog.DiscardHandler), nil, nil)
+	return outlet.New(out), nil
 }
 
 // mostOfficial bounds an official document that is handed on: more is none.
