@@ -17,6 +17,7 @@ import (
 
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/alert/notice"
+	"trojmezi/internal/alert/outlet"
 	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange/console"
@@ -129,6 +130,7 @@ func TestRoutes(t *testing.T) {
 	ids := map[string]string{
 		"/warnings/": official, "/warnings/documents/": document,
 		"/rivers/":         "de-goerlitz",
+		"/outlets/":        "w-" + official,
 		"/notices/notice/": written, "/notices/templates/": "N01",
 		"/classification/rows/": "fire", "/classification/neighbours/": otherDesk,
 		"/agreements/rows/": "AG04", "/agreements/forms/": agreementForm,
@@ -139,7 +141,7 @@ func TestRoutes(t *testing.T) {
 	}
 	wild := regexp.MustCompile(`\{[^}]*\}`)
 	webtest.Routes(t, webtest.Check{
-		Router: n.router(), Policy: policies(), Crew: webtest.Hire(t, n.people, own, other), Public: slices.Concat(signin.Public(), notice.Public()), Marks: []string{"Osoba Objektová"},
+		Router: n.router(), Policy: policies(), Crew: webtest.Hire(t, n.people, own, other), Public: slices.Concat(signin.Public(), notice.Public(), outlet.Public()), Marks: []string{"Osoba Objektová"},
 		Path: func(pattern string) string {
 			_, path, _ := strings.Cut(pattern, " ")
 			path = strings.TrimSuffix(path, "{$}")
@@ -196,7 +198,7 @@ func TestRouteList(t *testing.T) {
 // browser, an import or a translating server: their modules' tests have them.
 func absent(n *node) (patterns []string) {
 	for _, r := range n.router().Routes() {
-		for _, part := range []string{"/links/{id}/", "/map/tiles", "/feeds/{name}/originals/", "/agreements/forms/{form}/original", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation", "/cap/message/", "/cap/exercise/message/"} {
+		for _, part := range []string{"/links/{id}/", "/map/tiles", "/feeds/{name}/originals/", "/agreements/forms/{form}/original", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation", "/cap/message/", "/cap/exercise/message/", "/area/{scheme}/", "/outlet/{kind}/", "/api/alerts/public-address"} {
 			if strings.Contains(r.Pattern, part) {
 				patterns = append(patterns, r.Pattern)
 			}

@@ -21,6 +21,7 @@ import (
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/notice"
+	"trojmezi/internal/alert/outlet"
 	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
@@ -73,7 +74,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), cap.Locales(), convert.Locales(), feed.Locales(), area.Locales(), warning.Locales(),
 		intake.Locales(),
 		adapter.Locales(), transport.Locales(), gateway.Locales(), river.Locales(),
-		notice.Locales(),
+		notice.Locales(), outlet.Locales(),
 	}, extra...)...)
 }
 
@@ -98,6 +99,7 @@ func policies() map[string][]byte {
 		"river/policy.cedar":          river.Policy(),
 		"intake/policy.cedar":         intake.Policy(),
 		"notice/policy.cedar":         notice.Policy(),
+		"outlet/policy.cedar":         outlet.Policy(),
 	}
 }
 
@@ -127,6 +129,7 @@ type node struct {
 	rivers     *river.Service
 	feeds      *intake.Service
 	notices    *notice.Service
+	outlets    *outlet.Service
 	trail      *trail.Pages
 	places     *register.Register
 	files      register.Blobs // nil: nothing was opened, as for the doctor
@@ -254,7 +257,10 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 		Phrases: n.phrases, Translator: machine,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})
-	n.notices, err = n.newNotices()
+	if n.notices, err = n.newNotices(); err != nil {
+		return nil, err
+	}
+	n.outlets, err = n.newOutlets()
 	return n, err
 }
 

@@ -102,8 +102,6 @@ func (p *Pages) Register(rt *web.Router) {
 		{"POST " + one + "/edit", template, p.putTemplate},
 		{"POST " + one + "/check", template, p.checkTemplate},
 		{"POST " + one + "/retire", template, p.retireTemplate},
-		{"GET " + feedPath, web.Public(), p.feed(store.Live)},
-		{"GET " + drillPath, web.Public(), p.feed(store.Exercise)},
 		{"GET /cap/message/{id}", web.Public(), p.message(store.Live)},
 		{"GET /cap/exercise/message/{id}", web.Public(), p.message(store.Exercise)},
 		{"GET /cap/certificate.pem", web.Public(), p.certificate},
@@ -114,7 +112,7 @@ func (p *Pages) Register(rt *web.Router) {
 
 // Public are the patterns open to strangers.
 func Public() []string {
-	return []string{"GET " + feedPath, "GET " + drillPath, "GET /cap/message/{id}", "GET /cap/exercise/message/{id}", "GET /cap/certificate.pem"}
+	return []string{"GET /cap/message/{id}", "GET /cap/exercise/message/{id}", "GET /cap/certificate.pem"}
 }
 
 // owner is the organisation of the notice of a request.

@@ -3,103 +3,27 @@ package notice
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/xml"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
-	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/web"
 )
 
-// Addresses of what everybody may read. Exercises have one of their own: whoever reads
-// the one of reality never meets them.
-const (
-	feedPath  = "/cap/feed.atom"
-	drillPath = "/cap/exercise/feed.atom"
-)
+// feedPath is where package outlet lists what holds.
+const feedPath = "/cap/feed.atom"
 
-// mostFed bounds a feed.
-const mostFed = 100
-
+// publicPath is the address of a message that everybody may read. Exercises have one of
+// their own: whoever reads those of reality never meets them. The feeds that list the
+// messages are package outlet's.
 func publicPath(kind store.Kind, notice string, revision int) string {
 	path := messagePath(notice, revision)
 	if kind != store.Live {
 		path = strings.Replace(path, "/cap/", "/cap/exercise/", 1)
 	}
 	return path
-}
-
-// atom is a feed (spec: RFC 4287).
-type atom struct {
-	XMLName xml.Name `xml:"http://www.w3.org/2005/Atom feed"`
-	ID      string   `xml:"id"`
-	Title   string   `xml:"title"`
-	Updated string   `xml:"updated"`
-	Author  string   `xml:"author>name"`
-	Link    link     `xml:"link"`
-	Entries []entry  `xml:"entry"`
-}
-
-type link struct {
-	Rel  string `xml:"rel,attr"`
-	Type string `xml:"type,attr"`
-	Href string `xml:"href,attr"`
-}
-
-type entry struct {
-	ID      string `xml:"id"`
-	Title   string `xml:"title"`
-	Updated string `xml:"updated"`
-	Author  string `xml:"author>name"`
-	Summary string `xml:"summary"`
-	Link    link   `xml:"link"`
-}
-
-// feed is what holds now of one kind, the newest first.
-func (p *Pages) feed(kind store.Kind) web.Handler {
-	path := map[store.Kind]string{store.Live: feedPath, store.Exercise: drillPath}[kind]
-	return func(w http.ResponseWriter, r *http.Request) error {
-		ctx := r.Context()
-		var all []*Publication
-		names := map[string]string{}
-		err := p.o.DB.Read(ctx, func(tx *store.Tx) (err error) {
-			all, err = current(tx, kind, p.o.Clock.Now().Add(-archiveAfter), mostFed)
-			for _, x := range all {
-				names[x.Organisation] = p.placeIn(tx, x.Organisation)
-			}
-			return err
-		})
-		if err != nil {
-			return problem.Wrap("notice.feed", err)
-		}
-		f := atom{ID: "urn:trojmezi:notices:" + p.o.Key.Fingerprint() + ":" + string(kind), Title: t(ctx, "notice.feed."+string(kind)), Author: "Trojmezi",
-			Updated: time.Unix(0, 0).UTC().Format(time.RFC3339), Link: link{"self", "application/atom+xml", p.o.Base + path}}
-		for i, x := range all {
-			if i == 0 {
-				f.Updated = x.Sent.Format(time.RFC3339)
-			}
-			f.Entries = append(f.Entries, entry{ID: x.Identifier, Title: x.Titles[web.Lang(ctx)], Updated: x.Sent.Format(time.RFC3339), Author: names[x.Organisation],
-				Summary: titles(x.Titles), Link: link{"alternate", "application/cap+xml", p.o.Base + publicPath(kind, x.Notice, x.Revision)}})
-		}
-		body, err := xml.MarshalIndent(f, "", " ")
-		if err != nil {
-			return problem.Wrap("notice.feed", err)
-		}
-		return send(w, r, xml.Header+string(body)+"\n", "application/atom+xml; charset=utf-8")
-	}
-}
-
-// titles are the headlines in all languages.
-func titles(of map[i18n.Lang]string) string {
-	var all []string
-	for _, l := range i18n.Langs {
-		all = append(all, of[l])
-	}
-	return strings.Join(all, " · ")
 }
 
 // message is one that went out, of one kind only.

@@ -117,6 +117,18 @@ const (
 	gsmTwo = "\f^{}\\[~]|€"
 )
 
+// Septets are as many units of GSM-7 as a character takes: 1 or 2, and 0 for one that it
+// does not have.
+func Septets(r rune) int {
+	switch {
+	case strings.ContainsRune(gsm, r):
+		return 1
+	case strings.ContainsRune(gsmTwo, r):
+		return 2
+	}
+	return 0
+}
+
 // What one message holds, and one of several, which also says which it is.
 const (
 	gsmOne, gsmMany = 160, 153

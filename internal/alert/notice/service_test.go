@@ -3,7 +3,6 @@ package notice
 import (
 	"context"
 	"crypto/x509"
-	"encoding/xml"
 	"errors"
 	"html"
 	"net/http"
@@ -382,12 +381,11 @@ func TestDrillsStayApart(t *testing.T) {
 			}
 		}
 	}
-	for path, kind := range map[string]store.Kind{feedPath: store.Live, drillPath: store.Exercise} {
-		body := r.get("", path)
-		var f atom
-		r.ok(xml.Unmarshal([]byte(body), &f))
-		if len(f.Entries) != 1 || !strings.Contains(f.Entries[0].Link.Href, ids[kind]) {
-			t.Errorf("%s: %s", path, body)
+	for _, k := range store.Kinds {
+		current, changed, err := r.Current(t.Context(), k)
+		r.ok(err)
+		if len(current) != 1 || current[0].Notice != ids[k] || !changed.Equal(current[0].Sent) {
+			t.Errorf("current of %s: %v, changed %v", k, current, changed)
 		}
 	}
 	for _, k := range store.Kinds {

@@ -175,11 +175,6 @@ func published(tx *store.Tx, notice string) ([]*Publication, error) {
 	return publications(tx, `WHERE notice = $1 ORDER BY revision`, notice)
 }
 
-// current are the newest messages of a kind, of what still holds or did a short time ago.
-func current(tx *store.Tx, kind store.Kind, since time.Time, most int) ([]*Publication, error) {
-	return publications(tx, `WHERE kind = $1 AND expires >= $2 ORDER BY sent DESC, identifier LIMIT $3`, string(kind), since.UnixMilli(), int64(most))
-}
-
 // written are the templates of the product, oldest first.
 func written(tx *store.Tx) (all []*Template, err error) {
 	rows, err := tx.Query(`SELECT id, version, body, retired, at, person FROM notice_template ORDER BY seq`)

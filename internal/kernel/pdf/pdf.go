@@ -1,9 +1,10 @@
 // Package pdf makes records for paper: protocols, forms, lists. What it makes is
 // tagged (ISO 32000-1, §14.8): a program that reads aloud finds headings, tables
 // with their header cells, languages and the order of the text. It is for the
-// modules whose pages can be printed for the file. It lays out text and tables
-// one below the other on A4 and draws nothing else but QR codes and lines to write
-// on; it signs nothing, and nobody has certified what it makes for PDF/UA.
+// modules whose pages can be printed for the file, or hung on a wall. It lays out
+// text and tables one below the other on A4 and draws nothing else but QR codes,
+// signs of straight lines and lines to write on; it signs nothing, and nobody has
+// certified what it makes for PDF/UA.
 package pdf
 
 import (
@@ -46,7 +47,20 @@ type Options struct {
 	// of all.
 	Foot string
 	Page func(n, all int) string
-	Made time.Time
+	// Mark stands grey and slanted behind the text of every page; "": none.
+	Mark string
+	// Scale makes headings and paragraphs larger: 2 is read from across a room. 0: as
+	// in a file.
+	Scale float64
+	Made  time.Time
+}
+
+// size is a size of text in this document.
+func (o Options) size(points float64) float64 {
+	if o.Scale > 0 {
+		return points * o.Scale
+	}
+	return points
 }
 
 // Document is a record in the making. It is not safe for concurrent use.
@@ -59,15 +73,58 @@ type Document struct {
 func New(o Options) *Document { return &Document{o: o} }
 
 // Heading adds a heading of level 1 to 3.
-func (d *Document) Heading(level int, text string) {
+func (d *Document) Heading(level int, text string) { d.HeadingIn("", level, text) }
+
+// HeadingIn is a heading in a language; "": the document's.
+func (d *Document) HeadingIn(lang string, level int, text string) {
 	d.blocks = append(d.blocks, func(w *writer) {
-		size := headingSize[level]
+		size := w.o.size(headingSize[level])
 		w.gap(size * lineFactor * 0.6)
 		// Not alone at the end of a page.
-		w.need(size*lineFactor + 3*textSize*lineFactor)
+		w.need(size*lineFactor + 3*w.o.size(textSize)*lineFactor)
 		w.font("B", size)
-		w.flow(w.under(w.root, fmt.Sprintf("H%d", level), ""), text, size)
+		w.flow(w.under(w.root, fmt.Sprintf("H%d", level), lang), text, size)
 		w.gap(1)
+	})
+}
+
+// Break begins a new page, unless one has just begun.
+func (d *Document) Break() {
+	d.blocks = append(d.blocks, func(w *writer) {
+		if w.y > top {
+			w.page()
+		}
+	})
+}
+
+// Shape is a filled polygon of a picture: black, or white on what lies below. Its
+// corners are in hundredths of the picture's side, from the upper left.
+type Shape struct {
+	White  bool
+	Points [][2]float64
+}
+
+// Picture adds a square picture with the text that stands for it.
+func (d *Document) Picture(lang, alt string, side float64, shapes []Shape) {
+	d.blocks = append(d.blocks, func(w *writer) {
+		w.need(side)
+		figure := w.under(w.root, "Figure", lang)
+		figure.alt = alt
+		w.mark(figure)
+		for _, s := range shapes {
+			points := make([]fpdf.PointType, len(s.Points))
+			for i, p := range s.Points {
+				points[i] = fpdf.PointType{X: left + p[0]*side/100, Y: w.y + p[1]*side/100}
+			}
+			shade := 0
+			if s.White {
+				shade = 255
+			}
+			w.f.SetFillColor(shade, shade, shade)
+			w.f.Polygon(points, "F")
+		}
+		w.unmark()
+		w.y += side + 2
 	})
 }
 
@@ -75,8 +132,9 @@ func (d *Document) Heading(level int, text string) {
 // document's; "": the document's.
 func (d *Document) Paragraph(lang, text string) {
 	d.blocks = append(d.blocks, func(w *writer) {
-		w.font("", textSize)
-		w.flow(w.under(w.root, "P", lang), text, textSize)
+		size := w.o.size(textSize)
+		w.font("", size)
+		w.flow(w.under(w.root, "P", lang), text, size)
 		w.gap(1.5)
 	})
 }
@@ -172,6 +230,9 @@ func (d *Document) Bytes() ([]byte, error) {
 	}
 	return tag(out.Bytes(), w.root, d.o)
 }
+
+// Pages is how many pages the document has, for who wants it on fewer.
+func (d *Document) Pages() int { return d.draw(0).f.PageNo() }
 
 func (d *Document) draw(pages int) *writer {
 	f := fpdf.New("P", "mm", "A4", "")

@@ -38,6 +38,7 @@ func (w *writer) page() {
 	w.f.AddPage()
 	w.marks, w.y = 0, top
 	w.artifact(func() {
+		w.watermark()
 		if w.o.Band != "" {
 			w.f.SetFillColor(0, 0, 0)
 			w.f.Rect(0, 0, pageWidth, bandHeight, "F")
@@ -68,6 +69,24 @@ func (w *writer) page() {
 	if size > 0 {
 		w.font(style, size)
 	}
+}
+
+// watermark draws what stands behind the text, as large as the page takes it.
+func (w *writer) watermark() {
+	if w.o.Mark == "" {
+		return
+	}
+	const across = 250.0 // millimetres of the slanted line
+	text := shown(w.o.Mark)
+	w.f.SetFont("text", "B", 100)
+	size := min(100*across/max(w.f.GetStringWidth(text), 1), 120)
+	w.f.SetFont("text", "B", size)
+	w.f.SetTextColor(225, 225, 225) // black text on it keeps a contrast of 16 to 1
+	w.f.TransformBegin()
+	w.f.TransformRotate(52, pageWidth/2, pageHeight/2)
+	w.f.Text((pageWidth-w.f.GetStringWidth(text))/2, pageHeight/2+size*lineFactor/4, text)
+	w.f.TransformEnd()
+	w.f.SetTextColor(0, 0, 0)
 }
 
 func (w *writer) style() string { return w.f.GetFontStyle() }
