@@ -54,6 +54,20 @@ func polygon(r *rand.Rand, at geo.Point, size float64, corners int) string {
 	return text + first
 }
 
+// outline is a polygon as senders draw them: uneven, but no star.
+func outline(r *rand.Rand, at geo.Point, size float64, corners int) string {
+	text, first := "", ""
+	for i := range corners {
+		a, d := float64(i)/float64(corners)*2*math.Pi, size*(0.9+0.1*r.Float64())
+		p := fmt.Sprintf("%.5f,%.5f", at.Lat+d*math.Sin(a), at.Lon+1.55*d*math.Cos(a))
+		if i == 0 {
+			first = p
+		}
+		text += p + " "
+	}
+	return text + first
+}
+
 func near(r *rand.Rand) (register.Place, geo.Point) {
 	t := region.towns[r.IntN(len(region.towns))]
 	return t, geo.Point{Lat: t.Point.Lat + (r.Float64()-0.5)*0.06, Lon: t.Point.Lon + (r.Float64()-0.5)*0.09}
@@ -219,8 +233,9 @@ func BenchmarkMatch1M(b *testing.B) {
 		a    *Alert
 	}{
 		{"codes", &Alert{Hazard: 1, Level: 3, Areas: []feed.Area{{Codes: codes}}}},
-		{"codes and polygon", &Alert{Hazard: 1, Level: 3, Areas: []feed.Area{{Codes: codes, Polygons: []string{polygon(r, at, 0.25, 300)}}}}},
-		{"polygon", &Alert{Level: 3, Areas: []feed.Area{{Polygons: []string{polygon(r, at, 0.5, 300)}}}}},
+		{"codes and polygon", &Alert{Hazard: 1, Level: 3, Areas: []feed.Area{{Codes: codes, Polygons: []string{outline(r, at, 0.25, 300)}}}}},
+		{"polygon", &Alert{Level: 3, Areas: []feed.Area{{Polygons: []string{outline(r, at, 0.5, 300)}}}}},
+		{"star", &Alert{Level: 3, Areas: []feed.Area{{Polygons: []string{polygon(r, at, 0.5, 300)}}}}},
 		{"everybody", &Alert{Level: 4, Areas: []feed.Area{{Codes: codes, Polygons: []string{polygon(r, at, 3, 100)}}}}},
 	} {
 		b.Run(c.name, func(b *testing.B) {

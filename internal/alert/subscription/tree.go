@@ -27,9 +27,11 @@ type tree struct {
 const (
 	leafSize  = 32
 	perDegree = 111_195.0 // metres of latitude on the mean sphere
-	earthR    = 6_371_008.8
-	// slack, in metres, covers rounding and what a plane bends of a kilometre.
-	slack = 20
+	// slack, in metres, covers rounding and what a plane bends of a piece.
+	slack = 3
+	// piece is how long, in metres, the straight pieces of a side are at most: the bow of
+	// one is less than half a metre.
+	piece = 4000
 )
 
 // morton puts two numbers of 16 bits together bit by bit.
@@ -107,7 +109,9 @@ type part struct {
 	lat0  float64 // the plane touches here
 	lon0  float64
 	kx    float64 // metres of a degree of longitude
-	band  float64 // nearer to a side than this the plane is not believed
+	// Nearer to a side than sure a point is within the shape's error for certain; beyond
+	// band it is not. Between them the plane is not believed.
+	sure, band float64
 }
 
 // side is one on the plane, in metres.
@@ -133,17 +137,21 @@ func (m *match) draw(a feed.Area) *drawn {
 		}
 		flat := &part{whole: d, shape: p, lat0: (b.south + b.north) / 2, lon0: (b.west + b.east) / 2}
 		flat.kx = perDegree * math.Cos(flat.lat0*math.Pi/180)
-		bulge := 0.0
-		steep := math.Tan(math.Max(math.Abs(b.south), math.Abs(b.north)) * math.Pi / 180)
 		p.Sides(func(a, b geo.Point) {
+			n := int(math.Ceil(geo.Distance(a, b)/piece)) | 1
 			ax, ay := flat.xy(a.Lat, a.Lon)
-			bx, by := flat.xy(b.Lat, b.Lon)
-			flat.sides = append(flat.sides, side{ax, ay, bx, by})
-			bulge = max(bulge, ((ax-bx)*(ax-bx)+(ay-by)*(ay-by))*steep/(8*earthR))
+			for i := 1; i <= n; i++ {
+				to := b
+				if i < n {
+					to = between(a, b, float64(i)/float64(n))
+				}
+				bx, by := flat.xy(to.Lat, to.Lon)
+				flat.sides = append(flat.sides, side{ax, ay, bx, by})
+				ax, ay = bx, by
+			}
 		})
-		// Twice the bow of the longest side, and what the plane is out of scale at its
-		// upper and lower end.
-		flat.band = (d.Error+2*bulge)*(1+(b.north-b.south)*math.Pi/180*steep) + slack
+		scale := (b.north - b.south) * math.Pi / 180 * math.Tan(math.Max(math.Abs(b.south), math.Abs(b.north))*math.Pi/180)
+		flat.sure, flat.band = d.Error*(1-scale)-slack, d.Error*(1+scale)+slack
 		d.parts = append(d.parts, flat)
 		return true
 	}
@@ -163,6 +171,18 @@ func (m *match) draw(a feed.Area) *drawn {
 		d.parts = []*part{} // nothing that could be read
 	}
 	return d
+}
+
+// between is a point on the shortest way from a to b.
+func between(a, b geo.Point, f float64) geo.Point {
+	vec := func(p geo.Point) (x, y, z float64) {
+		lat, lon := p.Lat*math.Pi/180, p.Lon*math.Pi/180
+		return math.Cos(lat) * math.Cos(lon), math.Cos(lat) * math.Sin(lon), math.Sin(lat)
+	}
+	ax, ay, az := vec(a)
+	bx, by, bz := vec(b)
+	x, y, z := ax+f*(bx-ax), ay+f*(by-ay), az+f*(bz-az)
+	return geo.Point{Lat: math.Atan2(z, math.Hypot(x, y)) * 180 / math.Pi, Lon: math.Atan2(y, x) * 180 / math.Pi}
 }
 
 func (p *part) xy(lat, lon float64) (x, y float64) {
@@ -202,9 +222,10 @@ func (t *tree) walk(p *part, node int, sides []side, found []uint64) {
 	cx, cy := (x0+x1)/2, (y0+y1)/2
 	reach := math.Hypot(x1-cx, y1-cy) + p.band
 	near := make([]side, 0, min(len(sides), 64))
-	for _, s := range sides {
+	for i := range sides {
+		s := &sides[i]
 		if max(s.ax, s.bx) >= x0-p.band && min(s.ax, s.bx) <= x1+p.band && max(s.ay, s.by) >= y0-p.band && min(s.ay, s.by) <= y1+p.band && s.distance(cx, cy) <= reach {
-			near = append(near, s)
+			near = append(near, *s)
 		}
 	}
 	level := 0
@@ -236,8 +257,16 @@ func (t *tree) leaf(p *part, at []spot, near []side, found []uint64) {
 	var kx, ky float64
 	for _, s := range at {
 		x, y := p.xy(s.lat, s.lon)
-		if slices.ContainsFunc(near, func(e side) bool { return e.distance(x, y) < p.band }) {
-			if p.whole.holds(geo.Point{Lat: s.lat, Lon: s.lon}) {
+		least := math.Inf(1)
+		for i := range near {
+			e := &near[i]
+			if max(e.ax, e.bx)+p.band < x || min(e.ax, e.bx)-p.band > x || max(e.ay, e.by)+p.band < y || min(e.ay, e.by)-p.band > y {
+				continue
+			}
+			least = min(least, e.distance(x, y))
+		}
+		if least < p.band {
+			if least < p.sure || p.whole.holds(geo.Point{Lat: s.lat, Lon: s.lon}) {
 				found[s.row>>6] |= 1 << (s.row & 63)
 			}
 			continue
@@ -246,8 +275,8 @@ func (t *tree) leaf(p *part, at []spot, near []side, found []uint64) {
 			known, in, kx, ky = true, p.shape.Contains(geo.Point{Lat: s.lat, Lon: s.lon}), x, y
 		}
 		inside := in
-		for _, e := range near {
-			if e.crosses(kx, ky, x, y) {
+		for i := range near {
+			if near[i].crosses(kx, ky, x, y) {
 				inside = !inside
 			}
 		}
@@ -258,7 +287,7 @@ func (t *tree) leaf(p *part, at []spot, near []side, found []uint64) {
 }
 
 // distance is that of a point to the side.
-func (s side) distance(x, y float64) float64 {
+func (s *side) distance(x, y float64) float64 {
 	dx, dy := s.bx-s.ax, s.by-s.ay
 	f := 0.0
 	if l := dx*dx + dy*dy; l > 0 {
@@ -270,7 +299,7 @@ func (s side) distance(x, y float64) float64 {
 
 // crosses reports whether the way between two points crosses the side; one of its ends
 // belongs to it, the other to the next.
-func (s side) crosses(px, py, qx, qy float64) bool {
+func (s *side) crosses(px, py, qx, qy float64) bool {
 	left := func(ax, ay, bx, by, cx, cy float64) bool { return (bx-ax)*(cy-ay)-(by-ay)*(cx-ax) > 0 }
 	return left(px, py, qx, qy, s.ax, s.ay) != left(px, py, qx, qy, s.bx, s.by) &&
 		left(s.ax, s.ay, s.bx, s.by, px, py) != left(s.ax, s.ay, s.bx, s.by, qx, qy)
