@@ -8,3 +8,20 @@
 // It sends nothing itself, judges no warning, and knows no account: a link in each
 // message is all a person needs.
 package subscription
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+//go:embed locales/*.json
+var locales embed.FS
+
+// Migrations returns the package's tables.
+func Migrations() fs.FS { return migrations }
+
+// Locales returns the package's texts.
+func Locales() fs.FS { return locales }

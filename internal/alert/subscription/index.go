@@ -68,11 +68,20 @@ func NewIndex(table *area.Table, places *register.Register) *Index {
 	return x
 }
 
-// Load replaces everything.
-func (x *Index) Load(numbers []int64, wants []*Want) {
+// Load replaces everything but what is put meanwhile: read gives the rows.
+func (x *Index) Load(read func() (numbers []int64, wants []*Want, err error)) error {
+	x.mu.Lock()
+	x.settle(0)
+	x.mu.Unlock()
+	numbers, wants, err := read()
+	if err != nil {
+		return err
+	}
+	b := newBase(numbers, wants, x.towns)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.base, x.delta = newBase(numbers, wants, x.towns), map[int64]*Want{}
+	x.base = b
+	return nil
 }
 
 // Put enters a subscription or changes it; nil takes it out.

@@ -170,7 +170,7 @@ func TestMatchIsExact(t *testing.T) {
 		for i := range 600 {
 			numbers, wants = append(numbers, int64(i*3+1)), append(wants, someWant(r, 5))
 		}
-		x.Load(numbers, wants)
+		load(x, numbers, wants)
 		for i := 0; i < len(wants); i += 40 { // changed, and gone
 			if i%80 == 0 {
 				wants[i] = someWant(r, 20)
@@ -193,6 +193,12 @@ func TestMatchIsExact(t *testing.T) {
 	}
 }
 
+func load(x *Index, numbers []int64, wants []*Want) {
+	if err := x.Load(func() ([]int64, []*Want, error) { return numbers, wants, nil }); err != nil {
+		panic(err)
+	}
+}
+
 func less(a, b []int64) []int64 {
 	return slices.DeleteFunc(slices.Clone(a), func(n int64) bool { return slices.Contains(b, n) })
 }
@@ -210,7 +216,7 @@ func million(n int) (*Index, time.Duration) {
 	}
 	x := NewIndex(region.table, region.places)
 	began := time.Now()
-	x.Load(numbers, wants)
+	load(x, numbers, wants)
 	return x, time.Since(began)
 }
 
