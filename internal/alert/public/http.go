@@ -18,7 +18,10 @@ import (
 	"github.com/a-h/templ"
 
 	"trojmezi/internal/alert/area"
+	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/river"
+	"trojmezi/internal/alert/subscription"
+	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/register"
@@ -34,10 +37,26 @@ const Root = "/public"
 // ask, and a warning is still there within seconds.
 const fresh = 5 * time.Second
 
+// Options are what the pages stand on.
+type Options struct {
+	Texts    *i18n.Bundle
+	Places   *register.Register
+	Areas    *area.Table
+	Warnings *warning.Service
+	Notices  *notice.Service
+	Rivers   *river.Service
+	Now      func() time.Time
+	// Subscriptions are those of people; Address is who asks, as far as limits go.
+	Subscriptions *subscription.Service
+	Address       func(*http.Request) string
+}
+
 // Pages are the public pages.
 type Pages struct {
 	o     Options
 	towns []register.Place
+
+	askers askers
 
 	mu   sync.Mutex
 	last *state
@@ -61,13 +80,14 @@ func NewPages(o Options) *Pages {
 func Public() []string {
 	return []string{"GET " + Root, "GET " + Root + "/in/{lang}", "GET " + Root + "/place/{code}", "GET " + Root + "/place/{code}/{lang}", "GET " + Root + "/place/{code}/{lang}/calendar.ics",
 		"GET " + Root + "/exercise/{code}", "GET " + Root + "/exercise/{code}/{lang}", "GET " + Root + "/exercise/{code}/{lang}/calendar.ics",
-		"GET " + Root + "/map", "GET " + Root + "/map/{lang}"}
+		"GET " + Root + "/map", "GET " + Root + "/map/{lang}",
+		"GET " + subscribePath, "GET " + subscribePath + "/{lang}", "POST " + subscribePath + "/{lang}", "GET " + subscription.Path + "{token}", "POST " + subscription.Path + "{token}"}
 }
 
 // Register adds the pages. All of them are for everybody.
 func (p *Pages) Register(rt *web.Router) {
 	live, drill := p.place(store.Live), p.place(store.Exercise)
-	for i, h := range []web.Handler{p.search, p.search, live, live, p.calendar(store.Live), drill, drill, p.calendar(store.Exercise), p.regional, p.regional} {
+	for i, h := range []web.Handler{p.search, p.search, live, live, p.calendar(store.Live), drill, drill, p.calendar(store.Exercise), p.regional, p.regional, p.subscribeForm, p.subscribeForm, p.subscribe, p.mine, p.change} {
 		rt.Page(Public()[i], web.Public(), h)
 	}
 }

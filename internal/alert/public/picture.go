@@ -93,17 +93,6 @@ type state struct {
 	rivers   map[store.Kind]river.Overview
 }
 
-// Options are what the pages stand on.
-type Options struct {
-	Texts    *i18n.Bundle
-	Places   *register.Register
-	Areas    *area.Table
-	Warnings *warning.Service
-	Notices  *notice.Service
-	Rivers   *river.Service
-	Now      func() time.Time
-}
-
 // overFor is how long a cancellation is shown: who was warned should meet it.
 const overFor = 12 * time.Hour
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -18,11 +19,13 @@ import (
 	"trojmezi/internal/alert/gauge"
 	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/river"
+	"trojmezi/internal/alert/subscription"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/blob"
 	"trojmezi/internal/kernel/clock"
+	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/job"
 	"trojmezi/internal/kernel/notify"
@@ -46,6 +49,7 @@ type rig struct {
 	notices  *notice.Service
 	rivers   *river.Service
 	rt       *web.Router
+	sent     []subscription.Dispatch
 }
 
 func newRig(t *testing.T) *rig {
@@ -68,7 +72,7 @@ func newRig(t *testing.T) *rig {
 	r.ok(err)
 	log := slog.New(slog.DiscardHandler)
 	leaves := audit.New(r.db, key, r.clk, log)
-	texts, err := i18n.Load(web.Locales, ui.Locales, access.Locales, notify.Locales(), register.Locales, notice.Locales(), warning.Locales(), river.Locales(), Locales())
+	texts, err := i18n.Load(web.Locales, ui.Locales, access.Locales, notify.Locales(), register.Locales, notice.Locales(), warning.Locales(), river.Locales(), area.Locales(), geo.Locales, subscription.Locales(), Locales())
 	r.ok(err)
 	places, err := register.Load()
 	r.ok(err)
@@ -87,7 +91,14 @@ func newRig(t *testing.T) *rig {
 		Reaches: func(store.Kind, string) bool { return true },
 	})
 	r.ok(err)
-	r.Pages = NewPages(Options{Texts: texts, Places: places, Areas: table, Warnings: r.warnings, Notices: r.notices, Rivers: r.rivers, Now: r.clk.Now})
+	r.ok(r.db.Migrate(ctx, "subscription", subscription.Migrations()))
+	subs, err := subscription.New(subscription.Options{DB: r.db, Audit: leaves, Clock: r.clk, Key: key, Texts: texts, Places: places, Areas: table, Log: log, Warnings: r.warnings.Warnings, Base: "https://node.example",
+		Send: func(tx *store.Tx, d ...subscription.Dispatch) error {
+			tx.OnCommit(func() { r.sent = append(r.sent, d...) })
+			return nil
+		}})
+	r.ok(err)
+	r.Pages = NewPages(Options{Subscriptions: subs, Address: func(q *http.Request) string { return q.RemoteAddr }, Texts: texts, Places: places, Areas: table, Warnings: r.warnings, Notices: r.notices, Rivers: r.rivers, Now: r.clk.Now})
 	r.rt = web.NewRouter(web.Config{Bundle: texts, Log: log, Clock: r.clk})
 	r.Register(r.rt)
 	t.Cleanup(func() {
@@ -369,5 +380,56 @@ func TestCalendarIsValid(t *testing.T) {
 	has(t, cal, "BEGIN:VCALENDAR\r\n", "DTEND:20260807T220500Z", "Smědá rychle stoupá")
 	if n := strings.Count(cal, "BEGIN:VEVENT"); n != 1 {
 		t.Errorf("%d events", n)
+	}
+}
+
+func (r *rig) post(path string, form url.Values) *httptest.ResponseRecorder {
+	r.t.Helper()
+	q := httptest.NewRequestWithContext(r.t.Context(), http.MethodPost, path, strings.NewReader(form.Encode()))
+	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	r.rt.ServeHTTP(w, q)
+	return w
+}
+
+// TestSubscribing: the form says what is wrong and keeps what was written; the link in the
+// mail confirms, shows what is kept and why, and one POST of a mail program ends it.
+func TestSubscribing(t *testing.T) {
+	r := newRig(t)
+	for _, l := range i18n.Langs {
+		page := r.get("/subscribe/" + string(l) + "?place=" + frydlant)
+		has(t, page, `<option value="CZ-564028" selected>`, `lang="`+string(l)+`"`)
+		hasNot(t, page, "<script")
+	}
+	w := r.post("/subscribe/en", url.Values{"place": {"nowhere"}, "mail": {"jana"}, "level": {"2"}, "from": {"25:00"}, "to": {"06:00"}, "polygon": {"1,2 3,4"}, "point": {"somewhere"}})
+	if w.Code != http.StatusUnprocessableEntity || w.Header().Get("Cache-Control") != "no-store" {
+		t.Fatal(w.Code, w.Header())
+	}
+	has(t, w.Body.String(), "This point is not known", `value="jana"`)
+	w = r.post("/subscribe/en", url.Values{"place": {"nowhere"}, "mail": {"jana"}, "level": {"2"}, "from": {"25:00"}, "to": {"06:00"}, "polygon": {"1,2 3,4"}})
+	has(t, w.Body.String(), "Write an e-mail address", "Write the time as 22:00.", "Choose a municipality", `value="2" selected`)
+	w = r.post("/subscribe/en", url.Values{"place": {frydlant}, "mail": {"jana@example.org"}, "level": {"2"}, "hazard": {"flood", "wind"}, "from": {"22:00"}, "to": {"06:00"}, "point": {"50.92 15.08"}})
+	if w.Code != http.StatusOK || len(r.sent) != 1 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	path := strings.TrimPrefix(r.sent[0].Link, "https://node.example")
+	page := r.get(path)
+	has(t, page, "It waits for you to confirm", "jana@example.org", "so that we know where to write", "flood, wind · from orange", "22:00–06:00", "Frýdlant", "50.9200")
+	if w := r.post(path, url.Values{"do": {"confirm"}}); w.Code != http.StatusSeeOther {
+		t.Fatal(w.Code)
+	}
+	has(t, r.get(path), "It runs until")
+	if w := r.post(path, url.Values{"List-Unsubscribe": {"One-Click"}}); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "Everything about you has been deleted.") {
+		t.Fatal(w.Code)
+	}
+	if w := r.ask(path); w.Code != http.StatusNotFound {
+		t.Error(w.Code)
+	}
+	codes := map[int]int{}
+	for i := range 2 * askBurst {
+		codes[r.post("/subscribe/cs", url.Values{"place": {frydlant}, "mail": {fmt.Sprintf("p%d@example.org", i)}, "level": {"1"}}).Code]++
+	}
+	if codes[http.StatusConflict] < askBurst {
+		t.Errorf("a flood is taken: %v", codes)
 	}
 }
