@@ -258,6 +258,27 @@ func (s *Shape) near(p geo.Point, metres float64) bool {
 	return false
 }
 
+// Sides gives every side of the polygons and of their holes.
+func (s *Shape) Sides(side func(a, b geo.Point)) {
+	for _, list := range [][]*ring{s.shells, s.holes} {
+		for _, r := range list {
+			n := r.loop.NumVertices()
+			for i := range n {
+				side(place(r.loop.Vertex(i)), place(r.loop.Vertex(i+1)))
+			}
+		}
+	}
+}
+
+func place(v s2.Point) geo.Point {
+	ll := s2.LatLngFromPoint(v)
+	return geo.Point{Lat: ll.Lat.Degrees(), Lon: ll.Lng.Degrees()}
+}
+
+// MayHold reports whether a refused polygon may hold what is within some metres of a
+// point: nobody can say that it does not.
+func (s *Shape) MayHold(p geo.Point, metres float64) bool { return s.near(p, metres) }
+
 // corners are those of the shells.
 func (s *Shape) corners() []geo.Point {
 	var all []geo.Point

@@ -175,6 +175,12 @@ func published(tx *store.Tx, notice string) ([]*Publication, error) {
 	return publications(tx, `WHERE notice = $1 ORDER BY revision`, notice)
 }
 
+// newest are the last messages of the notices of a kind that hold after a moment.
+func newest(tx *store.Tx, kind store.Kind, since time.Time) ([]*Publication, error) {
+	return publications(tx, `WHERE kind = $1 AND expires >= $2 AND revision = (SELECT MAX(o.revision) FROM notice_published o WHERE o.notice = notice_published.notice) ORDER BY sent DESC, identifier LIMIT 500`,
+		string(kind), since.UnixMilli())
+}
+
 // written are the templates of the product, oldest first.
 func written(tx *store.Tx) (all []*Template, err error) {
 	rows, err := tx.Query(`SELECT id, version, body, retired, at, person FROM notice_template ORDER BY seq`)

@@ -96,6 +96,20 @@ func (s *Service) Requests(ctx context.Context, who Actor, l i18n.Lang) (all []L
 	return all, problem.Wrap("notice.Requests", err)
 }
 
+// Standing are the notices of a kind that the public has: the last message of each that
+// holds after a moment, a cancellation too. Owners are the names of whose they are.
+func (s *Service) Standing(ctx context.Context, kind store.Kind, since time.Time) (all []*Publication, owners map[string]string, err error) {
+	err = s.o.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		owners = map[string]string{}
+		all, err = newest(tx, kind, since)
+		for _, p := range all {
+			owners[p.Organisation] = s.placeIn(tx, p.Organisation)
+		}
+		return err
+	})
+	return all, owners, problem.Wrap("notice.Standing", err)
+}
+
 // Shown is a notice as a page shows it.
 type Shown struct {
 	ID, Organisation, Place string

@@ -60,6 +60,10 @@ func classOf(w *feed.Warning) (class string) {
 	return class
 }
 
+// Class is the class of danger of a warning, by the number that MeteoAlarm has for it:
+// "12" is a flood; "" when nothing tells.
+func Class(w *feed.Warning) string { return classOf(w) }
+
 // voivodeships are the numbers (TERYT) of what RSO calls by name.
 var voivodeships = map[string]string{
 	"dolnoslaskie": "02", "kujawsko-pomorskie": "04", "lubelskie": "06", "lubuskie": "08", "lodzkie": "10", "malopolskie": "12", "mazowieckie": "14", "opolskie": "16",

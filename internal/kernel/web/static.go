@@ -103,6 +103,9 @@ func assetURL(name string) string {
 	return staticPath + name + "?v=" + a.version
 }
 
+// AssetURL is the same for pages with a frame of their own.
+func AssetURL(name string) string { return assetURL(name) }
+
 // BuiltURL is the address of a file of the browser build (fonts, map), "" if the
 // program was built without it: the page then does without.
 func BuiltURL(ctx context.Context, name string) string {

@@ -1,0 +1,296 @@
+package public
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/a-h/templ"
+	"golang.org/x/time/rate"
+
+	"trojmezi/internal/alert/area"
+	"trojmezi/internal/alert/subscription"
+	"trojmezi/internal/kernel/geo"
+	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/web"
+	"trojmezi/internal/kernel/web/ui"
+)
+
+// subscribePath is the form.
+const subscribePath = "/subscribe"
+
+// A network may ask as often as a family with several places; after that once in a while:
+// who asks in the name of others is not helped.
+const (
+	askBurst   = 10
+	askPause   = time.Minute
+	maxAskers  = 10_000
+	maxForm    = 16 << 10
+	maxPattern = 4000
+)
+
+// askers counts who asks.
+type askers struct {
+	mu sync.Mutex
+	by map[string]*rate.Limiter
+}
+
+func (a *askers) may(who string, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.by == nil || len(a.by) > maxAskers {
+		a.by = map[string]*rate.Limiter{}
+	}
+	l := a.by[who]
+	if l == nil {
+		l = rate.NewLimiter(rate.Every(askPause), askBurst)
+		a.by[who] = l
+	}
+	return l.AllowN(now, 1)
+}
+
+// wish is the form as it was filled in.
+type wish struct {
+	Place, Point, Polygon, Level, From, To, Mail string
+	Hazards                                      []string
+	Wording                                      bool
+	Errors                                       ui.Errors
+}
+
+func (p *Pages) subscribeForm(w http.ResponseWriter, r *http.Request) error {
+	l, fixed, err := langOf(r)
+	if err != nil {
+		return err
+	}
+	v := wish{Place: r.URL.Query().Get("place"), Level: "1", From: "22:00", To: "06:00"}
+	return p.send(w, r, l, fixed, func(context.Context) templ.Component { return p.subscribePage(l, v) })
+}
+
+// private answers with a page that nobody keeps.
+func (p *Pages) private(w http.ResponseWriter, r *http.Request, l i18n.Lang, status int, page templ.Component) error {
+	ctx := web.Region(r.Context(), l)
+	var b bytes.Buffer
+	if err := page.Render(ctx, &b); err != nil {
+		return problem.Wrap("public", err)
+	}
+	h := w.Header()
+	h.Del("Set-Cookie")
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", string(l))
+	w.WriteHeader(status)
+	_, err := b.WriteTo(w)
+	return err
+}
+
+// minutes reads "22:00"; "" is midnight.
+func minutes(s string) int {
+	if s == "" {
+		return 0
+	}
+	at, err := time.Parse("15:04", s)
+	if err != nil {
+		return -1
+	}
+	return at.Hour()*60 + at.Minute()
+}
+
+func clockText(m int) string { return fmt.Sprintf("%02d:%02d", m/60, m%60) }
+
+func (p *Pages) subscribe(w http.ResponseWriter, r *http.Request) error {
+	l, _, err := langOf(r)
+	if err != nil {
+		return err
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	if !p.askers.may(p.o.Address(r), p.o.Now()) {
+		return problem.New("public.subscribe", problem.Conflict, "public.fault.often", nil)
+	}
+	f := func(name string) string { return strings.TrimSpace(r.PostForm.Get(name)) }
+	v := wish{Place: f("place"), Point: f("point"), Polygon: strings.Join(strings.Fields(f("polygon")), " "), Level: f("level"), From: f("from"), To: f("to"), Mail: f("mail"), Hazards: r.PostForm["hazard"], Wording: f("wording") != ""}
+	x, errs := p.wanted(r.Context(), v, l)
+	if len(errs) == 0 {
+		_, err = p.o.Subscriptions.Ask(r.Context(), x, v.Mail)
+		if bad, ok := errors.AsType[*subscription.Refused](err); ok {
+			ids := map[string]string{"target": "mail", "quiet": "from"}
+			for _, fault := range bad.Faults {
+				id := fault.Field
+				if ids[id] != "" {
+					id = ids[id]
+				}
+				errs.Add(id, p.o.Texts.Text(l, fault.Key, fault.Args))
+			}
+		} else if err != nil {
+			return err
+		}
+	}
+	if v.Errors = errs; len(errs) > 0 {
+		return p.private(w, r, l, http.StatusUnprocessableEntity, p.subscribePage(l, v))
+	}
+	return p.private(w, r, l, http.StatusOK, p.askedPage(l))
+}
+
+// wanted is the subscription a form asks for.
+func (p *Pages) wanted(ctx context.Context, v wish, l i18n.Lang) (x subscription.Subscription, errs ui.Errors) {
+	x.Channel, x.Lang, x.Wording = subscription.Email, l, v.Wording
+	bad := func(field, key string) { errs.Add(field, p.o.Texts.Text(l, key, nil)) }
+	if v.Place != "" {
+		x.Municipalities = []string{v.Place}
+	}
+	if v.Point != "" {
+		found, err := p.o.Places.Find(web.Region(ctx, l), v.Point)
+		if err != nil || len(found) == 0 || !found[0].HasPoint {
+			bad("point", "public.fault.point")
+		} else {
+			at := geo.Point{Lat: found[0].Lat, Lon: found[0].Lon}
+			x.Point = &at
+			if near, ok := p.o.Places.Nearest(at); v.Place == "" && ok {
+				x.Municipalities = []string{near.ID}
+			}
+		}
+	}
+	if v.Polygon != "" && len(v.Polygon) <= maxPattern {
+		x.Polygon, x.Point = v.Polygon, nil
+		if own, _ := area.Read([]string{v.Polygon}, nil, nil); !own.Empty() {
+			for _, t := range p.towns {
+				if own.Contains(t.Point) && !slices.Contains(x.Municipalities, t.ID) {
+					x.Municipalities = append(x.Municipalities, t.ID)
+				}
+			}
+			if len(x.Municipalities) == 0 { // a meadow between villages
+				own.Sides(func(a, _ geo.Point) {
+					if near, ok := p.o.Places.Nearest(a); ok && len(x.Municipalities) == 0 {
+						x.Municipalities = []string{near.ID}
+					}
+				})
+			}
+		}
+	}
+	n, err := strconv.Atoi(v.Level)
+	if err != nil || n < 0 || n > 4 {
+		bad("level", "subscription.fault.level")
+	}
+	x.Level = uint8(max(0, min(n, 4)))
+	for i, h := range subscription.Hazards {
+		if slices.Contains(v.Hazards, h.Name) {
+			x.Hazards |= 1 << i
+		}
+	}
+	x.QuietFrom, x.QuietTo = minutes(v.From), minutes(v.To)
+	return x, errs
+}
+
+// mine shows what is kept of a person, with the reason of each and when it is deleted.
+func (p *Pages) mine(w http.ResponseWriter, r *http.Request) error {
+	x, err := p.o.Subscriptions.Get(r.Context(), r.PathValue("token"))
+	if err != nil {
+		return err
+	}
+	target, err := p.o.Subscriptions.Target(x)
+	if err != nil {
+		return problem.Wrap("public.mine", err)
+	}
+	return p.private(w, r, x.Lang, http.StatusOK, p.minePage(x, r.PathValue("token"), target))
+}
+
+// change confirms, prolongs or ends. A mail program ends with one POST (spec: RFC 8058).
+func (p *Pages) change(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	token := r.PathValue("token")
+	if r.PostForm.Get("List-Unsubscribe") == "One-Click" || r.PostForm.Get("do") == "end" {
+		l := i18n.Match(r.Header.Get("Accept-Language"))
+		if x, err := p.o.Subscriptions.Get(r.Context(), token); err == nil {
+			l = x.Lang
+		}
+		if err := p.o.Subscriptions.End(r.Context(), token); err != nil {
+			return err
+		}
+		return p.private(w, r, l, http.StatusOK, p.endedPage(l))
+	}
+	if err := p.o.Subscriptions.Confirm(r.Context(), token); err != nil {
+		return err
+	}
+	http.Redirect(w, r, subscription.Path+token, http.StatusSeeOther)
+	return nil
+}
+
+func (p *Pages) hazardOptions(ctx context.Context, chosen []string) (all []ui.Option) {
+	for _, h := range subscription.Hazards {
+		all = append(all, ui.Option{Value: h.Name, Text: t(ctx, "public.hazard."+h.Name), Selected: slices.Contains(chosen, h.Name)})
+	}
+	return all
+}
+
+func (p *Pages) placeOptions(l i18n.Lang, chosen string) []ui.Option {
+	all := []ui.Option{{Text: "–"}}
+	for _, x := range p.towns {
+		all = append(all, ui.Option{Value: x.ID, Text: title(x, l) + " (" + string(x.Country) + ")", Selected: x.ID == chosen})
+	}
+	return all
+}
+
+func levelOptions(ctx context.Context, chosen string) (all []ui.Option) {
+	for _, n := range []string{"1", "2", "3", "4"} {
+		all = append(all, ui.Option{Value: n, Text: t(ctx, "public.from_level."+n), Selected: n == chosen})
+	}
+	return all
+}
+
+// fact is a field that is kept of a person.
+type fact struct{ Label, Text, Why string }
+
+// facts are all of them.
+func (p *Pages) facts(ctx context.Context, x *subscription.Subscription, target string) (all []fact) {
+	add := func(key, text string) {
+		all = append(all, fact{t(ctx, "public.mine."+key), text, t(ctx, "public.mine."+key+".why")})
+	}
+	if x.Channel == subscription.WebPush {
+		target = t(ctx, "public.mine.browser")
+	}
+	add("target", target)
+	var places []string
+	for _, id := range x.Municipalities {
+		if m, ok := p.o.Places.Place(id); ok {
+			places = append(places, title(m, x.Lang))
+		}
+	}
+	if x.Point != nil {
+		places = append(places, geo.Write(x.Lang, *x.Point, geo.Decimal))
+	}
+	if x.Polygon != "" {
+		places = append(places, x.Polygon)
+	}
+	add("place", strings.Join(places, " · "))
+	var hazards []string
+	for i, h := range subscription.Hazards {
+		if x.Hazards&(1<<i) != 0 {
+			hazards = append(hazards, t(ctx, "public.hazard."+h.Name))
+		}
+	}
+	if len(hazards) == 0 {
+		hazards = []string{t(ctx, "public.hazard.all")}
+	}
+	level := strconv.Itoa(max(1, int(x.Level)))
+	add("what", strings.Join(hazards, ", ")+" · "+t(ctx, "public.from_level."+level))
+	quiet := t(ctx, "public.mine.never")
+	if x.QuietFrom != x.QuietTo {
+		quiet = clockText(x.QuietFrom) + "–" + clockText(x.QuietTo)
+	}
+	add("quiet", quiet)
+	add("lang", web.LanguageName(ctx, string(x.Lang)))
+	add("dates", web.T(ctx, "public.mine.dates.text", i18n.Args{"at": x.At, "until": x.Until}))
+	return all
+}
