@@ -47,12 +47,12 @@ type Setup struct {
 	// StaleAfter is how long after its last success a channel counts as stale.
 	StaleAfter time.Duration `yaml:"stale_after"`
 	// Trial is whom trials go to; not of a live channel.
-	Trial    string          `yaml:"trial_target"`
-	SMTP     notify.SMTP     `yaml:"smtp"`
-	Gateway  GatewaySetup    `yaml:"gateway"`
-	Webhook  HTTPSetup       `yaml:"webhook"`
-	Push     PushSetup       `yaml:"push"`
-	Handover FolderSetup     `yaml:"handover"`
+	Trial    string       `yaml:"trial_target"`
+	SMTP     notify.SMTP  `yaml:"smtp"`
+	Gateway  GatewaySetup `yaml:"gateway"`
+	Webhook  HTTPSetup    `yaml:"webhook"`
+	Push     PushSetup    `yaml:"push"`
+	Handover FolderSetup  `yaml:"handover"`
 }
 
 // GatewaySetup is the HTTP interface of who sends short messages. In URL, Body and the

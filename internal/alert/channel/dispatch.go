@@ -126,7 +126,7 @@ func (c *channel) check(d *Dispatch) error {
 		return refuse("short", nil)
 	case len(d.Title) > maxTitle || len(d.Body)+len(d.Short) > maxBody || len(d.Source) > maxSource || len(d.Link)+len(d.Stop) > maxLink || len(d.Target) > maxTarget:
 		return refuse("length", i18n.Args{"n": maxBody})
-	case strings.ContainsFunc(d.Title+d.Source+d.Link+d.Stop, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }):
+	case strings.ContainsFunc(d.Link+d.Stop, unicode.IsControl) || strings.ContainsFunc(d.Title+d.Body+d.Short+d.Source, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' && r != '\r' }):
 		return refuse("control", nil)
 	case !isPage(d.Link) || !isPage(d.Stop):
 		return refuse("link", nil)

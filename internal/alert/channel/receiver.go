@@ -78,7 +78,9 @@ func (s *Service) targets(r *receiver, kind store.Kind) (all []Target) {
 // concern is whom areas concern: surely, and where nobody can tell. Both are told.
 type concern struct{ sure, unclear []string }
 
-func (c concern) all() []string { return slices.Sorted(slices.Values(slices.Concat(c.sure, c.unclear))) }
+func (c concern) all() []string {
+	return slices.Sorted(slices.Values(slices.Concat(c.sure, c.unclear)))
+}
 
 // mostConcerned bounds what is remembered of areas.
 const mostConcerned = 4096
