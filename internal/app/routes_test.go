@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"trojmezi/internal/alert/channel"
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/river"
@@ -139,7 +140,7 @@ func TestRoutes(t *testing.T) {
 	}
 	wild := regexp.MustCompile(`\{[^}]*\}`)
 	webtest.Routes(t, webtest.Check{
-		Router: n.router(), Policy: policies(), Crew: webtest.Hire(t, n.people, own, other), Public: slices.Concat(signin.Public(), notice.Public()), Marks: []string{"Osoba Objektová"},
+		Router: n.router(), Policy: policies(), Crew: webtest.Hire(t, n.people, own, other), Public: slices.Concat(signin.Public(), notice.Public(), channel.Public()), Marks: []string{"Osoba Objektová"},
 		Path: func(pattern string) string {
 			_, path, _ := strings.Cut(pattern, " ")
 			path = strings.TrimSuffix(path, "{$}")
@@ -196,7 +197,7 @@ func TestRouteList(t *testing.T) {
 // browser, an import or a translating server: their modules' tests have them.
 func absent(n *node) (patterns []string) {
 	for _, r := range n.router().Routes() {
-		for _, part := range []string{"/links/{id}/", "/map/tiles", "/feeds/{name}/originals/", "/agreements/forms/{form}/original", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation", "/cap/message/", "/cap/exercise/message/"} {
+		for _, part := range []string{"/links/{id}/", "/map/tiles", "/feeds/{name}/originals/", "/agreements/forms/{form}/original", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation", "/cap/message/", "/acknowledge/", "/channels/{name}/", "/cap/exercise/message/"} {
 			if strings.Contains(r.Pattern, part) {
 				patterns = append(patterns, r.Pattern)
 			}

@@ -45,7 +45,7 @@ func TestPages(t *testing.T) {
 	r.ok(r.queue(own))
 	r.run(r.settled)
 	page := r.get("theo", "/channels")
-	for _, want := range []string{"works", "Send a trial", "=1+1", "sent", "Trial of the channel drill", "exercise", "6 September 2026"} {
+	for _, want := range []string{"works", "Send a trial", "=1+1", "sent", "Trial of the channel drill", "exercise", "6 Sep 2026"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in the page", want)
 		}

@@ -277,10 +277,17 @@ type process struct {
 
 func (p *process) url(path string) string { return "http://127.0.0.1:" + strconv.Itoa(p.port) + path }
 
-func (p *process) lines() [][]byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return append([][]byte(nil), p.got...)
+// lines are what it took. What it has printed may still be on its way: least are waited
+// for.
+func (p *process) lines(least int) (all [][]byte) {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		p.mu.Lock()
+		all = append([][]byte(nil), p.got...)
+		p.mu.Unlock()
+		if len(all) >= least || time.Now().After(end) {
+			return all
+		}
+	}
 }
 
 func startProcess(t testing.TB, needs string, args ...string) *process {
@@ -341,8 +348,8 @@ func smtpd(t testing.TB) *process {
 	return startProcess(t, "aiosmtpd", "testdata/smtpd.py", "none", "", "", "", "")
 }
 
-func (p *process) mails(t testing.TB) (all []taken) {
-	for _, line := range p.lines() {
+func (p *process) mails(t testing.TB, least int) (all []taken) {
+	for _, line := range p.lines(least) {
 		var m taken
 		if err := json.Unmarshal(line, &m); err != nil {
 			t.Fatal(err)
@@ -372,8 +379,8 @@ func peer(t testing.TB, at time.Time) *process {
 	return startProcess(t, "http.server", "testdata/peer.py", sharedSecret, strconv.FormatInt(at.Unix(), 10))
 }
 
-func (p *process) asked(t testing.TB) (all []asked) {
-	for _, line := range p.lines() {
+func (p *process) asked(t testing.TB, least int) (all []asked) {
+	for _, line := range p.lines(least) {
 		var a asked
 		if err := json.Unmarshal(line, &a); err != nil {
 			t.Fatal(err)

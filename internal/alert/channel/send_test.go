@@ -46,14 +46,14 @@ func TestMail(t *testing.T) {
 	r.ok(r.queue(own, official("mail", "lage@kreis.example"), drill, flood("mail", "refused@visnova.example")))
 	// The same again is no second message.
 	r.ok(r.queue(own, official("mail", "lage@kreis.example")))
-	r.run(func() bool { return len(srv.mails(t)) >= 3 && r.settled() })
-	if got := srv.mails(t); len(got) != 3 {
+	r.run(func() bool { return len(srv.mails(t, 0)) >= 3 && r.settled() })
+	if got := srv.mails(t, 3); len(got) != 3 {
 		t.Fatalf("%d mails", len(got))
 	}
 	if got := r.states(); !slices.Equal(slices.Sorted(slices.Values(got)), []string{"drill accepted", "mail accepted", "mail accepted", "mail failed"}) {
 		t.Errorf("%v", got)
 	}
-	for _, m := range srv.mails(t) {
+	for _, m := range srv.mails(t, 3) {
 		h, subject, body := readMail(t, m)
 		if h.Get("Auto-Submitted") != "auto-generated" || h.Get("Content-Language") != "cs" || len(m.To) != 1 || !strings.HasSuffix(h.Get("Message-Id"), "@liberec.example>") {
 			t.Errorf("%v", h)
@@ -122,7 +122,7 @@ func TestRetry(t *testing.T) {
 	r.conf.List[0].SMTP.Port = srv.port
 	r.open()
 	r.run(r.settled)
-	if len(srv.mails(t)) != 0 {
+	if len(srv.mails(t, 0)) != 0 {
 		t.Error("a message was sent that had expired")
 	}
 }
@@ -136,12 +136,12 @@ func TestKilledHolder(t *testing.T) {
 	r.ok(r.DB.Write(t.Context(), func(tx *store.Tx) error { return hold(tx, id, "a dead worker", start, start.Add(lease)) }))
 	r.open()
 	r.run(func() bool { return true })
-	if len(srv.mails(t)) != 0 {
+	if len(srv.mails(t, 0)) != 0 {
 		t.Fatal("taken from a worker that may live")
 	}
 	r.clk.Advance(lease)
 	r.run(func() bool { return r.all()[0].State == Accepted })
-	m := srv.mails(t)
+	m := srv.mails(t, 1)
 	if len(m) != 1 {
 		t.Fatalf("%d mails", len(m))
 	}
@@ -206,7 +206,7 @@ func TestSMS(t *testing.T) {
 		byTitle[x.Channel+" "+string(x.State)] = x
 	}
 	var bodies []string
-	for _, a := range gate.asked(t) {
+	for _, a := range gate.asked(t, 4) {
 		bodies = append(bodies, a.Body)
 		if a.Path == "/sms" && a.Headers["Authorization"] != "Bearer gateway-secret-0123" {
 			t.Errorf("%v", a.Headers)
@@ -279,7 +279,7 @@ func TestWebhook(t *testing.T) {
 	r.refused(r.queue(flood("hook", Hook{end.url("/x"), "short"}.Target())), "channel.refuse.target.webhook")
 	r.run(r.settled)
 	var good asked
-	for _, a := range end.asked(t) {
+	for _, a := range end.asked(t, 3) {
 		switch a.Path {
 		case "/hook/of/receiver":
 			good = a
@@ -316,7 +316,7 @@ func TestWebhook(t *testing.T) {
 	if code := post(t, hook+"?later=360", headers(), good.Body); code != 401 {
 		t.Errorf("after the window: %d", code)
 	}
-	if a := end.asked(t); a[len(a)-1].Why != "too old" {
+	if a := end.asked(t, 6); a[len(a)-1].Why != "too old" {
 		t.Errorf("%+v", a[len(a)-1])
 	}
 	if code := post(t, hook+"?later=240", headers(), good.Body); code != 204 {
