@@ -47,6 +47,7 @@ type commands struct {
 	Geo       geoCmd       `cmd:"" help:"${cli_geo}"`
 	Unit      unitCmd      `cmd:"" help:"${cli_unit}"`
 	Notice    noticeCmd    `cmd:"" help:"${cli_notice}"`
+	Channel   channelCmd   `cmd:"" help:"${cli_channel}"`
 	Agreement agreementCmd `cmd:"" help:"${cli_agreement}"`
 	Convert   convertCmd   `cmd:"" help:"${cli_convert}"`
 
