@@ -19,6 +19,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"trojmezi/internal/alert/channel"
 	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/adapter/all"
@@ -54,6 +55,8 @@ type Config struct {
 	Gateways []gateway.Config `yaml:"gateways"`
 	// Feeds are the official warnings and gauges that are fetched.
 	Feeds intake.Config `yaml:"feeds"`
+	// Channels are the ways out to the public and to organisations.
+	Channels channel.Config `yaml:"channels"`
 
 	dir string // of the file: paths in it are relative to it
 }
@@ -181,6 +184,9 @@ func parse(path string, text []byte) (*Config, error) {
 	}
 	for _, f := range c.Feeds.Validate() {
 		part("feeds", f.Path, f.Key, f.Args)
+	}
+	for _, f := range c.Channels.Validate() {
+		part("channels", f.Path, f.Key, f.Args)
 	}
 	if len(faults.List) > 0 {
 		faults.sort()

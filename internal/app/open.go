@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"trojmezi/internal/alert/channel"
 	"trojmezi/internal/alert/feed/all"
 	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/notice"
@@ -73,6 +74,7 @@ var modules = []struct {
 	{"river", river.Migrations},
 	{"intake", intake.Migrations},
 	{"notice", notice.Migrations},
+	{"channel", channel.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.

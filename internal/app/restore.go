@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"trojmezi/internal/alert/channel"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/blob"
@@ -70,7 +71,7 @@ func Restore(ctx context.Context, c *Config, dir, keyFile string, log *slog.Logg
 	}
 	leaves := audit.New(db, key, clk, log)
 	if err := db.Write(ctx, func(tx *store.Tx) error {
-		for _, f := range []func(*store.Tx) error{exchange.Restored(&c.Exchange), identity.Restored, notify.Restored, job.Restored} {
+		for _, f := range []func(*store.Tx) error{exchange.Restored(&c.Exchange), identity.Restored, notify.Restored, channel.Restored, job.Restored} {
 			if err := f(tx); err != nil {
 				return err
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"trojmezi/internal/alert/channel"
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/outlet"
@@ -141,7 +142,7 @@ func TestRoutes(t *testing.T) {
 	}
 	wild := regexp.MustCompile(`\{[^}]*\}`)
 	webtest.Routes(t, webtest.Check{
-		Router: n.router(), Policy: policies(), Crew: webtest.Hire(t, n.people, own, other), Public: slices.Concat(signin.Public(), notice.Public(), outlet.Public()), Marks: []string{"Osoba Objektová"},
+		Router: n.router(), Policy: policies(), Crew: webtest.Hire(t, n.people, own, other), Public: slices.Concat(signin.Public(), notice.Public(), outlet.Public(), channel.Public()), Marks: []string{"Osoba Objektová"},
 		Path: func(pattern string) string {
 			_, path, _ := strings.Cut(pattern, " ")
 			path = strings.TrimSuffix(path, "{$}")
@@ -198,7 +199,7 @@ func TestRouteList(t *testing.T) {
 // browser, an import or a translating server: their modules' tests have them.
 func absent(n *node) (patterns []string) {
 	for _, r := range n.router().Routes() {
-		for _, part := range []string{"/links/{id}/", "/map/tiles", "/feeds/{name}/originals/", "/agreements/forms/{form}/original", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation", "/cap/message/", "/cap/exercise/message/", "/area/{scheme}/", "/outlet/{kind}/", "/api/alerts/public-address"} {
+		for _, part := range []string{"/links/{id}/", "/map/tiles", "/feeds/{name}/originals/", "/agreements/forms/{form}/original", "/console/handover/preview", "/console/drafts/", "/console/requests/", "{id}/withdraw", "/incidents/{id}/telephone", "/translation", "/cap/message/", "/cap/exercise/message/", "/area/{scheme}/", "/outlet/{kind}/", "/api/alerts/public-address", "/acknowledge/", "/channels/{name}/", "/cap/exercise/message/"} {
 			if strings.Contains(r.Pattern, part) {
 				patterns = append(patterns, r.Pattern)
 			}

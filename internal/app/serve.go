@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"trojmezi/internal/alert/area"
+	"trojmezi/internal/alert/channel"
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/notice"
@@ -75,6 +76,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 		intake.Locales(),
 		adapter.Locales(), transport.Locales(), gateway.Locales(), river.Locales(),
 		notice.Locales(), outlet.Locales(),
+		channel.Locales(),
 	}, extra...)...)
 }
 
@@ -100,6 +102,7 @@ func policies() map[string][]byte {
 		"intake/policy.cedar":         intake.Policy(),
 		"notice/policy.cedar":         notice.Policy(),
 		"outlet/policy.cedar":         outlet.Policy(),
+		"channel/policy.cedar":        channel.Policy(),
 	}
 }
 
@@ -130,6 +133,7 @@ type node struct {
 	feeds      *intake.Service
 	notices    *notice.Service
 	outlets    *outlet.Service
+	channels   *channel.Service
 	trail      *trail.Pages
 	places     *register.Register
 	files      register.Blobs // nil: nothing was opened, as for the doctor
@@ -257,6 +261,10 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 		Phrases: n.phrases, Translator: machine,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})
+	if n.channels, err = n.newChannels(); err != nil {
+		return nil, err
+	}
+	n.health.Add(n.channels.Checks()...)
 	if n.notices, err = n.newNotices(); err != nil {
 		return nil, err
 	}
@@ -501,7 +509,7 @@ func (n *node) heard(tx *store.Tx, kind store.Kind, alarm string) error {
 
 // schedule registers the work that has its times.
 func (n *node) schedule(ctx context.Context) error {
-	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.gateways.Schedule(ctx, n.jobs), n.warnings.Schedule(ctx, n.jobs), n.rivers.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.notices.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
+	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.gateways.Schedule(ctx, n.jobs), n.warnings.Schedule(ctx, n.jobs), n.rivers.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.notices.Schedule(ctx), n.channels.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
 }
 
 // Serve runs a node until ctx ends. The line "Listening on port N" goes to out
@@ -560,7 +568,7 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return n.exchange.Run(gctx)
 	})
 	g.Go(func() error { return site.serve(gctx) })
-	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, n.units.Run, n.gateways.Run, n.feeds.Run, imports.Run} {
+	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, n.units.Run, n.gateways.Run, n.feeds.Run, n.channels.Run, imports.Run} {
 		g.Go(func() error { return ended(run(gctx)) })
 	}
 	return g.Wait()

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"trojmezi/internal/alert/channel"
 	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/outlet"
@@ -71,7 +72,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements.Operator, screens.Agreements.Country = n.people.DirectoryResource, n.country
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), intake.Nav(), unit.Nav(), warning.Nav(), river.Nav(), agreement.Nav(), notice.Nav(), outlet.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), intake.Nav(), unit.Nav(), warning.Nav(), river.Nav(), agreement.Nav(), notice.Nav(), outlet.Nav(), channel.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
@@ -118,6 +119,9 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	rules.Register(rt)
 	n.noticePages().Register(rt)
 	outlet.NewPages(n.outlets).Register(rt)
+	ways := channel.NewPages(n.channels)
+	ways.Operator = n.people.DirectoryResource
+	ways.Register(rt)
 	region := register.NewPages(n.places, n.files)
 	region.Ask = agreement.AskOnMap
 	region.Register(rt)

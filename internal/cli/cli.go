@@ -48,6 +48,7 @@ type commands struct {
 	Unit      unitCmd      `cmd:"" help:"${cli_unit}"`
 	Notice    noticeCmd    `cmd:"" help:"${cli_notice}"`
 	Outlet    outletCmd    `cmd:"" help:"${cli_outlet}"`
+	Channel   channelCmd   `cmd:"" help:"${cli_channel}"`
 	Agreement agreementCmd `cmd:"" help:"${cli_agreement}"`
 	Convert   convertCmd   `cmd:"" help:"${cli_convert}"`
 

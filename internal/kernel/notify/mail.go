@@ -86,7 +86,7 @@ func (m *mailer) domain() string {
 // Client returns a client for the server, with its secrets as they are now. Paths
 // must be absolute.
 func (s SMTP) Client(ctx context.Context) (*mail.Client, error) {
-	roots, err := rootsOf(s.CAFile)
+	roots, err := Roots(s.CAFile)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (s SMTP) Client(ctx context.Context) (*mail.Client, error) {
 		opts = append(opts, mail.WithTLSPolicy(mail.TLSMandatory))
 	}
 	if s.Username != "" {
-		password, err := secret(s.PasswordFile)
+		password, err := Secret(s.PasswordFile)
 		if err != nil {
 			return nil, err
 		}
@@ -183,8 +183,8 @@ func (s *Service) body(l i18n.Lang, m message) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// secret reads a file with one secret line.
-func secret(file string) ([]byte, error) {
+// Secret reads a file with one secret line.
+func Secret(file string) ([]byte, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("secret: %w", err)
@@ -196,8 +196,8 @@ func secret(file string) ([]byte, error) {
 	return text, nil
 }
 
-// rootsOf reads the authorities of a PEM file; nil stands for the system's.
-func rootsOf(file string) (*x509.CertPool, error) {
+// Roots reads the authorities of a PEM file; nil stands for the system's.
+func Roots(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}

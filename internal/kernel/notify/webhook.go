@@ -28,9 +28,9 @@ const (
 	SignatureHeader = "Trojmezi-Signature"
 	// IDHeader is the notification's id, the same in every attempt.
 	IDHeader = "Trojmezi-Id"
-	// minSecret is the shortest shared secret in bytes: half the hash, below
+	// MinSecret is the shortest shared secret in bytes: half the hash, below
 	// which it could be guessed from one message.
-	minSecret = 16
+	MinSecret = 16
 	// maxAnswer bounds what is read of an answer, which nobody looks at.
 	maxAnswer = 64 << 10
 )
@@ -60,14 +60,14 @@ func (h *hook) send(ctx context.Context, m message) error {
 	if err != nil {
 		return fmt.Errorf("notify: webhook: %w", err)
 	}
-	key, err := secret(h.cfg.SecretFile)
+	key, err := Secret(h.cfg.SecretFile)
 	if err != nil {
 		return fmt.Errorf("notify: webhook: %w", err)
 	}
-	if len(key) < minSecret {
-		return fmt.Errorf("notify: webhook: the secret in %s has fewer than %d bytes", h.cfg.SecretFile, minSecret)
+	if len(key) < MinSecret {
+		return fmt.Errorf("notify: webhook: the secret in %s has fewer than %d bytes", h.cfg.SecretFile, MinSecret)
 	}
-	roots, err := rootsOf(h.cfg.CAFile)
+	roots, err := Roots(h.cfg.CAFile)
 	if err != nil {
 		return fmt.Errorf("notify: webhook: %w", err)
 	}
@@ -77,7 +77,7 @@ func (h *hook) send(ctx context.Context, m message) error {
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set(IDHeader, m.id)
-	r.Header.Set(SignatureHeader, sign(key, h.service.Clock.Now(), body))
+	r.Header.Set(SignatureHeader, Sign(key, h.service.Clock.Now(), body))
 	client := &http.Client{
 		// Messages are few: a connection each, and none left behind.
 		Transport: &http.Transport{
@@ -123,8 +123,8 @@ func (s *Service) posted(m message) Posted {
 	return p
 }
 
-// sign returns the value of SignatureHeader.
-func sign(key []byte, at time.Time, body []byte) string {
+// Sign returns the value of SignatureHeader.
+func Sign(key []byte, at time.Time, body []byte) string {
 	t := strconv.FormatInt(at.Unix(), 10)
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(t + "."))

@@ -95,7 +95,7 @@ type group struct {
 var groups = []group{
 	{"people", []string{"identity."}}, {"console", []string{"console."}}, {"link", []string{"link."}}, {"phrase", []string{"phrase."}}, {"classification", []string{"classification."}}, {"agreement", []string{"agreement."}}, {"unit", []string{"unit."}},
 	{"warning", []string{"warning."}}, {"river", []string{"river."}},
-	{"notice", []string{"notice."}},
+	{"notice", []string{"notice."}}, {"channel", []string{"channel."}},
 	{"disclosure", []string{"disclosure."}}, {"gateway", []string{"gateway."}}, {"feed", []string{"feed."}},
 	{"exchange", []string{"exchange."}}, {"node", []string{"node.", "health.", "job."}}, {"audit", []string{"audit."}}, {groupMessages, nil},
 }
