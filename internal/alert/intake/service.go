@@ -104,6 +104,10 @@ type Options struct {
 	// Only Source, Format, Kind and FetchedAt are set. nil: nobody hears it.
 	Again func(tx *store.Tx, d Document) error
 
+	// Driven says that somebody moves the clock: between two questions to one sender no
+	// real time need pass. Only for senders that are simulated on this machine.
+	Driven bool
+
 	roots *x509.CertPool // for tests
 }
 
@@ -125,6 +129,9 @@ type Service struct {
 func New(o Options) *Service {
 	s := &Service{Options: o, sources: o.Config.All(), fetch: newFetcher(o.Clock, o.Config.Contact, o.Version), metrics: newMetrics(), memos: map[string]map[int64]reading{}, begun: map[string]bool{}}
 	s.fetch.roots = o.roots
+	if o.Driven {
+		s.fetch.pause = 0
+	}
 	return s
 }
 
@@ -191,6 +198,34 @@ func (s *Service) serve(ctx context.Context, src *Source) error {
 		timer.Stop()
 	}
 	return ctx.Err()
+}
+
+// Turn fetches every source that is due, one after the other, and returns when the next
+// one is: a zero time when none is on. It is for who moves the clock himself; a node that
+// serves runs Run.
+func (s *Service) Turn(ctx context.Context) (next time.Time, err error) {
+	for i := range s.sources {
+		src := &s.sources[i]
+		for {
+			var r row
+			if err := s.DB.Read(ctx, func(tx *store.Tx) (err error) { r, err = s.row(tx, src); return err }); err != nil {
+				return next, err
+			}
+			if !r.on {
+				break
+			}
+			if r.nextAt.After(s.Clock.Now()) {
+				if next.IsZero() || r.nextAt.Before(next) {
+					next = r.nextAt
+				}
+				break
+			}
+			if err := s.round(ctx, src); err != nil {
+				return next, err
+			}
+		}
+	}
+	return next, nil
 }
 
 // due is how long to wait for a source. A time that lies further ahead than any pause

@@ -222,6 +222,25 @@ func (q *Queue) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// Turn works on everything that is due now and returns how long nothing more is. It is for
+// who moves the clock himself; a node that serves runs Run.
+func (q *Queue) Turn(ctx context.Context) (wait time.Duration, err error) {
+	wait = poll
+	for _, w := range q.workers {
+		for {
+			next, err := w.step(ctx)
+			if err != nil {
+				return 0, err
+			}
+			if next > 0 {
+				wait = min(wait, next)
+				break
+			}
+		}
+	}
+	return wait, ctx.Err()
+}
+
 func (w *worker) run(ctx context.Context) {
 	watch := w.q.db.Watch(topic(w.queue, w.kind))
 	defer watch.Close()
