@@ -363,6 +363,13 @@ func (s *Service) Original(ctx context.Context, id int64) (o Original, body []by
 	return o, body, problem.Wrap(op, err)
 }
 
+// Recorded are the originals of a period that are still kept, and of each address the last
+// one before it, in the order in which they were fetched.
+func (s *Service) Recorded(ctx context.Context, from, to time.Time) (all []Original, err error) {
+	err = s.DB.Read(ctx, func(tx *store.Tx) (err error) { all, err = recordedOriginals(tx, from, to); return err })
+	return all, problem.Wrap("intake.Recorded", err)
+}
+
 func (s *Service) load(ctx context.Context, id int64) ([]byte, error) {
 	_, body, err := s.Original(ctx, id)
 	return body, err

@@ -225,7 +225,7 @@ func (q *Queue) Run(ctx context.Context) error {
 // Turn works on everything that is due now and returns how long nothing more is. It is for
 // who moves the clock himself; a node that serves runs Run.
 func (q *Queue) Turn(ctx context.Context) (wait time.Duration, err error) {
-	wait = poll
+	wait = longestWait
 	for _, w := range q.workers {
 		for {
 			next, err := w.step(ctx)
@@ -275,7 +275,7 @@ func (w *worker) step(ctx context.Context) (time.Duration, error) {
 			WHERE queue = $1 AND kind = $2 AND state <> 'dead' ORDER BY due, id LIMIT 1`, w.queue, w.kind).Scan(&due, &created, &tried)
 	})
 	if errors.Is(err, store.ErrNoRows) {
-		return poll, nil
+		return longestWait, nil
 	}
 	if err != nil {
 		return 0, err
