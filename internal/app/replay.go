@@ -145,14 +145,14 @@ func NewReplay(ctx context.Context, o ReplayOptions) (*Replay, error) {
 		return nil, err
 	}
 	fail := func(err error) (*Replay, error) { return nil, errors.Join(err, db.Close()) }
+	if err := db.Migrate(ctx, "replay", replay.Migrations()); err != nil {
+		return fail(err)
+	}
 	opened, err := open(ctx, c, db, o.Clock, o.Log)
 	if err != nil {
 		return fail(err)
 	}
 	opened.Driven = true
-	if err := db.Migrate(ctx, "replay", replay.Migrations()); err != nil {
-		return fail(err)
-	}
 	if err := r.employ(ctx, c, opened); err != nil {
 		return fail(err)
 	}

@@ -222,19 +222,23 @@ func (q *Queue) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Turn works on everything that is due now and returns how long nothing more is. It is for
-// who moves the clock himself; a node that serves runs Run.
+// Turn works on everything that is due now, also on what that brings about, and returns
+// how long nothing more is. It is for who moves the clock himself; a node that serves runs
+// Run.
 func (q *Queue) Turn(ctx context.Context) (wait time.Duration, err error) {
-	wait = longestWait
-	for _, w := range q.workers {
-		for {
-			next, err := w.step(ctx)
-			if err != nil {
-				return 0, err
-			}
-			if next > 0 {
-				wait = min(wait, next)
-				break
+	for worked := true; worked; {
+		wait, worked = longestWait, false
+		for _, w := range q.workers {
+			for {
+				next, err := w.step(ctx)
+				if err != nil {
+					return 0, err
+				}
+				if next > 0 {
+					wait = min(wait, next)
+					break
+				}
+				worked = true
 			}
 		}
 	}
