@@ -569,7 +569,7 @@ func (r *Replay) look(ctx context.Context) error {
 		}
 		for _, v := range d.Series[max(0, len(d.Series)-1):] {
 			r.run.Gauge(replay.Level{Gauge: gauge, Value: v.Value, At: v.At})
-			if gauge == "de-goerlitz" && v.Value == 707 {
+			if gauge == "de-goerlitz" && v.Value == 707 && !v.At.Before(replay.PeakAt) {
 				r.run.Happened("peak", r.now(), false, nil)
 			}
 		}

@@ -85,6 +85,7 @@ var (
 	WarnedAt    = local("2010-08-06T10:00") // reconstruction: only the day is known
 	DamAt       = local("2010-08-07T18:00") // fact, hour approximate
 	FloodWaveAt = local("2010-08-07T18:15") // fact, hour approximate
+	PeakAt      = local("2010-08-08T07:00") // fact, in the morning
 	FeedEnds    = local("2010-08-07T16:00") // exercise
 	FeedReturns = local("2010-08-07T17:30") // exercise
 )
@@ -129,7 +130,6 @@ func limit(gauge, name string) float64 {
 func Moments2010() []Moment {
 	fourth := limit("de-goerlitz", "A4")
 	reached := Crossing("de-goerlitz", fourth, Begin2010, true)
-	peak := local("2010-08-08T07:00")
 	return []Moment{
 		{ID: "warning", At: WarnedAt, Within: Poll + time.Minute},
 		{ID: "limit", At: Crossing("de-zittau-1", limit("de-zittau-1", "A1"), Begin2010, true), Within: readable},
@@ -142,8 +142,8 @@ func Moments2010() []Moment {
 		{ID: "neighbour", At: FloodWaveAt, Within: Poll + time.Minute},
 		{ID: "fast", At: local("2010-08-07T21:00"), Within: reached.Sub(local("2010-08-07T21:00"))},
 		{ID: "fourth", At: reached, Within: readable},
-		{ID: "peak", At: peak, Within: readable},
-		{ID: "below", At: Crossing("de-goerlitz", fourth, peak, false), Within: 2 * time.Hour},
+		{ID: "peak", At: PeakAt, Within: readable},
+		{ID: "below", At: Crossing("de-goerlitz", fourth, PeakAt, false), Within: 2 * time.Hour},
 	}
 }
 
