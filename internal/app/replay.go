@@ -69,6 +69,8 @@ type Replay struct {
 	script   []act
 	cast     map[string]identity.Person
 	offices  map[string]string // organisation by name
+	asked    time.Time         // when the next feed was due
+	stale    map[string]bool   // what was told of feeds
 
 	mu     sync.Mutex
 	begun  time.Time // of the step, by the machine's clock
@@ -117,7 +119,7 @@ const dutyOffice = "Gmina Bogatynia"
 
 // NewReplay builds the node of a replay in an empty folder.
 func NewReplay(ctx context.Context, o ReplayOptions) (*Replay, error) {
-	r := &Replay{o: o, run: replay.NewRun(o.Plan), cast: map[string]identity.Person{}, offices: map[string]string{}}
+	r := &Replay{o: o, run: replay.NewRun(o.Plan), cast: map[string]identity.Person{}, offices: map[string]string{}, stale: map[string]bool{}}
 	if u, err := url.Parse(o.Feeds.Simulator); err != nil || u.Host == "" {
 		return nil, problem.New("app.NewReplay", problem.Invalid, "app.replay.no_simulator", nil)
 	}
@@ -473,15 +475,19 @@ func (r *Replay) step(ctx context.Context, now time.Time) (next time.Time, err e
 			return next, err
 		}
 	}
-	if err := r.tellStale(ctx); err != nil {
-		return next, err
+	fetched := !due.Equal(r.asked)
+	r.asked = due
+	if fetched {
+		if err := r.tellStale(ctx); err != nil {
+			return next, err
+		}
 	}
 	wait, err := r.n.jobs.Turn(ctx)
 	if err != nil {
 		return next, err
 	}
 	sooner(now.Add(wait))
-	if err := r.look(ctx); err != nil {
+	if err := r.look(ctx, fetched); err != nil {
 		return next, err
 	}
 	r.run.Tick(now)
@@ -523,32 +529,29 @@ func (r *Replay) tellStale(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = r.n.DB.Write(ctx, func(tx *store.Tx) error {
-			for _, f := range found {
-				if f.Level != health.L2 {
-					continue
-				}
-				if err := r.n.notify.Send(tx, notify.Notification{Kind: store.Exercise, Class: f.Level.Class(), Text: f.Text, Link: replay.Root,
-					Unique: "replay/stale/" + f.Object + "/" + f.Since.Format(time.RFC3339)}); err != nil {
-					return err
-				}
+		for _, f := range found {
+			what := f.Object + " " + f.Since.Format(time.RFC3339)
+			if f.Level != health.L2 || r.stale[what] {
+				continue
 			}
-			return nil
-		})
-		if len(found) > 0 && err != nil {
-			return err
+			r.stale[what] = true
+			if err := r.n.DB.Write(ctx, func(tx *store.Tx) error {
+				return r.n.notify.Send(tx, notify.Notification{Kind: store.Exercise, Class: f.Level.Class(), Text: f.Text, Link: replay.Root})
+			}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
 // look sees which moments have come.
-func (r *Replay) look(ctx context.Context) error {
+func (r *Replay) look(ctx context.Context, fetched bool) error {
 	waits := map[string]bool{}
 	for _, m := range r.run.Report().Moments {
 		waits[m.ID] = m.State == replay.Waiting
 	}
-	if waits["warning"] || waits["neighbour"] {
+	if fetched && (waits["warning"] || waits["neighbour"]) {
 		all, _, err := r.n.warnings.Warnings(ctx)
 		if err != nil {
 			return err
@@ -560,6 +563,9 @@ func (r *Replay) look(ctx context.Context) error {
 		}
 	}
 	for _, gauge := range r.o.Gauges {
+		if !fetched {
+			break
+		}
 		d, err := r.n.rivers.Detail(ctx, store.Exercise, gauge, time.Hour)
 		if problem.KindOf(err) == problem.NotFound {
 			continue

@@ -105,7 +105,8 @@ type Options struct {
 	Again func(tx *store.Tx, d Document) error
 
 	// Driven says that somebody moves the clock: between two questions to one sender no
-	// real time need pass. Only for senders that are simulated on this machine.
+	// real time need pass, and each interval is as it is configured. Only for senders that
+	// are simulated on this machine.
 	Driven bool
 
 	roots *x509.CertPool // for tests
@@ -423,7 +424,7 @@ func (s *Service) take(ctx context.Context, src *Source, out *found, l *look) er
 		r.kind, r.askedAt, r.answeredAt, r.failures, r.failedAt, r.diagnosis = src.Kind, now, now, 0, time.Time{}, nil
 		r.document, r.address, r.skew = out.document, out.address, out.skew
 		r.parts, r.missing, r.incomplete = int64(out.parts), int64(out.missing), out.why
-		r.nextAt = now.Add(jitter(src.Interval))
+		r.nextAt = now.Add(s.jitter(src.Interval))
 		tx.OnCommit(func() {
 			result := "unchanged"
 			if changed {
@@ -461,14 +462,19 @@ func (s *Service) failed(ctx context.Context, src *Source, d *Diagnosis, touched
 		if most := max(src.Interval, longestPause); wait > most || wait <= 0 {
 			wait = most
 		}
-		r.nextAt = now.Add(max(jitter(wait), d.after))
+		r.nextAt = now.Add(max(s.jitter(wait), d.after))
 		tx.OnCommit(func() { s.metrics.rounds.WithLabelValues(src.Name, "failed").Inc() })
 		return writeRow(tx, src.Name, r)
 	})
 }
 
 // jitter keeps the nodes of the world from asking a sender in the same second.
-func jitter(d time.Duration) time.Duration { return d + time.Duration(rand.Int64N(int64(d)/10+1)) }
+func (s *Service) jitter(d time.Duration) time.Duration {
+	if s.Driven {
+		return d
+	}
+	return d + time.Duration(rand.Int64N(int64(d)/10+1))
+}
 
 // Switch switches a source on or off. Whoever does it says why.
 func (s *Service) Switch(ctx context.Context, person, name string, on bool, reason string) error {
