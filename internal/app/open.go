@@ -47,6 +47,8 @@ type Opened struct {
 	Ring  *seal.Ring
 	Audit *audit.Log
 	Clock *clock.Clock
+	// Driven says that somebody moves the clock: a replay.
+	Driven bool
 }
 
 // module is one part with tables of its own, in the order of migration.

@@ -23,6 +23,7 @@ import (
 	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/outlet"
+	"trojmezi/internal/alert/replay"
 	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
@@ -75,8 +76,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 		tree.Locales(), shape.Locales(), emsi.Locales(), edxl.Locales(), cap.Locales(), convert.Locales(), feed.Locales(), area.Locales(), warning.Locales(),
 		intake.Locales(),
 		adapter.Locales(), transport.Locales(), gateway.Locales(), river.Locales(),
-		notice.Locales(), outlet.Locales(),
-		channel.Locales(),
+		notice.Locales(), outlet.Locales(), channel.Locales(), replay.Locales(),
 	}, extra...)...)
 }
 
@@ -137,6 +137,8 @@ type node struct {
 	trail      *trail.Pages
 	places     *register.Register
 	files      register.Blobs // nil: nothing was opened, as for the doctor
+	// replayed takes what is published while a replay is played; nil on a node in service.
+	replayed func(*store.Tx, *notice.Publication) error
 }
 
 // toGateway puts what a dispatch system sends to a foreign one through the rules of
@@ -230,7 +232,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 		}
 		return n.files
 	})
-	n.feeds = intake.New(intake.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Version: Version, Config: c.Feeds, Name: n.people.Name,
+	n.feeds = intake.New(intake.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Version: Version, Config: c.Feeds, Name: n.people.Name, Driven: o.Driven,
 		Warnings: n.takeWarnings, Gauges: n.takeGauges, Again: n.noNews})
 	n.trail = n.auditPages()
 	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})

@@ -61,6 +61,7 @@ type commands struct {
 	Gauge          gaugeCmd          `cmd:"" help:"${cli_gauge}"`
 	Feed           feedCmd           `cmd:"" help:"${cli_feed}"`
 	Simulate       simulateCmd       `cmd:"" help:"${cli_simulate}"`
+	Replay         replayCmd         `cmd:"" help:"${cli_replay}"`
 	Phrase         phraseCmd         `cmd:"" help:"${cli_phrase}"`
 	Audit          auditCmd          `cmd:"" help:"${cli_audit}"`
 	DB             dbCmd             `cmd:"" name:"db" help:"${cli_db}"`

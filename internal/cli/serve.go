@@ -29,6 +29,7 @@ type demoCmd struct {
 	Data     string `type:"path" placeholder:"DIR" help:"${cli_demo_data}"`
 	Once     bool   `help:"${cli_demo_once}"`
 	Insecure bool   `help:"${cli_demo_insecure}"`
+	Replay   bool   `help:"${cli_demo_replay}"`
 }
 
 func (c *demoCmd) Run(e *env) error {
@@ -36,7 +37,7 @@ func (c *demoCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	return demo.Run(e.ctx, demo.Options{Data: c.Data, Once: c.Once, Insecure: c.Insecure, Out: e.out, Texts: e.texts, Lang: e.lang, Binary: binary})
+	return demo.Run(e.ctx, demo.Options{Data: c.Data, Once: c.Once, Replay: c.Replay, Insecure: c.Insecure, Out: e.out, Texts: e.texts, Lang: e.lang, Binary: binary})
 }
 
 type passwordCmd struct{}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -81,6 +82,8 @@ type Options struct {
 	Data string
 	// Once ends the demo after the play; otherwise it runs until ctx ends.
 	Once bool
+	// Replay also plays the flood of 2010, on a page of its own.
+	Replay bool
 	// Insecure uses plain HTTP on the loopback interface instead of mTLS.
 	Insecure bool
 	// Out gets everything a person reads.
@@ -173,6 +176,14 @@ func (d *demo) run(ctx context.Context, o Options) (err error) {
 	g.Go(page)
 	for _, s := range out {
 		g.Go(func() error { return s.run(ctx) })
+	}
+	if o.Replay {
+		// LockOSThread: the kernel ends the child with the thread that made it.
+		g.Go(func() error {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			return d.replay(ctx)
+		})
 	}
 	procs := make([]*process, len(f.nodes))
 	for i, n := range f.nodes {

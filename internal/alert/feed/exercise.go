@@ -1,21 +1,32 @@
 package feed
 
 import (
+	_ "embed"
+	"encoding/csv"
 	"regexp"
 	"strings"
 
 	"trojmezi/internal/format/cap"
 )
 
-// drill recognises the words by which senders say in a headline that nobody is in
-// danger, although the status says otherwise: exercises, trial alarms, the tests of
-// sirens on their days.
-var drill = regexp.MustCompile(`(?i)(^|[^\p{L}])(` +
-	`cvičení|cvičn(á|é|ý|ého|ou)|zkouška sirén|zkušební (poplach|tón|výstraha)|` +
-	`probealarm|probewarnung|übung(salarm|swarnung)?|testwarnung|warntag|sirenenprobe|` +
-	`ćwiczeni(e|a|ach|owy|owa|owe)|(głośna )?próba syren|trening (systemu|syren)|alarm próbny|test syren|` +
-	`exercise|drill|test (alert|warning|message)` +
-	`)($|[^\p{L}])`)
+// drillsCSV are the words by which senders say in a headline that nobody is in danger,
+// although the status says otherwise: exercises, trial alarms, the tests of sirens on
+// their days. The day alone is no sign: sirens also sound in earnest on a Wednesday.
+//
+//go:embed drills.csv
+var drillsCSV string
+
+var drill = func() *regexp.Regexp {
+	rows, err := csv.NewReader(strings.NewReader(drillsCSV)).ReadAll()
+	if err != nil {
+		panic(err) // a test reads it
+	}
+	var patterns []string
+	for _, r := range rows[1:] {
+		patterns = append(patterns, r[1])
+	}
+	return regexp.MustCompile(`(?i)(^|[^\p{L}])(` + strings.Join(patterns, "|") + `)($|[^\p{L}])`)
+}()
 
 // SaysDrill reports whether one of the texts says that it is an exercise. Headlines and
 // names of events are asked, and no descriptions: "an exercise was cancelled" stands in

@@ -1,6 +1,11 @@
 package feed
 
 import (
+	"encoding/csv"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,15 +46,32 @@ func TestLocalMoment(t *testing.T) {
 }
 
 // TestSaysDrill: exercises that are sent as if they were none are known by their
-// words, and real warnings are none because a word is like another.
+// words, and real warnings are none because a word is like another. Each pattern has
+// its mark.
 func TestSaysDrill(t *testing.T) {
-	for text, want := range map[string]bool{
-		"Probealarm - Land Hessen": true, "Entwarnung: Probealarm": true, "CVIČENÍ: povodeň": true, "Zkouška sirén": true, "Cvičná výstraha": true, "Bundesweiter Warntag": true,
-		"ĆWICZENIA – trening systemu alarmowania": true, "Głośna próba syren": true, "Test alert": true, "Exercise Neisse": true,
-		"Silný mráz": false, "Sturmböen": false, "Testowanie wody: zakaz picia": false, "Übungsplatz gesperrt": false, "Wezbranie": false, "Vorsicht, Truppenübungen": false, "": false,
-	} {
-		if SaysDrill(text) != want {
-			t.Errorf("%q: %v", text, !want)
+	raw, err := os.ReadFile("testdata/drills.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases, err := csv.NewReader(strings.NewReader(string(raw))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases[1:] {
+		if SaysDrill(c[0]) != (c[1] == "yes") {
+			t.Errorf("%q: want %s", c[0], c[1])
+		}
+	}
+	rows, err := csv.NewReader(strings.NewReader(drillsCSV)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows[1:] {
+		if r[3] == "" || !slices.Contains([]string{"cs", "de", "pl", "en"}, r[0]) {
+			t.Errorf("%q has no mark", r)
+		}
+		if _, err := regexp.Compile(r[1]); err != nil {
+			t.Error(err)
 		}
 	}
 	for status, want := range map[string]Status{"Actual": Actual, "Exercise": Exercise, "Test": Test, "System": Test, "Draft": Exercise, "actual ": Exercise, "": Exercise} {

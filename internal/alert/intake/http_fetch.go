@@ -57,6 +57,7 @@ type fetcher struct {
 	clock *clock.Clock
 	agent string
 	roots *x509.CertPool // nil: the machine's
+	pause time.Duration  // between two questions to one host
 
 	mu    sync.Mutex
 	hosts map[string]*turn
@@ -73,7 +74,7 @@ func newFetcher(clk *clock.Clock, contact, version string) *fetcher {
 	if contact != "" {
 		agent += " (+" + contact + ")"
 	}
-	return &fetcher{clock: clk, agent: agent, hosts: map[string]*turn{}}
+	return &fetcher{clock: clk, agent: agent, pause: pause, hosts: map[string]*turn{}}
 }
 
 // host waits for the turn at a host.
@@ -90,7 +91,7 @@ func (f *fetcher) host(ctx context.Context, name string) (done func(), err error
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if wait := pause - time.Since(t.last); wait > 0 {
+	if wait := f.pause - time.Since(t.last); wait > 0 {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

@@ -104,6 +104,11 @@ type Options struct {
 	// Only Source, Format, Kind and FetchedAt are set. nil: nobody hears it.
 	Again func(tx *store.Tx, d Document) error
 
+	// Driven says that somebody moves the clock: between two questions to one sender no
+	// real time need pass, and each interval is as it is configured. Only for senders that
+	// are simulated on this machine.
+	Driven bool
+
 	roots *x509.CertPool // for tests
 }
 
@@ -125,6 +130,9 @@ type Service struct {
 func New(o Options) *Service {
 	s := &Service{Options: o, sources: o.Config.All(), fetch: newFetcher(o.Clock, o.Config.Contact, o.Version), metrics: newMetrics(), memos: map[string]map[int64]reading{}, begun: map[string]bool{}}
 	s.fetch.roots = o.roots
+	if o.Driven {
+		s.fetch.pause = 0
+	}
 	return s
 }
 
@@ -191,6 +199,34 @@ func (s *Service) serve(ctx context.Context, src *Source) error {
 		timer.Stop()
 	}
 	return ctx.Err()
+}
+
+// Turn fetches every source that is due, one after the other, and returns when the next
+// one is: a zero time when none is on. It is for who moves the clock himself; a node that
+// serves runs Run.
+func (s *Service) Turn(ctx context.Context) (next time.Time, err error) {
+	for i := range s.sources {
+		src := &s.sources[i]
+		for {
+			var r row
+			if err := s.DB.Read(ctx, func(tx *store.Tx) (err error) { r, err = s.row(tx, src); return err }); err != nil {
+				return next, err
+			}
+			if !r.on {
+				break
+			}
+			if r.nextAt.After(s.Clock.Now()) {
+				if next.IsZero() || r.nextAt.Before(next) {
+					next = r.nextAt
+				}
+				break
+			}
+			if err := s.round(ctx, src); err != nil {
+				return next, err
+			}
+		}
+	}
+	return next, nil
 }
 
 // due is how long to wait for a source. A time that lies further ahead than any pause
@@ -328,6 +364,13 @@ func (s *Service) Original(ctx context.Context, id int64) (o Original, body []by
 	return o, body, problem.Wrap(op, err)
 }
 
+// Recorded are the originals of a period that are still kept, and of each address the last
+// one before it, in the order in which they were fetched.
+func (s *Service) Recorded(ctx context.Context, from, to time.Time) (all []Original, err error) {
+	err = s.DB.Read(ctx, func(tx *store.Tx) (err error) { all, err = recordedOriginals(tx, from, to); return err })
+	return all, problem.Wrap("intake.Recorded", err)
+}
+
 func (s *Service) load(ctx context.Context, id int64) ([]byte, error) {
 	_, body, err := s.Original(ctx, id)
 	return body, err
@@ -381,7 +424,7 @@ func (s *Service) take(ctx context.Context, src *Source, out *found, l *look) er
 		r.kind, r.askedAt, r.answeredAt, r.failures, r.failedAt, r.diagnosis = src.Kind, now, now, 0, time.Time{}, nil
 		r.document, r.address, r.skew = out.document, out.address, out.skew
 		r.parts, r.missing, r.incomplete = int64(out.parts), int64(out.missing), out.why
-		r.nextAt = now.Add(jitter(src.Interval))
+		r.nextAt = now.Add(s.jitter(src.Interval))
 		tx.OnCommit(func() {
 			result := "unchanged"
 			if changed {
@@ -419,14 +462,19 @@ func (s *Service) failed(ctx context.Context, src *Source, d *Diagnosis, touched
 		if most := max(src.Interval, longestPause); wait > most || wait <= 0 {
 			wait = most
 		}
-		r.nextAt = now.Add(max(jitter(wait), d.after))
+		r.nextAt = now.Add(max(s.jitter(wait), d.after))
 		tx.OnCommit(func() { s.metrics.rounds.WithLabelValues(src.Name, "failed").Inc() })
 		return writeRow(tx, src.Name, r)
 	})
 }
 
 // jitter keeps the nodes of the world from asking a sender in the same second.
-func jitter(d time.Duration) time.Duration { return d + time.Duration(rand.Int64N(int64(d)/10+1)) }
+func (s *Service) jitter(d time.Duration) time.Duration {
+	if s.Driven {
+		return d
+	}
+	return d + time.Duration(rand.Int64N(int64(d)/10+1))
+}
 
 // Switch switches a source on or off. Whoever does it says why.
 func (s *Service) Switch(ctx context.Context, person, name string, on bool, reason string) error {

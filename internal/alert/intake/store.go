@@ -204,6 +204,13 @@ func latestOriginals(tx *store.Tx, source string, limit int) ([]Original, error)
 	return originals(tx, `SELECT `+originalColumns+` FROM intake_document WHERE source = $1 ORDER BY id DESC LIMIT $2`, source, limit)
 }
 
+// recordedOriginals are those of a period, and of each address the last one before it.
+func recordedOriginals(tx *store.Tx, from, to time.Time) ([]Original, error) {
+	return originals(tx, `SELECT `+originalColumns+` FROM intake_document d WHERE fetched_at < $2 AND (fetched_at >= $1
+		OR id = (SELECT MAX(id) FROM intake_document e WHERE e.source = d.source AND e.address = d.address AND e.fetched_at < $1)) ORDER BY fetched_at, id`,
+		from.UnixMilli(), to.UnixMilli())
+}
+
 // dueOriginals are those whose time is over and that nothing uses.
 func dueOriginals(tx *store.Tx, now time.Time, limit int) ([]Original, error) {
 	return originals(tx, `SELECT `+originalColumns+` FROM intake_document WHERE until < $1

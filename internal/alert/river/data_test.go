@@ -163,6 +163,13 @@ func TestRulesAreExplained(t *testing.T) {
 			t.Errorf("%+v", p)
 		}
 	}
+	for _, f := range Flood2010() {
+		for _, key := range []string{f.TextKey(), f.TimeKey(), f.StatusKey()} {
+			if !texts.Has(key) {
+				t.Errorf("%s has no text of %s: %q, %q", f.Key, key, f.Precision, f.Status)
+			}
+		}
+	}
 	for _, m := range Marks {
 		if !texts.Has("river.mark."+string(m)) || !texts.Has("river.doubt."+string(m)) {
 			t.Errorf("no text of %s", m)

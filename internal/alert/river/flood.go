@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"trojmezi/internal/alert/feed"
@@ -17,15 +18,34 @@ var reconstructionCSV string
 
 // Fact is one row of what is known of the flood of August 2010.
 type Fact struct {
+	Key            string    // its name, and that of its texts
 	At             time.Time // zero: only the day is known
 	Local          string    // as it was told
 	Precision      string
 	Country, Place string
 	River, What    string
 	Value          float64
-	Unit, Text     string // the text in English
+	Unit, Text     string // the text as it was compiled, in English
 	Status, Source string
 }
+
+// statuses are the words in which the rows say how sure they are, and their texts.
+var statuses = map[string]string{
+	"verified": "verified", "verified (period)": "period", "verified (period), approximate (hour)": "period", "verified (order), no hours": "order",
+	"verified (value), no hour": "value", "verified (afternoon), approximate hour": "half_day", "verified (night)": "half_day", "verified (early morning)": "half_day",
+	"verified (Sunday morning)": "half_day", "verified (day, fact); hour from-memory (between 17 and 18:30)": "dam", "verified (text), approximate hour": "text",
+}
+
+// Keys of the texts of a fact: what happened, how exactly its time is known, how sure it is.
+func (f Fact) TextKey() string   { return "river.fact." + f.Key }
+func (f Fact) TimeKey() string   { return "river.fact.time." + strings.ReplaceAll(f.Precision, " ", "_") }
+func (f Fact) StatusKey() string { return "river.fact.status." + statuses[f.Status] }
+
+// Exact reports whether a clock showed the time; else it is a time of the day, or none.
+func (f Fact) Exact() bool { return f.Precision == "exact" }
+
+// Gauge is the gauge of ours that a level of the flood is of; "": none.
+func (f Fact) Gauge() string { return floodGauges[f.Place] }
 
 // places of the flood's facts that are gauges of ours.
 var floodGauges = map[string]string{"Zittau 1": "de-zittau-1", "Görlitz": "de-goerlitz", "Podrosche": "de-podrosche-3"}
@@ -37,7 +57,7 @@ func Flood2010() (all []Fact) {
 		panic(err) // the tests read it
 	}
 	for _, r := range rows {
-		f := Fact{Local: r["t_local"], Precision: r["t_precision"], Country: r["country"], Place: r["place"], River: r["river"], What: r["kind"], Unit: r["unit"], Text: r["text_key"], Status: r["status"], Source: r["source"]}
+		f := Fact{Key: r["key"], Local: r["t_local"], Precision: r["t_precision"], Country: r["country"], Place: r["place"], River: r["river"], What: r["kind"], Unit: r["unit"], Text: r["text_key"], Status: r["status"], Source: r["source"]}
 		f.At, _ = local(r["t_local"])
 		f.Value, _ = strconv.ParseFloat(r["value"], 64)
 		all = append(all, f)

@@ -222,6 +222,29 @@ func (q *Queue) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// Turn works on everything that is due now, also on what that brings about, and returns
+// how long nothing more is. It is for who moves the clock himself; a node that serves runs
+// Run.
+func (q *Queue) Turn(ctx context.Context) (wait time.Duration, err error) {
+	for worked := true; worked; {
+		wait, worked = longestWait, false
+		for _, w := range q.workers {
+			for {
+				next, err := w.step(ctx)
+				if err != nil {
+					return 0, err
+				}
+				if next > 0 {
+					wait = min(wait, next)
+					break
+				}
+				worked = true
+			}
+		}
+	}
+	return wait, ctx.Err()
+}
+
 func (w *worker) run(ctx context.Context) {
 	watch := w.q.db.Watch(topic(w.queue, w.kind))
 	defer watch.Close()
@@ -256,7 +279,7 @@ func (w *worker) step(ctx context.Context) (time.Duration, error) {
 			WHERE queue = $1 AND kind = $2 AND state <> 'dead' ORDER BY due, id LIMIT 1`, w.queue, w.kind).Scan(&due, &created, &tried)
 	})
 	if errors.Is(err, store.ErrNoRows) {
-		return poll, nil
+		return longestWait, nil
 	}
 	if err != nil {
 		return 0, err

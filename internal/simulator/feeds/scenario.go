@@ -95,6 +95,20 @@ func Shipped() *Scenario {
 	return s
 }
 
+//go:embed flood_2010.json
+var flood2010 []byte
+
+// Flood2010 are the warnings of August 2010 as the feeds of today would carry them, its
+// minutes counted from the beginning of 6 August. It has no gauges: who plays it adds the
+// levels he knows.
+func Flood2010() *Scenario {
+	s, err := Parse(flood2010)
+	if err != nil {
+		panic(err) // a test reads it
+	}
+	return s
+}
+
 // Parse reads a scenario and says what is wrong with it.
 func Parse(text []byte) (*Scenario, error) {
 	d := json.NewDecoder(bytes.NewReader(text))

@@ -1,0 +1,35 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"time"
+
+	"trojmezi/internal/kernel/problem"
+)
+
+// The part of the flood of 2010 that the demo shows, sixty times as fast: the dam breaks
+// in its middle.
+const (
+	replayFrom  = "2010-08-07T15:00"
+	replayTo    = "2010-08-07T21:00"
+	replaySpeed = "60"
+)
+
+// replay plays it beside the nodes, on a node of its own, and goes on showing the page when
+// it is over. It prints the address of the page, and at the end what was told when.
+func (d *demo) replay(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, d.binary, "--lang", string(d.lang), "--log-level", "error", "replay", "2010", "--from", replayFrom, "--to", replayTo, "--speed", replaySpeed, "--stay")
+	out := &lines{line: func(s string) { fmt.Fprintln(d.out, "replay |", s) }}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = procAttr()
+	cmd.Cancel = func() error { terminate(cmd.Process); return nil }
+	cmd.WaitDelay = stopTimeout
+	begun := time.Now()
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return &problem.Error{Op: "demo: replay", Key: "demo.error.replay", Err: fmt.Errorf("ended after %v: %w", time.Since(begun), err)}
+}
