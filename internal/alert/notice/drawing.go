@@ -15,7 +15,7 @@ import (
 // Bounds of a drawing.
 const (
 	maxDrawn  = 256 << 10 // bytes
-	maxPoints = 20_000
+	maxPoints = 10_000
 	maxRadius = 100.0 // kilometres
 )
 

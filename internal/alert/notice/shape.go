@@ -186,17 +186,11 @@ func Simplify(r Ring, most int) Ring {
 		slices.Reverse(c)
 	}
 	for len(c) > most {
-		best, at := math.Inf(1), -1
-		for i := range c {
-			a, b, d := c[(i+len(c)-1)%len(c)], c[i], c[(i+1)%len(c)]
-			if added := -turn(a, b, d); added > 0 && added < best && clear(c, a, b, d) {
-				best, at = added, i
-			}
-		}
-		if at < 0 {
+		fewer := thin(c, most)
+		if len(fewer) == len(c) {
 			break
 		}
-		c = slices.Delete(c, at, at+1)
+		c = fewer
 	}
 	out := Ring(append(c, c[0]))
 	if _, wrong := cap.Ring(out.cap()); len(c) <= most && wrong == "" {
@@ -211,6 +205,40 @@ func Simplify(r Ring, most int) Ring {
 		hi = geo.Point{Lat: max(hi.Lat, p.Lat), Lon: max(hi.Lon, p.Lon)}
 	}
 	return Ring{lo, {Lat: lo.Lat, Lon: hi.Lon}, hi, {Lat: hi.Lat, Lon: lo.Lon}, lo}
+}
+
+// thin takes off some of the inward corners that add least, none beside another, so that
+// each is judged by neighbours that stay.
+func thin(c []geo.Point, most int) []geo.Point {
+	n := len(c)
+	added := make([]float64, n)
+	var inward []int
+	for i := range c {
+		if added[i] = -turn(c[(i+n-1)%n], c[i], c[(i+1)%n]); added[i] > 0 {
+			inward = append(inward, i)
+		}
+	}
+	slices.SortStableFunc(inward, func(x, y int) int { return cmp.Compare(added[x], added[y]) })
+	gone, near := make([]bool, n), make([]bool, n)
+	left := max(1, (n-most)/4) // the order is made anew after a part of them
+	for _, i := range inward {
+		before, after := (i+n-1)%n, (i+1)%n
+		if left == 0 {
+			break
+		}
+		if near[i] || near[before] || near[after] || !clear(c, c[before], c[i], c[after]) {
+			continue
+		}
+		gone[i], near[i], near[before], near[after] = true, true, true, true
+		left--
+	}
+	fewer := make([]geo.Point, 0, n)
+	for i, p := range c {
+		if !gone[i] {
+			fewer = append(fewer, p)
+		}
+	}
+	return fewer
 }
 
 // clear reports whether no other corner lies in the triangle a, b, d or on its sides.

@@ -1,7 +1,9 @@
 package notice
 
 import (
+	stdcmp "cmp"
 	"errors"
+	flags "flag"
 	"fmt"
 	"maps"
 	"os"
@@ -362,13 +364,19 @@ func TestAreas(t *testing.T) {
 	}
 }
 
-// checks is how many random cases a property is tried with.
-func checks(t *testing.T) int {
-	if n, err := strconv.Atoi(os.Getenv("TROJMEZI_CHECKS")); err == nil {
-		t.Logf("%d random cases", n)
-		return n
+// fewChecks is how many random drawings are tried unless TROJMEZI_CHECKS says another
+// number: each takes about a tenth of a second.
+const fewChecks = 15
+
+// checks sets the number of random cases of a property.
+func checks(t *testing.T) {
+	n := stdcmp.Or(os.Getenv("TROJMEZI_CHECKS"), strconv.Itoa(fewChecks))
+	f := flags.Lookup("rapid.checks")
+	before := f.Value.String()
+	if err := f.Value.Set(n); err != nil {
+		t.Fatal(err)
 	}
-	return 15
+	t.Cleanup(func() { f.Value.Set(before) })
 }
 
 // Whatever pieces there are, drawn, along a river or around a point: each polygon sent is
@@ -376,11 +384,8 @@ func checks(t *testing.T) int {
 // judge whether a warning concerns a place, whose sides are those of the sphere.
 func TestShapeCovers(t *testing.T) {
 	_, atlas, _ := newVoice(t)
-	left := checks(t)
+	checks(t)
 	rapid.Check(t, func(t *rapid.T) {
-		if left--; left < 0 {
-			return
-		}
 		var pieces []Ring
 		for range rapid.IntRange(1, 6).Draw(t, "pieces") {
 			// A star: its corners stand around its middle at any distance.
