@@ -194,7 +194,7 @@ const mapWidth, mapHeight = 960.0, 720.0
 func (p *Pages) drawn() []outline {
 	s := p.Service
 	s.shapes.Do(func() {
-		atlas := notice.NewAtlas(s.Places)
+		atlas := notice.NewAtlas(s.Places, s.areas)
 		south, west, north, east := 90.0, 180.0, -90.0, -180.0
 		for _, x := range s.Places.Places() {
 			u, ok := atlas.Unit(x.ID)

@@ -1,11 +1,6 @@
 package notice
 
-import (
-	"encoding/xml"
-	"time"
-
-	"trojmezi/internal/kernel/i18n"
-)
+import "trojmezi/internal/kernel/i18n"
 
 // Preview is a message that is about to go out, or went out: what channels show of it.
 type Preview struct {
@@ -36,9 +31,6 @@ func (s *Service) renderings(p Preview) (all []Rendering) {
 		add(Rendering{Name: "notice.channel.short", Text: m.Short()})
 		add(Rendering{Name: "notice.channel.speech", Text: s.voice.Speech(m)})
 	}
-	if e, err := xml.MarshalIndent(feedEntry(p), "", " "); err == nil {
-		all = append(all, Rendering{Name: "notice.channel.atom", Text: string(e), Code: true})
-	}
 	if p.CAP != "" {
 		all = append(all, Rendering{Name: "notice.channel.cap", Text: p.CAP, Code: true})
 	}
@@ -54,15 +46,4 @@ func (s SMS) rendering(name string) Rendering {
 		encoding = "GSM-7"
 	}
 	return Rendering{Name: name, Args: i18n.Args{"encoding": encoding, "units": s.Units, "n": s.Parts}, Text: s.Text}
-}
-
-// feedEntry is the message in the Atom feed, for readers of English: the feed has the
-// headline of its reader's language as the title.
-func feedEntry(p Preview) entry {
-	shorts := map[i18n.Lang]string{}
-	for _, m := range p.Messages {
-		shorts[m.Lang] = m.Short()
-	}
-	return entry{ID: p.Identifier, Title: shorts[i18n.En], Updated: p.Sent.Format(time.RFC3339), Author: p.Source.Name, Summary: titles(shorts),
-		Link: link{"alternate", "application/cap+xml", p.Source.Web}}
 }
