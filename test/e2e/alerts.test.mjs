@@ -49,6 +49,11 @@ test("a warning and a level that somebody brings", async (t) => {
     return answer.text();
   };
   assert.match(await fetched("a[href^='/warnings/documents/']"), /Wezbranie/);
+  // What others fetch of it.
+  await d.go("/outlets");
+  await inspectAll(t, d, "outlets");
+  await d.go(await d.page.locator("a[href^='/outlets/w-']").first().getAttribute("href"));
+  await inspectAll(t, d, "outlet");
   await d.go("/rivers/pl-zgorzelec");
   await inspectAll(t, d, "gauge");
   assert.match(await fetched("a[href*='values.csv']"), /306/);

@@ -98,6 +98,9 @@ func Own(p *notice.Publication) (*Item, error) {
 		Event: first.Event, Level: feed.LevelOf(first.Severity), Symbol: symbolOf(cap.Value(first.EventCodes, "trojmezi:hazard")),
 		Sent: p.Sent, Expires: p.Expires, Updated: p.Sent, owner: a.Source, document: p.Document, revision: fmt.Sprintf("%s.%d", p.Notice, p.Revision),
 	}
+	if p.Purpose == notice.Cancel {
+		i.Symbol = symbolOf("all_clear")
+	}
 	i.Onset, _ = cap.Moment(first.Onset)
 	for _, x := range a.Infos {
 		i.Texts = append(i.Texts, feed.Text{Language: x.Language, Event: x.Event, Headline: x.Headline, Description: x.Description, Instruction: x.Instruction})

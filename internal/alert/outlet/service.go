@@ -3,6 +3,7 @@ package outlet
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -263,7 +264,7 @@ func (s *Service) Atom(ctx context.Context, kind store.Kind, p *Place, l i18n.La
 	if err != nil {
 		return nil, f.Updated, problem.Wrap("outlet.Atom", err)
 	}
-	if updated := s.since(f.Path+" "+string(l), string(body), f.Updated, n.At); !updated.Equal(f.Updated) {
+	if updated := s.since(f.Path+" "+string(l), body, f.Updated, n.At); !updated.Equal(f.Updated) {
 		f.Updated = updated
 		if body, err = s.o.Atom(f); err != nil {
 			return nil, f.Updated, problem.Wrap("outlet.Atom", err)
@@ -281,7 +282,7 @@ func latest(a, b time.Time) time.Time {
 
 // moment is since when a feed is as it is.
 type moment struct {
-	body    string
+	sum     [sha256.Size]byte // of the body
 	updated time.Time
 }
 
@@ -291,12 +292,13 @@ const mostFresh = 4096
 // since is when a feed last changed. Most changes have a time of their own; that a source
 // is no longer old, or that something no longer concerns a place, has none: then it is
 // when it was first seen. It never goes back while the node runs.
-func (s *Service) since(path, body string, says, now time.Time) time.Time {
+func (s *Service) since(path string, body []byte, says, now time.Time) time.Time {
+	sum := sha256.Sum256(body)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	was, known := s.fresh[path]
 	switch {
-	case known && was.body == body:
+	case known && was.sum == sum:
 		return was.updated
 	case known && !says.After(was.updated):
 		says = now.UTC().Truncate(time.Second)
@@ -307,6 +309,6 @@ func (s *Service) since(path, body string, says, now time.Time) time.Time {
 	if len(s.fresh) >= mostFresh {
 		clear(s.fresh)
 	}
-	s.fresh[path] = moment{body, says}
+	s.fresh[path] = moment{sum, says}
 	return says
 }

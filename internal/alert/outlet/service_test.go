@@ -379,6 +379,26 @@ func TestOutlets(t *testing.T) {
 		}
 	})
 
+	t.Run("cancel", func(t *testing.T) {
+		who := notice.Actor{Person: "dana", Organisation: "frydlant"}
+		v, err := r.notices.Show(t.Context(), own, i18n.Cs)
+		r.ok(err)
+		_, err = r.notices.Begin(t.Context(), who, own, store.Live, notice.Cancel, v.Content)
+		r.ok(err)
+		r.ok(r.notices.Take(t.Context(), who, own, notice.Event{Step: notice.Propose, Content: 2}, true))
+		r.ok(r.notices.Take(t.Context(), notice.Actor{Person: "vera", Organisation: "frydlant"}, own, notice.Event{Step: notice.Approve, Content: 2}, true))
+		got := r.entries("/cap/feed.atom?lang=cs")
+		if n := slices.IndexFunc(got, func(s string) bool { return strings.Contains(s, "Protržení") }); n < 0 || !strings.HasPrefix(got[n], "Odvoláno: ") || len(got) != 3 {
+			t.Errorf("a notice that was called off is there once, and says so: %q", got)
+		}
+		if body := r.get("/outlet/live/n-" + own + ".2/edxl.xml"); !strings.Contains(body, "<distributionType>Cancel<") {
+			t.Error("the envelope does not call it off")
+		}
+		if w := r.do("", "/outlet/live/n-"+own+".1/edxl.xml", nil); w.Code != http.StatusNotFound {
+			t.Errorf("what was called off is still told: %d", w.Code)
+		}
+	})
+
 	t.Run("end", func(t *testing.T) {
 		r.clk.Advance(13 * time.Hour)
 		r.bulletin("fourth", feed.Actual, "w1")
