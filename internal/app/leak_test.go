@@ -39,23 +39,23 @@ const (
 	leakDelivered = 20
 )
 
-// outlet is everything outside of a node that gets something: one mailbox and one webhook
+// outside is everything around a node that gets something: one mailbox and one webhook
 // of each kind.
-type outlet struct {
+type outside struct {
 	mu    sync.Mutex
 	got   int
 	leaks []string
 	texts *i18n.Bundle
 }
 
-func (o *outlet) bad(format string, parts ...string) {
+func (o *outside) bad(format string, parts ...string) {
 	o.leaks = append(o.leaks, format+": "+strings.Join(parts, " | "))
 }
 
 var leakMarks = map[store.Kind]string{store.Exercise: "notify.mark.exercise", store.Test: "notify.mark.test"}
 
 // hook takes what a webhook of a kind gets.
-func (o *outlet) hook(w http.ResponseWriter, r *http.Request) {
+func (o *outside) hook(w http.ResponseWriter, r *http.Request) {
 	raw, _ := io.ReadAll(r.Body)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -77,7 +77,7 @@ func (o *outlet) hook(w http.ResponseWriter, r *http.Request) {
 }
 
 // mail takes what a mailbox of a kind gets.
-func (o *outlet) mail(m mailbox.Mail) {
+func (o *outside) mail(m mailbox.Mail) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.got++
@@ -117,7 +117,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	t.Logf("%d cases, TROJMEZI_SEED=%d", checks, seed)
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	out := &outlet{texts: texts(t)}
+	out := &outside{texts: texts(t)}
 	hooks := httptest.NewServer(http.HandlerFunc(out.hook))
 	defer hooks.Close()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
