@@ -10,6 +10,7 @@ const absent = [
   "/agreements/forms/{form}/original", // is there when the operator has attached it
   "/feeds/{name}/originals/{id}", // is there when something was fetched, which no demo does
   "/cap/exercise/message/{id}", // is there when an exercise was published
+  "/acknowledge/{token}", // is there when a message asked to be acknowledged
 ];
 
 test("every page was inspected", () => {
