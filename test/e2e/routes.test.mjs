@@ -12,6 +12,7 @@ const absent = [
   "/cap/exercise/message/{id}", // is there when an exercise was published
   "/cap/area/{scheme}/{code}/feed.atom", "/cap/exercise/area/{scheme}/{code}/feed.atom", "/cap/exercise/feed.atom", "/cap/areas.json", // for programs; outlet's own tests read them
   "/api/alerts.geojson", "/api/alerts/public-address", "/outlet/{kind}/{id}/{file}",
+  "/acknowledge/{token}", // is there when a message asked to be acknowledged
 ];
 
 test("every page was inspected", () => {

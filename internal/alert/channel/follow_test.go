@@ -253,8 +253,8 @@ func TestChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	go s.Jobs.Run(t.Context())
-	fmt.Println("ready")
-	for n := int(time.Now().UnixMilli() % 1000 * 10); ; n++ {
+	begin := int(time.Now().UnixMilli() % 1000 * 10)
+	for n := begin; ; n++ {
 		w := storm("chmi/1", "Moderate", "CISORP 5102")
 		w.Texts[0].Description = fmt.Sprint("Nárazy kolem ", n)
 		w.Expires = feed.Moment{At: time.Now().Add(time.Hour)}
@@ -264,6 +264,9 @@ func TestChild(t *testing.T) {
 		}
 		if err := s.Follow(t.Context()); err != nil {
 			t.Fatal(err)
+		}
+		if n == begin {
+			fmt.Println("ready")
 		}
 	}
 }

@@ -156,10 +156,13 @@ func (p *pushService) voluntary(header string) (string, error) {
 		return "", fmt.Errorf("authorization %q", header)
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(fields["k"])
-	if err != nil || len(raw) != 65 || raw[0] != 4 {
-		return "", errors.New("no key")
+	if err != nil {
+		return "", err
 	}
-	key := &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(raw[1:33]), Y: new(big.Int).SetBytes(raw[33:])}
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), raw)
+	if err != nil {
+		return "", err
+	}
 	parts := strings.Split(fields["t"], ".")
 	if len(parts) != 3 {
 		return "", errors.New("no token")
