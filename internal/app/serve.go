@@ -93,6 +93,7 @@ func policies() map[string][]byte {
 		"classification/policy.cedar": classification.Policy(),
 		"agreement/policy.cedar":      agreement.Policy(),
 		"unit/policy.cedar":           unit.Policy(),
+		"area/policy.cedar":           area.Policy(),
 		"gateway/policy.cedar":        gateway.Policy(),
 		"warning/policy.cedar":        warning.Policy(),
 		"river/policy.cedar":          river.Policy(),
@@ -126,6 +127,7 @@ type node struct {
 	warnings   *warning.Service
 	rivers     *river.Service
 	feeds      *intake.Service
+	areas      *area.Table
 	notices    *notice.Service
 	trail      *trail.Pages
 	places     *register.Register
@@ -229,6 +231,9 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})
 	n.addChecks()
 	if n.places, err = register.Load(); err != nil {
+		return nil, err
+	}
+	if n.areas, err = area.Load(n.places); err != nil {
 		return nil, err
 	}
 	if n.phrases, err = phrase.New(phrase.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Texts: texts, Name: n.people.Name}); err != nil {
