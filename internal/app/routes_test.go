@@ -127,7 +127,8 @@ func TestRoutes(t *testing.T) {
 	}
 
 	ids := map[string]string{
-		"/warnings/": official, "/warnings/documents/": document,
+		"/areas/area/": "CISORP:5102",
+		"/warnings/":   official, "/warnings/documents/": document,
 		"/rivers/":         "de-goerlitz",
 		"/notices/notice/": written, "/notices/templates/": "N01",
 		"/classification/rows/": "fire", "/classification/neighbours/": otherDesk,

@@ -50,13 +50,13 @@ func (p *Pages) Register(rt *web.Router) {
 	rt.Page("GET "+root, read, p.list)
 	rt.Page("GET "+root+".csv", read, p.file)
 	rt.Page("POST "+root+"/check", read, p.check)
-	rt.Page("GET "+root+"/{scheme}/{code}", read, p.show)
+	rt.Page("GET "+root+"/area/{key}", read, p.show)
 }
 
 func tr(ctx context.Context, key string) string { return web.T(ctx, key, nil) }
 
 func address(k Key) string {
-	return root + "/" + url.PathEscape(k.Scheme) + "/" + url.PathEscape(k.Code)
+	return root + "/area/" + url.PathEscape(k.Scheme+":"+k.Code)
 }
 
 // asking is what the list is narrowed by.
@@ -171,7 +171,8 @@ type one struct {
 }
 
 func (p *Pages) show(w http.ResponseWriter, r *http.Request) error {
-	o := one{Key: Key{r.PathValue("scheme"), r.PathValue("code")}}
+	scheme, code, _ := strings.Cut(r.PathValue("key"), ":")
+	o := one{Key: Key{scheme, code}}
 	now := p.Now()
 	for _, a := range p.Areas() {
 		if a.Key == o.Key {

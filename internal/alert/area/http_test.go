@@ -78,7 +78,7 @@ func TestPages(t *testing.T) {
 	ask := site(t)
 	for _, lang := range i18n.Langs {
 		for _, level := range []string{"", "orp", "powiat", "kreis", "land", "nuts2", "catchment", "municipality"} {
-			if code, page := ask(lang, "/areas?level="+level, nil); code != http.StatusOK || !strings.Contains(page, "/areas/") && level != "municipality" {
+			if code, page := ask(lang, "/areas?level="+level, nil); code != http.StatusOK || !strings.Contains(page, "/areas/area/") && level != "municipality" {
 				t.Fatalf("%s %s: %d", lang, level, code)
 			}
 		}
@@ -86,11 +86,11 @@ func TestPages(t *testing.T) {
 		if code != http.StatusOK || !strings.Contains(page, "CISORP 5102") || strings.Contains(page, "CISORP 5101") {
 			t.Errorf("%s: %d", lang, code)
 		}
-		code, page = ask(lang, "/areas/CISORP/5102", nil)
+		code, page = ask(lang, "/areas/area/CISORP:5102", nil)
 		if code != http.StatusOK || !strings.Contains(page, "Friedland") || !strings.Contains(page, "Višňová") || !strings.Contains(page, "EMMA_ID CZ05102") || strings.Count(page, `r="4"`) < 10 {
 			t.Errorf("%s: %d %.2000s", lang, code, page)
 		}
-		if code, _ := ask(lang, "/areas/CISORP/9999", nil); code != http.StatusNotFound {
+		if code, _ := ask(lang, "/areas/area/CISORP:9999", nil); code != http.StatusNotFound {
 			t.Errorf("%s: %d", lang, code)
 		}
 	}
