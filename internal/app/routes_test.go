@@ -129,7 +129,8 @@ func TestRoutes(t *testing.T) {
 	}
 
 	ids := map[string]string{
-		"/warnings/": official, "/warnings/documents/": document,
+		"/areas/area/": "CISORP:5102",
+		"/warnings/":   official, "/warnings/documents/": document,
 		"/rivers/":         "de-goerlitz",
 		"/outlets/":        "w-" + official,
 		"/notices/notice/": written, "/notices/templates/": "N01",

@@ -96,6 +96,7 @@ func policies() map[string][]byte {
 		"classification/policy.cedar": classification.Policy(),
 		"agreement/policy.cedar":      agreement.Policy(),
 		"unit/policy.cedar":           unit.Policy(),
+		"area/policy.cedar":           area.Policy(),
 		"gateway/policy.cedar":        gateway.Policy(),
 		"warning/policy.cedar":        warning.Policy(),
 		"river/policy.cedar":          river.Policy(),
@@ -131,6 +132,7 @@ type node struct {
 	warnings   *warning.Service
 	rivers     *river.Service
 	feeds      *intake.Service
+	areas      *area.Table
 	notices    *notice.Service
 	outlets    *outlet.Service
 	channels   *channel.Service
@@ -238,6 +240,9 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	n.health = health.New(health.Deps{DB: o.DB, Notify: n.notify, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Name: n.people.Name})
 	n.addChecks()
 	if n.places, err = register.Load(); err != nil {
+		return nil, err
+	}
+	if n.areas, err = area.Load(n.places); err != nil {
 		return nil, err
 	}
 	if n.phrases, err = phrase.New(phrase.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Texts: texts, Name: n.people.Name}); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"trojmezi/internal/alert/area"
 	"trojmezi/internal/alert/channel"
 	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/notice"
@@ -72,7 +73,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements.Operator, screens.Agreements.Country = n.people.DirectoryResource, n.country
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), intake.Nav(), unit.Nav(), warning.Nav(), river.Nav(), agreement.Nav(), notice.Nav(), outlet.Nav(), channel.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), intake.Nav(), unit.Nav(), warning.Nav(), river.Nav(), area.Nav(), agreement.Nav(), notice.Nav(), outlet.Nav(), channel.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
@@ -111,6 +112,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	official := warning.NewPages(n.warnings)
 	official.Operator, official.Alive = n.people.DirectoryResource, n.people.Unchanged
 	official.Register(rt)
+	(&area.Pages{Table: n.areas, Places: n.places, Now: n.Clock.Now}).Register(rt)
 	rivers := river.NewPages(n.rivers, n.places)
 	rivers.Operator, rivers.People = n.people.DirectoryResource, n.namesIn
 	rivers.Register(rt)

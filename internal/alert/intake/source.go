@@ -63,27 +63,27 @@ const (
 )
 
 // known are the sources that the program knows of, with the addresses that were found in
-// the descriptions of the feeds. Thresholds are from experience with others of their
-// kind; the operator sets his own.
+// the descriptions of the feeds. From when on warnings are old is feed.LimitsOf; of gauges
+// it stands here, from experience with others of their kind. The operator sets his own.
 func known() []Source {
 	list := []Source{
 		{Name: "chmi", Format: "chmi", Addresses: []string{"https://vystrahy-cr.chmi.cz/data/XOCZ50_OKPR.xml", "https://vystrahy-cr.chmi.cz/data2/XOCZ50_OKPR.xml",
-			"https://www.chmi.cz/files/portal/docs/meteo/om/bulletiny/XOCZ50_OKPR.xml"}, Interval: 2 * time.Minute, Stale: 24 * time.Hour, Dated: true},
-		{Name: "dwd", Format: "dwd", Addresses: []string{dwdBase + "Z_CAP_C_EDZW_LATEST_PVW_STATUS_PREMIUMDWD_COMMUNEUNION_DE.zip"}, Interval: 5 * time.Minute, Stale: 30 * time.Minute},
+			"https://www.chmi.cz/files/portal/docs/meteo/om/bulletiny/XOCZ50_OKPR.xml"}, Interval: 2 * time.Minute, Dated: true},
+		{Name: "dwd", Format: "dwd", Addresses: []string{dwdBase + "Z_CAP_C_EDZW_LATEST_PVW_STATUS_PREMIUMDWD_COMMUNEUNION_DE.zip"}, Interval: 5 * time.Minute},
 	}
 	for _, provider := range []string{"mowas", "katwarn", "biwapp", "dwd", "lhp", "police"} {
-		list = append(list, Source{Name: "nina-" + provider, Format: "nina", Addresses: []string{ninaBase + provider + "/mapData.json"}, Interval: time.Minute, Stale: 15 * time.Minute})
+		list = append(list, Source{Name: "nina-" + provider, Format: "nina", Addresses: []string{ninaBase + provider + "/mapData.json"}, Interval: time.Minute})
 	}
 	list = append(list,
-		Source{Name: "imgw-meteo", Format: "imgw-meteo", Addresses: []string{"https://danepubliczne.imgw.pl/api/data/warningsmeteo"}, Interval: 5 * time.Minute, Stale: 30 * time.Minute},
-		Source{Name: "imgw-hydro", Format: "imgw-hydro", Addresses: []string{"https://danepubliczne.imgw.pl/api/data/warningshydro"}, Interval: 5 * time.Minute, Stale: 30 * time.Minute},
-		Source{Name: "rso", Format: "rso", Addresses: []string{"https://komunikaty.tvp.pl/komunikatyxml/dolnoslaskie/wszystkie/0?_format=xml"}, Interval: 5 * time.Minute, Stale: 30 * time.Minute},
+		Source{Name: "imgw-meteo", Format: "imgw-meteo", Addresses: []string{"https://danepubliczne.imgw.pl/api/data/warningsmeteo"}, Interval: 5 * time.Minute},
+		Source{Name: "imgw-hydro", Format: "imgw-hydro", Addresses: []string{"https://danepubliczne.imgw.pl/api/data/warningshydro"}, Interval: 5 * time.Minute},
+		Source{Name: "rso", Format: "rso", Addresses: []string{"https://komunikaty.tvp.pl/komunikatyxml/dolnoslaskie/wszystkie/0?_format=xml"}, Interval: 5 * time.Minute},
 	)
 	for _, country := range []string{"czechia", "germany", "poland"} {
-		list = append(list, Source{Name: "meteoalarm-" + country, Format: "meteoalarm", Addresses: []string{atomBase + country}, Interval: 5 * time.Minute, Stale: 12 * time.Hour, Dated: true})
+		list = append(list, Source{Name: "meteoalarm-" + country, Format: "meteoalarm", Addresses: []string{atomBase + country}, Interval: 5 * time.Minute, Dated: true})
 	}
 	return append(list,
-		Source{Name: "lhp", Format: "lhp", Addresses: []string{"https://www.hochwasserzentralen.de/webservices/get_lagepegel.php"}, Interval: 10 * time.Minute, Stale: 45 * time.Minute},
+		Source{Name: "lhp", Format: "lhp", Addresses: []string{"https://www.hochwasserzentralen.de/webservices/get_lagepegel.php"}, Interval: 10 * time.Minute},
 		Source{Name: "chmi-gauges", Format: "chmi-gauges", Addresses: []string{"https://opendata.chmi.cz/hydrology/now/metadata/meta1.json"}, Interval: 10 * time.Minute, Stale: 90 * time.Minute, Dated: true},
 		Source{Name: "imgw-gauges", Format: "imgw-gauges", Addresses: []string{"https://danepubliczne.imgw.pl/api/data/hydro"}, Interval: 10 * time.Minute, Stale: 3 * time.Hour, Dated: true},
 		Source{Name: "saxony-gauges", Format: "saxony-gauges", Addresses: []string{saxonBase + "?f=json&where=1=1&outFields=*&returnGeometry=true&outSR=4326&resultRecordCount=500"}, Interval: 10 * time.Minute, Stale: 2 * time.Hour, Dated: true},
@@ -112,6 +112,9 @@ func (s *Source) complete() {
 		list := feeds.Feeds()
 		f := list[slices.IndexFunc(list, func(f feed.Feed) bool { return f.Name == s.Format })]
 		s.Title, s.Knowledge, s.warnings = f.Title, f.Knowledge, f.Parse
+		if s.Stale == 0 && slices.ContainsFunc(known(), func(k Source) bool { return k.Name == s.Name }) {
+			s.Stale = feed.LimitsOf(s.Format).Age()
+		}
 	}
 	for _, d := range []struct {
 		value *time.Duration

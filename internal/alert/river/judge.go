@@ -87,6 +87,7 @@ func Judge(points []Point, unit Unit, r Rules, now time.Time, rights []time.Time
 		return -1
 	}
 	var good, shifted *Point // the last of each
+	told := false            // by a person, since the last good one
 	for i := range points {
 		p := points[i]
 		switch {
@@ -97,8 +98,14 @@ func Judge(points []Point, unit Unit, r Rules, now time.Time, rights []time.Time
 			marks[i] = Negative
 			continue
 		}
-		if good != nil && slices.ContainsFunc(rights, func(t time.Time) bool { return t.After(good.At) && !t.After(p.At) }) {
-			good, shifted = nil, nil
+		if slices.ContainsFunc(rights, func(t time.Time) bool { return (good == nil || t.After(good.At)) && !t.After(p.At) }) {
+			good, shifted, told = nil, nil, true
+		}
+		// Of the first value of all nobody knows what it should be: one above a limit counts
+		// when the next confirms it.
+		if j := next(i); good == nil && !told && p.Value >= lowest && (j < 0 || !r.near(unit, p, points[j])) {
+			marks[i] = Jump
+			continue
 		}
 		switch {
 		case good == nil || r.near(unit, *good, p) && !(shifted != nil && closer(p, *shifted, *good)):

@@ -351,3 +351,29 @@ func TestThinned(t *testing.T) {
 		}
 	})
 }
+
+// The first value of a gauge that was never heard before, ten metres too high, alarms
+// nobody; a flood that was there before the gauge was, does with its second value.
+func TestFirstEver(t *testing.T) {
+	r, first := DefaultRules(), time.Date(2026, 8, 7, 12, 0, 0, 0, time.UTC)
+	series := func(values ...float64) (all []Point) {
+		for i, v := range values {
+			all = append(all, Point{first.Add(time.Duration(i) * 10 * time.Minute), v})
+		}
+		return all
+	}
+	for _, c := range []struct {
+		values []float64
+		want   []Mark
+	}{
+		{[]float64{1250}, []Mark{Jump}}, {[]float64{1250, 250, 251}, []Mark{Jump, Good, Good}}, {[]float64{250}, []Mark{Good}},
+		{[]float64{480}, []Mark{Jump}}, {[]float64{480, 490}, []Mark{Good, Good}},
+	} {
+		if got := Judge(series(c.values...), CM, r, first.Add(time.Hour), nil, 320); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %q", c.values, got)
+		}
+	}
+	if got := Judge(series(1250), CM, r, first.Add(time.Hour), []time.Time{first}, 320); got[0] != Good {
+		t.Errorf("a person's word counts before the first value too: %q", got)
+	}
+}

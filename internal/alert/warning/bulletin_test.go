@@ -210,3 +210,30 @@ func TestSamples(t *testing.T) {
 	}
 	t.Logf("%d warnings", len(all))
 }
+
+// TestEndless: without an end a warning holds as long as a list has it; one that no list
+// ever had may be over after a week, and nobody says that it is.
+func TestEndless(t *testing.T) {
+	b := NewBook()
+	message := *listed("once")
+	message.Whole = false
+	b.Take(Document{ID: "1", Feed: "nina", Series: "details", Kind: store.Live, Fetched: at(0)}, &message)
+	b.Take(Document{ID: "2", Feed: "imgw-meteo", Series: "pl", Kind: store.Live, Fetched: at(0)}, listed("always"))
+	phases := func(now time.Time) (once, always Phase) {
+		for _, w := range b.Warnings(now) {
+			switch w.Says().Event {
+			case "once":
+				once = w.Phase
+			case "always":
+				always = w.Phase
+			}
+		}
+		return once, always
+	}
+	if a, c := phases(start.Add(6 * 24 * time.Hour)); a != InForce || c != InForce {
+		t.Error(a, c)
+	}
+	if a, c := phases(start.Add(8 * 24 * time.Hour)); a != Lapsed || c != InForce {
+		t.Error(a, c)
+	}
+}

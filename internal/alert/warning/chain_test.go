@@ -267,7 +267,7 @@ var thresholds = map[string]map[string]inorder.Limits{
 }
 
 func limit(name string) inorder.Limits {
-	t := TermsOf(name)
+	t := feed.LimitsOf(name)
 	return inorder.Limits{Fetched: t.Fetched.Milliseconds(), Issued: t.Issued.Milliseconds()}
 }
 

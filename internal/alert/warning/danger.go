@@ -3,7 +3,6 @@ package warning
 import (
 	_ "embed"
 	"encoding/csv"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -70,30 +69,21 @@ var voivodeships = map[string]string{
 	"podkarpackie": "18", "podlaskie": "20", "pomorskie": "22", "slaskie": "24", "swietokrzyskie": "26", "warminsko-mazurskie": "28", "wielkopolskie": "30", "zachodniopomorskie": "32",
 }
 
-// Terms are what a feed asks of who shows it, and from when on it is old.
+// Terms are what a feed asks of who shows it.
 type Terms struct {
 	Feed        string
 	Country     string // of those it warns: CZ, DE, PL; "" for several
 	Attribution string // as it is shown beside every warning of the feed
 	Licence     string
-	Source      string        // where the terms stand, or who says so
-	Status      string        // verified, from-memory
-	Issued      time.Duration // after its last issue, for feeds that say when they issue; 0: no limit
-	Fetched     time.Duration // after it was fetched last
+	Source      string // where the terms stand, or who says so
+	Status      string // verified, from-memory
 }
 
 // terms are those of all feeds, by name.
 var terms = func() map[string]Terms {
 	all := map[string]Terms{}
-	for _, row := range rowsOf(feedsCSV, 8) {
-		minutes := func(text string) time.Duration {
-			n, err := strconv.Atoi(text)
-			if err != nil {
-				panic(fmt.Errorf("feeds.csv: %s: %w", row[0], err))
-			}
-			return time.Duration(n) * time.Minute
-		}
-		all[row[0]] = Terms{row[0], row[1], row[2], row[3], row[4], row[5], minutes(row[6]), minutes(row[7])}
+	for _, row := range rowsOf(feedsCSV, 6) {
+		all[row[0]] = Terms{row[0], row[1], row[2], row[3], row[4], row[5]}
 	}
 	return all
 }()
@@ -102,19 +92,15 @@ var terms = func() map[string]Terms {
 func TermsOf(name string) Terms {
 	t, ok := terms[name]
 	if !ok {
-		t = Terms{Feed: name, Attribution: name, Status: "unknown", Fetched: unknownStale}
+		t = Terms{Feed: name, Attribution: name, Status: "unknown"}
 	}
 	return t
 }
 
-// unknownStale is when a feed without a row is old: three times the rarest interval of
-// the others.
-const unknownStale = 30 * time.Minute
-
 // StaleSince is since when a series is old: too long not fetched, or too long the same
 // from its sender. Zero: it is not.
 func (s *Series) StaleSince(now time.Time) time.Time {
-	t := TermsOf(s.Feed)
+	t := feed.LimitsOf(s.Feed)
 	limit := s.Fetched.Add(t.Fetched)
 	if t.Issued > 0 && !s.Issued.IsZero() {
 		if l := s.Issued.Add(t.Issued); l.Before(limit) {

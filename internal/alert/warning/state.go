@@ -147,12 +147,28 @@ func (b *Book) member(g *Group, c *Copy, now time.Time) *Member {
 		if b.silent(c, said.Expires.At, now) {
 			m.Phase = Lapsed
 		}
+	case said.Expires.At.IsZero() && !b.lists(c) && now.Sub(time.UnixMilli(m.claim)) >= endlessAfter:
+		m.Phase = Lapsed
 	case Onset(&said).After(now):
 		m.Phase = Coming
 	default:
 		m.Phase = InForce
 	}
 	return m
+}
+
+// endlessAfter is from when on a warning without an end, that no list of its source can
+// end by leaving it out, may be over: MoWaS has such, and cancels by absence alone.
+const endlessAfter = 7 * 24 * time.Hour
+
+// lists reports whether a series that tells everything in force has carried a copy.
+func (b *Book) lists(c *Copy) bool {
+	for key := range c.Seen {
+		if s := b.Series[key]; s != nil && s.Whole != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // silent reports whether every series of a copy is old, and was before a moment.

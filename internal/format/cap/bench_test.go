@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -120,4 +121,24 @@ func bulletinOf(infos, size int) []byte {
 	}
 	out.WriteString("</alert>")
 	return []byte(out.String())
+}
+
+// TestMemory: reading the largest bulletin, or a usual one that breaks the schema, takes
+// less than 64 MB, all that is built in between counted as if nothing of it were given back.
+func TestMemory(t *testing.T) {
+	large := bulletinOf(36, 3_700_000) // nearly as many elements as are permitted
+	for name, doc := range map[string][]byte{"a bulletin": large, "one that breaks the schema": bytes.Replace(bulletinOf(36, 1_500_000), []byte("+02:00</sent>"), []byte("Z</sent>"), 1)} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		a, _, f := Read(doc)
+		runtime.ReadMemStats(&after)
+		used := (after.TotalAlloc - before.TotalAlloc) >> 20
+		t.Logf("%s of %d kB: %d MB", name, len(doc)>>10, used)
+		if f != nil || a == nil {
+			t.Errorf("%s: %v", name, f)
+		}
+		if used > 64 {
+			t.Errorf("%s: %d MB", name, used)
+		}
+	}
 }
