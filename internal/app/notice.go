@@ -48,6 +48,7 @@ func (n *node) newNotices() (*notice.Service, error) {
 	o := noticeOptions(n.Opened, n.texts, n.places)
 	o.Jobs, o.Log, o.Notify = n.jobs, n.log, n.notify.Send
 	o.Reaches = func(kind store.Kind, organisation string) bool { return n.notify.Reaches(kind, notify.A, organisation) }
+	o.Published = n.published
 	o.Base = strings.TrimSuffix(n.config.Notify.BaseURL, "/")
 	return notice.New(o)
 }

@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"trojmezi/internal/alert/board"
 	"trojmezi/internal/alert/feed/all"
 	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/river"
+	"trojmezi/internal/alert/subscription"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/agreement"
@@ -73,6 +75,8 @@ var modules = []struct {
 	{"river", river.Migrations},
 	{"intake", intake.Migrations},
 	{"notice", notice.Migrations},
+	{"subscription", subscription.Migrations},
+	{"board", board.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.

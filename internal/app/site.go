@@ -16,8 +16,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"trojmezi/internal/alert/board"
 	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/notice"
+	"trojmezi/internal/alert/public"
 	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
@@ -70,7 +72,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements.Operator, screens.Agreements.Country = n.people.DirectoryResource, n.country
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), intake.Nav(), unit.Nav(), warning.Nav(), river.Nav(), agreement.Nav(), notice.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), intake.Nav(), unit.Nav(), warning.Nav(), river.Nav(), agreement.Nav(), notice.Nav(), board.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
@@ -116,6 +118,8 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	rules.Operator = n.people.DirectoryResource
 	rules.Register(rt)
 	n.noticePages().Register(rt)
+	board.NewPages(n.board).Register(rt)
+	public.NewPages(n.publicOptions()).Register(rt)
 	region := register.NewPages(n.places, n.files)
 	region.Ask = agreement.AskOnMap
 	region.Register(rt)

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -46,7 +47,8 @@ type Options struct {
 	Notices  *notice.Service
 	Rivers   *river.Service
 	Now      func() time.Time
-	// Subscriptions are those of people; Address is who asks, as far as limits go.
+	// Subscriptions are those of people; Address is who asks, as far
+	// as limits go; nil: the far end of the connection.
 	Subscriptions *subscription.Service
 	Address       func(*http.Request) string
 }
@@ -65,6 +67,14 @@ type Pages struct {
 // NewPages returns them.
 func NewPages(o Options) *Pages {
 	p := &Pages{o: o}
+	if p.o.Address == nil {
+		p.o.Address = func(r *http.Request) string {
+			if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+				return host
+			}
+			return r.RemoteAddr
+		}
+	}
 	for _, x := range o.Places.Places() {
 		if x.Kind == register.Municipality {
 			p.towns = append(p.towns, x)
