@@ -123,6 +123,9 @@ func (p *Pages) now(ctx context.Context) (*state, error) {
 // langOf is the language of the address, else that of the browser. A cookie is neither
 // read nor set.
 func langOf(r *http.Request) (l i18n.Lang, fixed bool, err error) {
+	if l, ok := i18n.Parse(r.URL.Query().Get("lang")); ok { // as on all other pages
+		return l, true, nil
+	}
 	if s := r.PathValue("lang"); s != "" {
 		l, ok := i18n.Parse(s)
 		if !ok {
@@ -301,9 +304,9 @@ func trendIcon(l river.Line) string {
 func level(ctx context.Context, l river.Line) string {
 	switch {
 	case l.Level != nil:
-		return web.T(ctx, "public.cm", i18n.Args{"v": math.Round(l.Level.Value)})
+		return web.Number(ctx, int64(math.Round(l.Level.Value))) + "\u00a0cm" // spec: ISO 80000-3
 	case l.Flow != nil:
-		return web.T(ctx, "public.flow", i18n.Args{"v": math.Round(l.Flow.Value*10) / 10})
+		return web.Number(ctx, int64(math.Round(l.Flow.Value))) + "\u00a0m³/s"
 	}
 	return t(ctx, "public.level.nothing")
 }

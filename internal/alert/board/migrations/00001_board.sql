@@ -36,3 +36,8 @@ CREATE TABLE board_told (
     at           BIGINT NOT NULL,
     PRIMARY KEY (ref, organisation, step)
 ) /*strict*/;
+
+-- +goose Down
+DROP TABLE board_told;
+DROP TABLE board_ack;
+DROP TABLE board_item;
