@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 
+	"trojmezi/internal/alert/board"
 	"trojmezi/internal/alert/channel"
 	"trojmezi/internal/alert/feed/all"
 	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/river"
+	"trojmezi/internal/alert/subscription"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/agreement"
@@ -77,6 +79,8 @@ var modules = []struct {
 	{"intake", intake.Migrations},
 	{"notice", notice.Migrations},
 	{"channel", channel.Migrations},
+	{"subscription", subscription.Migrations},
+	{"board", board.Migrations},
 }
 
 // settingKey remembers which node key a database belongs to.

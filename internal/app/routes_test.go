@@ -19,6 +19,7 @@ import (
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/outlet"
+	"trojmezi/internal/alert/public"
 	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange/console"
@@ -143,7 +144,7 @@ func TestRoutes(t *testing.T) {
 	}
 	wild := regexp.MustCompile(`\{[^}]*\}`)
 	webtest.Routes(t, webtest.Check{
-		Router: n.router(), Policy: policies(), Crew: webtest.Hire(t, n.people, own, other), Public: slices.Concat(signin.Public(), notice.Public(), outlet.Public(), channel.Public()), Marks: []string{"Osoba Objektová"},
+		Router: n.router(), Policy: policies(), Crew: webtest.Hire(t, n.people, own, other), Public: slices.Concat(signin.Public(), notice.Public(), outlet.Public(), channel.Public(), public.Public()), Marks: []string{"Osoba Objektová"},
 		Path: func(pattern string) string {
 			_, path, _ := strings.Cut(pattern, " ")
 			path = strings.TrimSuffix(path, "{$}")

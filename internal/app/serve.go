@@ -18,13 +18,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"trojmezi/internal/alert/area"
+	"trojmezi/internal/alert/board"
 	"trojmezi/internal/alert/channel"
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/outlet"
+	"trojmezi/internal/alert/public"
 	"trojmezi/internal/alert/replay"
 	"trojmezi/internal/alert/river"
+	"trojmezi/internal/alert/subscription"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
 	"trojmezi/internal/exchange/adapter"
@@ -77,6 +80,7 @@ func Texts(extra ...fs.FS) (*i18n.Bundle, error) {
 		intake.Locales(),
 		adapter.Locales(), transport.Locales(), gateway.Locales(), river.Locales(),
 		notice.Locales(), outlet.Locales(), channel.Locales(), replay.Locales(),
+		public.Locales(), subscription.Locales(), board.Locales(),
 	}, extra...)...)
 }
 
@@ -104,6 +108,7 @@ func policies() map[string][]byte {
 		"notice/policy.cedar":         notice.Policy(),
 		"outlet/policy.cedar":         outlet.Policy(),
 		"channel/policy.cedar":        channel.Policy(),
+		"board/policy.cedar":          board.Policy(),
 	}
 }
 
@@ -136,6 +141,8 @@ type node struct {
 	notices    *notice.Service
 	outlets    *outlet.Service
 	channels   *channel.Service
+	subs       *subscription.Service
+	board      *board.Service
 	trail      *trail.Pages
 	places     *register.Register
 	files      register.Blobs // nil: nothing was opened, as for the doctor
@@ -275,8 +282,10 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	if n.notices, err = n.newNotices(); err != nil {
 		return nil, err
 	}
-	n.outlets, err = n.newOutlets()
-	return n, err
+	if n.outlets, err = n.newOutlets(); err != nil {
+		return nil, err
+	}
+	return n, n.newPublic()
 }
 
 // Phrasebook reads the book of a node, for the command line.
@@ -516,7 +525,7 @@ func (n *node) heard(tx *store.Tx, kind store.Kind, alarm string) error {
 
 // schedule registers the work that has its times.
 func (n *node) schedule(ctx context.Context) error {
-	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.gateways.Schedule(ctx, n.jobs), n.warnings.Schedule(ctx, n.jobs), n.rivers.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.notices.Schedule(ctx), n.channels.Schedule(ctx), n.backups.Schedule(ctx, n.jobs))
+	return errors.Join(n.exchange.Schedule(ctx, n.jobs), n.notify.Schedule(ctx), n.console.Schedule(ctx, n.jobs), n.disclosure.Schedule(ctx, n.jobs), n.gateways.Schedule(ctx, n.jobs), n.warnings.Schedule(ctx, n.jobs), n.rivers.Schedule(ctx, n.jobs), n.trail.Schedule(ctx), n.notices.Schedule(ctx), n.channels.Schedule(ctx), n.backups.Schedule(ctx, n.jobs), n.subs.Schedule(ctx, n.jobs), n.board.Schedule(ctx))
 }
 
 // Serve runs a node until ctx ends. The line "Listening on port N" goes to out
@@ -575,7 +584,7 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return n.exchange.Run(gctx)
 	})
 	g.Go(func() error { return site.serve(gctx) })
-	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, n.units.Run, n.gateways.Run, n.feeds.Run, n.channels.Run, imports.Run} {
+	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, n.units.Run, n.gateways.Run, n.feeds.Run, n.channels.Run, n.subs.Run, n.board.Run, imports.Run} {
 		g.Go(func() error { return ended(run(gctx)) })
 	}
 	return g.Wait()

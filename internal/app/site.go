@@ -17,10 +17,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"trojmezi/internal/alert/area"
+	"trojmezi/internal/alert/board"
 	"trojmezi/internal/alert/channel"
 	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/alert/outlet"
+	"trojmezi/internal/alert/public"
 	"trojmezi/internal/alert/river"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/exchange"
@@ -73,7 +75,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements.Operator, screens.Agreements.Country = n.people.DirectoryResource, n.country
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), intake.Nav(), unit.Nav(), warning.Nav(), river.Nav(), area.Nav(), agreement.Nav(), notice.Nav(), outlet.Nav(), channel.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), intake.Nav(), unit.Nav(), warning.Nav(), river.Nav(), area.Nav(), agreement.Nav(), notice.Nav(), board.Nav(), outlet.Nav(), channel.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})
@@ -124,6 +126,8 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	ways := channel.NewPages(n.channels)
 	ways.Operator = n.people.DirectoryResource
 	ways.Register(rt)
+	board.NewPages(n.board).Register(rt)
+	public.NewPages(n.publicOptions()).Register(rt)
 	region := register.NewPages(n.places, n.files)
 	region.Ask = agreement.AskOnMap
 	region.Register(rt)

@@ -46,6 +46,7 @@ type commands struct {
 	Gateway   gatewayCmd   `cmd:"" help:"${cli_gateway}"`
 	Geo       geoCmd       `cmd:"" help:"${cli_geo}"`
 	Unit      unitCmd      `cmd:"" help:"${cli_unit}"`
+	Board     boardCmd     `cmd:"" help:"${cli_board}"`
 	Notice    noticeCmd    `cmd:"" help:"${cli_notice}"`
 	Outlet    outletCmd    `cmd:"" help:"${cli_outlet}"`
 	Channel   channelCmd   `cmd:"" help:"${cli_channel}"`

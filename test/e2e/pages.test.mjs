@@ -70,7 +70,7 @@ async function walk(t, role, person, list) {
   const done = new Set();
   const peeked = new Map(); // pattern → how many more of its pages were searched for links
   const links = () => w.page.evaluate(() => [...document.querySelectorAll("a[href]")].map((a) => a.getAttribute("href")).filter((h) => h.startsWith("/")));
-  const statics = list.map((r) => pathOf(r.pattern)).filter(Boolean);
+  const statics = [...list.map((r) => pathOf(r.pattern)).filter(Boolean), ...(person ? [] : unlinked)];
   const seen = new Set();
   for (const pass of [1, 2]) { // alarms come with time: what was not there at first may be now
     if (pass === 2) seen.clear();
@@ -101,6 +101,9 @@ async function walk(t, role, person, list) {
     }
   }
 }
+
+// Pages for everybody that no page leads to: without a language in the address, and of exercises.
+const unlinked = ["/public/place/CZ-564028", "/public/exercise/CZ-564028", "/public/exercise/CZ-564028/cs"];
 
 const PEEK = 12; // incidents of one list that are searched for more pages
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -46,7 +47,8 @@ type Options struct {
 	Notices  *notice.Service
 	Rivers   *river.Service
 	Now      func() time.Time
-	// Subscriptions are those of people; Address is who asks, as far as limits go.
+	// Subscriptions are those of people; Address is who asks, as far
+	// as limits go; nil: the far end of the connection.
 	Subscriptions *subscription.Service
 	Address       func(*http.Request) string
 }
@@ -65,6 +67,14 @@ type Pages struct {
 // NewPages returns them.
 func NewPages(o Options) *Pages {
 	p := &Pages{o: o}
+	if p.o.Address == nil {
+		p.o.Address = func(r *http.Request) string {
+			if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+				return host
+			}
+			return r.RemoteAddr
+		}
+	}
 	for _, x := range o.Places.Places() {
 		if x.Kind == register.Municipality {
 			p.towns = append(p.towns, x)
@@ -113,6 +123,9 @@ func (p *Pages) now(ctx context.Context) (*state, error) {
 // langOf is the language of the address, else that of the browser. A cookie is neither
 // read nor set.
 func langOf(r *http.Request) (l i18n.Lang, fixed bool, err error) {
+	if l, ok := i18n.Parse(r.URL.Query().Get("lang")); ok { // as on all other pages
+		return l, true, nil
+	}
 	if s := r.PathValue("lang"); s != "" {
 		l, ok := i18n.Parse(s)
 		if !ok {
@@ -291,9 +304,9 @@ func trendIcon(l river.Line) string {
 func level(ctx context.Context, l river.Line) string {
 	switch {
 	case l.Level != nil:
-		return web.T(ctx, "public.cm", i18n.Args{"v": math.Round(l.Level.Value)})
+		return web.Number(ctx, int64(math.Round(l.Level.Value))) + "\u00a0cm" // spec: ISO 80000-3
 	case l.Flow != nil:
-		return web.T(ctx, "public.flow", i18n.Args{"v": math.Round(l.Flow.Value*10) / 10})
+		return web.Number(ctx, int64(math.Round(l.Flow.Value))) + "\u00a0m³/s"
 	}
 	return t(ctx, "public.level.nothing")
 }

@@ -205,6 +205,9 @@ func (s *drawn) concerns(p *register.Place, elsewhere bool) bool {
 	if !elsewhere {
 		far += townReach
 	}
+	if !s.box.grown(far + s.Error + slack).meets(box{p.Point.Lat, p.Point.Lat, p.Point.Lon, p.Point.Lon}) {
+		return false
+	}
 	return s.Contains(p.Point) || s.Edge(p.Point) <= far
 }
 
@@ -406,8 +409,17 @@ func (b *base) meeting(m *match, s *drawn, found []uint64) {
 		own := b.shapes[i]
 		if !met[i] && found[row>>6]&(1<<(row&63)) == 0 {
 			// Surely apart: nearer than the errors is rare, and asked of package area.
-			if len(s.Lost) == 0 && !s.box.grown(s.Error+own.Error+slack).meets(boxOf(own)) {
-				continue
+			if len(s.Lost) == 0 {
+				b := boxOf(own)
+				if !s.box.grown(s.Error + own.Error + slack).meets(b) {
+					continue
+				}
+				middle := geo.Point{Lat: (b.south + b.north) / 2, Lon: (b.west + b.east) / 2}
+				reach := geo.Distance(middle, geo.Point{Lat: b.south, Lon: b.west})
+				reach = max(reach, geo.Distance(middle, geo.Point{Lat: b.north, Lon: b.west}))
+				if !s.Empty() && !s.Contains(middle) && s.Edge(middle) > reach+s.Error+2*own.Error+slack {
+					continue
+				}
 			}
 			met[i] = m.meets(b.names[b.set[row]][0], own)
 		}

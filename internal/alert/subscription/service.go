@@ -322,7 +322,7 @@ func (s *Service) enter(tx *store.Tx, number int64, w *Want) {
 const topicRows = "subscription.rows"
 
 func (s *Service) note(tx *store.Tx, action, id string) error {
-	return s.o.Audit.Append(tx, audit.Event{Action: action, Actor: "public", Object: id})
+	return s.o.Audit.Append(tx, audit.Event{Action: action, Object: id})
 }
 
 // Get is the subscription a token opens; problem NotFound.

@@ -72,3 +72,10 @@ CREATE TABLE subscription_held (
 ) /*strict*/;
 
 CREATE INDEX subscription_held_by_due ON subscription_held (due, number);
+
+-- +goose Down
+DROP TABLE subscription_held;
+DROP TABLE subscription_turn;
+DROP TABLE subscription_known;
+DROP TABLE subscription_change;
+DROP TABLE subscription;

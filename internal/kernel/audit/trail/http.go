@@ -96,6 +96,7 @@ var groups = []group{
 	{"people", []string{"identity."}}, {"console", []string{"console."}}, {"link", []string{"link."}}, {"phrase", []string{"phrase."}}, {"classification", []string{"classification."}}, {"agreement", []string{"agreement."}}, {"unit", []string{"unit."}},
 	{"warning", []string{"warning."}}, {"river", []string{"river."}},
 	{"notice", []string{"notice."}}, {"channel", []string{"channel."}},
+	{"public", []string{"subscription.", "board."}},
 	{"disclosure", []string{"disclosure."}}, {"gateway", []string{"gateway."}}, {"feed", []string{"feed."}},
 	{"exchange", []string{"exchange."}}, {"node", []string{"node.", "health.", "job."}}, {"audit", []string{"audit."}}, {groupMessages, nil},
 }

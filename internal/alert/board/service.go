@@ -1,0 +1,397 @@
+package board
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"trojmezi/internal/alert/notice"
+	"trojmezi/internal/alert/warning"
+	"trojmezi/internal/kernel/audit"
+	"trojmezi/internal/kernel/clock"
+	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/job"
+	"trojmezi/internal/kernel/notify"
+	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/store"
+	"trojmezi/internal/kernel/web/sign"
+)
+
+// Item is what is to be acknowledged.
+type Item struct {
+	Ref    string // of the message: an update is another one
+	Kind   store.Kind
+	Owner  string // organisation whose notice it is; "" for an official warning
+	Level  sign.Level
+	Titles map[i18n.Lang]string
+	Link   string // path of its page
+	At     time.Time
+	Until  time.Time // zero: not known
+	Gone   time.Time // it holds no more; zero: it does
+}
+
+// Title is that in a language, else any: an official one is not translated.
+func (x *Item) Title(l i18n.Lang) string {
+	if t := x.Titles[l]; t != "" {
+		return t
+	}
+	for _, l := range i18n.Langs {
+		if t := x.Titles[l]; t != "" {
+			return t
+		}
+	}
+	return x.Titles[""]
+}
+
+// Over reports whether nothing is asked of anybody any more.
+func (x *Item) Over(now time.Time) bool {
+	return !x.Gone.IsZero() || !x.Until.IsZero() && !x.Until.After(now)
+}
+
+// Ack is the acknowledgement of an organisation.
+type Ack struct {
+	Person string // id; its name in a Row
+	Lang   i18n.Lang
+	At     time.Time
+}
+
+// Office is an organisation of the node.
+type Office struct{ ID, Name, Country string }
+
+// Row is an item with who has and who has not.
+type Row struct {
+	*Item
+	OwnerName string
+	Done      []Line
+	Missing   []Office
+}
+
+// Line is an acknowledgement in words.
+type Line struct {
+	Office
+	Ack
+}
+
+// Options are what a service stands on.
+type Options struct {
+	DB            *store.DB
+	Audit         *audit.Log
+	Clock         *clock.Clock
+	Jobs          *job.Queue
+	Log           *slog.Logger
+	Organisations func(tx *store.Tx) ([]Office, error)
+	Name          func(tx *store.Tx, person string) string
+	Notify        func(tx *store.Tx, n notify.Notification) error
+	Warnings      func(context.Context) ([]*warning.Warning, *warning.Book, error)
+}
+
+// Service keeps the board. It is safe for concurrent use.
+type Service struct{ o Options }
+
+// New returns the service.
+func New(o Options) *Service {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{o}
+}
+
+const (
+	// Minutes is after how many a missing acknowledgement is told unless somebody says
+	// otherwise: twice as long as a busy desk needs to look up.
+	Minutes = 10
+	setting = "board.minutes"
+	keep    = 90 * 24 * time.Hour // for the report of an event
+	shown   = 7 * 24 * time.Hour
+	steps   = 2
+
+	queueMissing = "board.missing"
+	queueErase   = "board.erase"
+	eraseAt      = "03:35"
+)
+
+// Topic wakes who watches the board.
+const Topic = "board"
+
+func after(tx *store.Tx) (time.Duration, error) {
+	text, err := tx.Setting(setting)
+	n, wrong := strconv.Atoi(text)
+	if err != nil || text == "" || wrong != nil {
+		n = Minutes
+	}
+	return time.Duration(n) * time.Minute, err
+}
+
+// SetMinutes says after how many minutes a missing acknowledgement is told.
+func (s *Service) SetMinutes(ctx context.Context, n int) error {
+	if n < 1 || n > 24*60 {
+		return problem.New("board.SetMinutes", problem.Invalid, "board.fault.minutes", nil)
+	}
+	return problem.Wrap("board.SetMinutes", s.o.DB.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.SetSetting(setting, strconv.Itoa(n)); err != nil {
+			return err
+		}
+		return s.o.Audit.Append(tx, audit.Event{Action: "board.minutes", Actor: "node", Object: "board", Detail: []byte(strconv.Itoa(n))})
+	}))
+}
+
+// Post enters an item in the transaction that makes it, and sets the clock.
+func (s *Service) Post(tx *store.Tx, x Item) error {
+	x.At = s.o.Clock.Now()
+	fresh, err := x.insert(tx)
+	if err != nil || !fresh {
+		return problem.Wrap("board.Post", err)
+	}
+	wait, err := after(tx)
+	if err != nil {
+		return problem.Wrap("board.Post", err)
+	}
+	for step := 1; step <= steps; step++ {
+		if _, err := s.o.Jobs.Enqueue(tx, job.Job{Queue: queueMissing, Kind: x.Kind, Payload: []byte(fmt.Sprint(step, " ", x.Ref)), RunAt: x.At.Add(time.Duration(step) * wait)}); err != nil {
+			return problem.Wrap("board.Post", err)
+		}
+	}
+	tx.Notify(Topic)
+	return nil
+}
+
+// Published takes an own notice that goes out, in its transaction; what it updates needs
+// no acknowledgement any more.
+func (s *Service) Published(tx *store.Tx, p *notice.Publication) error {
+	for n := 1; n < p.Revision; n++ {
+		if _, err := closeItem(tx, noticeRef(p.Notice, n), s.o.Clock.Now()); err != nil {
+			return problem.Wrap("board.Published", err)
+		}
+	}
+	return s.Post(tx, Item{Ref: noticeRef(p.Notice, p.Revision), Kind: p.Kind, Owner: p.Organisation, Level: sign.L3, Titles: p.Titles, Link: "/notices/notice/" + p.Notice, Until: p.Expires})
+}
+
+func noticeRef(id string, revision int) string { return fmt.Sprintf("notice/%s/%d", id, revision) }
+
+// signs are the colours that ask for an acknowledgement: act soon, act now, extreme.
+var signs = map[string]sign.Level{"orange": sign.L2, "red": sign.L3, "violet": sign.L4}
+
+// Observe enters official warnings from the second colour on, and takes out what has ended.
+// A warning that becomes worse is another item.
+func (s *Service) Observe(ctx context.Context) error {
+	all, _, err := s.o.Warnings(ctx)
+	if err != nil {
+		return problem.Wrap("board.Observe", err)
+	}
+	now := map[string]Item{}
+	for _, w := range all {
+		if w.Phase == warning.Ended {
+			continue
+		}
+		level := sign.Level("")
+		for _, l := range w.Levels() {
+			level = max(level, signs[l.Colour])
+		}
+		if level == "" {
+			continue
+		}
+		x := Item{Ref: "warning/" + w.ID + "/" + string(level), Kind: w.Kind, Level: level, Titles: map[i18n.Lang]string{}, Link: "/warnings/" + w.ID, Until: w.Says().Expires.At}
+		for _, t := range w.Says().Texts {
+			title := cmp.Or(t.Headline, t.Event)
+			tag, _, _ := strings.Cut(strings.ToLower(t.Language), "-")
+			if l, ok := i18n.Parse(tag); ok && x.Titles[l] == "" {
+				x.Titles[l] = title
+			}
+			x.Titles[""] = cmp.Or(x.Titles[""], title)
+		}
+		x.Titles[""] = cmp.Or(x.Titles[""], w.Says().Event)
+		now[x.Ref] = x
+	}
+	var gone []string
+	err = s.o.DB.Read(ctx, func(tx *store.Tx) error {
+		open, err := items(tx, `WHERE gone = 0 AND owner = '' ORDER BY at`)
+		for _, x := range open {
+			if _, there := now[x.Ref]; !there {
+				gone = append(gone, x.Ref)
+			} else {
+				delete(now, x.Ref)
+			}
+		}
+		return err
+	})
+	if err != nil || len(gone)+len(now) == 0 {
+		return problem.Wrap("board.Observe", err)
+	}
+	return problem.Wrap("board.Observe", s.o.DB.Write(ctx, func(tx *store.Tx) error {
+		for _, ref := range gone {
+			if _, err := closeItem(tx, ref, s.o.Clock.Now()); err != nil {
+				return err
+			}
+		}
+		for _, x := range now {
+			if err := s.Post(tx, x); err != nil {
+				return err
+			}
+		}
+		tx.Notify(Topic)
+		return nil
+	}))
+}
+
+// Acknowledge notes that a person has read an item for his organisation. Once more is no
+// error: the first counts.
+func (s *Service) Acknowledge(ctx context.Context, person, organisation string, l i18n.Lang, ref string) error {
+	const op = "board.Acknowledge"
+	return problem.Wrap(op, s.o.DB.Write(ctx, func(tx *store.Tx) error {
+		found, err := items(tx, `WHERE ref = $1`, ref)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return problem.New(op, problem.NotFound, "board.not_found", nil)
+		}
+		a := Ack{Person: person, Lang: l, At: s.o.Clock.Now()}
+		n, err := a.insert(tx, found[0], organisation)
+		if err != nil || n == 0 {
+			return err
+		}
+		tx.Notify(Topic)
+		return s.o.Audit.Append(tx, audit.Event{Action: "board.acknowledge", Actor: person, Object: ref, Detail: []byte(organisation)})
+	}))
+}
+
+// List is the board, what needs somebody first.
+func (s *Service) List(ctx context.Context) (all []Row, err error) {
+	now := s.o.Clock.Now()
+	err = s.o.DB.Read(ctx, func(tx *store.Tx) error {
+		offices, err := s.o.Organisations(tx)
+		if err != nil {
+			return err
+		}
+		found, err := items(tx, `WHERE at >= $1 ORDER BY at DESC, ref LIMIT 500`, millis(now.Add(-shown)))
+		if err != nil {
+			return err
+		}
+		done, err := acks(tx, now.Add(-shown))
+		if err != nil {
+			return err
+		}
+		for _, x := range found {
+			r := Row{Item: x}
+			for _, o := range offices {
+				a, ok := done[x.Ref][o.ID]
+				switch {
+				case o.ID == x.Owner:
+					r.OwnerName = o.Name
+				case ok:
+					a.Person = s.o.Name(tx, a.Person)
+					r.Done = append(r.Done, Line{o, a})
+				case !x.Over(now):
+					r.Missing = append(r.Missing, o)
+				}
+			}
+			all = append(all, r)
+		}
+		return nil
+	})
+	slices.SortStableFunc(all, func(a, b Row) int {
+		over := func(r Row) int {
+			if r.Over(now) {
+				return 1
+			}
+			return 0
+		}
+		return cmp.Compare(over(a), over(b))
+	})
+	return all, problem.Wrap("board.List", err)
+}
+
+// Schedule registers what happens by itself: the clock of each item stands in the queue on
+// disk, so that it also runs through a restart.
+func (s *Service) Schedule(ctx context.Context) error {
+	var errs []error
+	for _, kind := range store.Kinds {
+		errs = append(errs, s.o.Jobs.Handle(queueMissing, kind, func(ctx context.Context, j job.Job) error { return s.missing(ctx, kind, string(j.Payload)) }))
+	}
+	errs = append(errs, s.o.Jobs.Daily(ctx, queueErase, eraseAt, store.Live, func(ctx context.Context, _ job.Job) error {
+		return s.o.DB.Write(ctx, func(tx *store.Tx) error {
+			n, err := erase(tx, s.o.Clock.Now().Add(-keep))
+			if err != nil || n == 0 {
+				return err
+			}
+			return s.o.Audit.Append(tx, audit.Event{Action: "board.erase", Actor: "node", Object: "board"})
+		})
+	}))
+	return errors.Join(errs...)
+}
+
+// missing tells who has not acknowledged: first the organisation itself, then whose notice
+// it is, or everybody's operator for an official warning.
+func (s *Service) missing(ctx context.Context, kind store.Kind, what string) error {
+	number, ref, _ := strings.Cut(what, " ")
+	step, err := strconv.Atoi(number)
+	if err != nil {
+		return fmt.Errorf("board: job %q: %w", what, err)
+	}
+	return problem.Wrap("board.missing", s.o.DB.Write(ctx, func(tx *store.Tx) error {
+		now := s.o.Clock.Now()
+		found, err := items(tx, `WHERE ref = $1 AND kind = $2`, ref, string(kind))
+		if err != nil || len(found) == 0 || found[0].Over(now) {
+			return err
+		}
+		x := found[0]
+		offices, err := s.o.Organisations(tx)
+		if err != nil {
+			return err
+		}
+		done, err := acks(tx, x.At)
+		if err != nil {
+			return err
+		}
+		for _, o := range offices {
+			if _, ok := done[ref][o.ID]; ok || o.ID == x.Owner {
+				continue
+			}
+			if n, err := tell(tx, x, o.ID, step, now); err != nil {
+				return err
+			} else if n == 0 {
+				continue // another instance was faster
+			}
+			args := i18n.Args{"title": x.Title(langOf(o.Country)), "name": o.Name, "n": int(now.Sub(x.At).Minutes())}
+			to, key := o.ID, "board.tell.own"
+			if step > 1 {
+				to, key = x.Owner, "board.tell.other" // "" is the whole node's business
+			}
+			if err := s.o.Notify(tx, notify.Notification{Kind: kind, Class: notify.A, Text: notify.Text{Key: key, Args: args}, Organisation: to, Link: root, Unique: fmt.Sprintf("board/%d/%s/%s", step, ref, o.ID)}); err != nil {
+				return err
+			}
+		}
+		tx.Notify(Topic)
+		return nil
+	}))
+}
+
+func langOf(country string) i18n.Lang {
+	return map[string]i18n.Lang{"CZ": i18n.Cs, "DE": i18n.De, "PL": i18n.Pl}[country]
+}
+
+// lookEvery is how often is looked without being woken.
+const lookEvery = 10 * time.Second
+
+// Run watches the official warnings until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	watch := s.o.DB.Watch(warning.Topic)
+	defer watch.Close()
+	for ctx.Err() == nil {
+		if err := s.Observe(ctx); err != nil && ctx.Err() == nil {
+			s.o.Log.Error("board: observe", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-watch.C():
+		case <-time.After(lookEvery):
+		}
+	}
+	return ctx.Err()
+}
