@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -61,7 +62,7 @@ func (n *node) published(tx *store.Tx, p *notice.Publication) error {
 	if n.replayed != nil {
 		return n.replayed(tx, p)
 	}
-	return n.channels.Published(tx, p)
+	return errors.Join(n.channels.Published(tx, p), n.subs.Published(tx, p), n.board.Published(tx, p))
 }
 
 // noticePages are their pages.

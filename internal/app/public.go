@@ -1,12 +1,10 @@
 package app
 
 import (
-	"errors"
 	"strings"
 
-	"trojmezi/internal/alert/area"
 	"trojmezi/internal/alert/board"
-	"trojmezi/internal/alert/notice"
+	"trojmezi/internal/alert/channel"
 	"trojmezi/internal/alert/public"
 	"trojmezi/internal/alert/subscription"
 	"trojmezi/internal/kernel/identity"
@@ -15,12 +13,9 @@ import (
 
 // newPublic builds what people and offices are told by: subscriptions and the board.
 func (n *node) newPublic() (err error) {
-	if n.areas, err = area.Load(n.places); err != nil {
-		return err
-	}
 	n.subs, err = subscription.New(subscription.Options{
 		DB: n.DB, Audit: n.Audit, Clock: n.Clock, Key: n.Key, Texts: n.texts, Places: n.places, Areas: n.areas, Log: n.log,
-		Warnings: n.warnings.Warnings, Owner: nameOf, Base: strings.TrimSuffix(n.config.Notify.BaseURL, "/"),
+		Warnings: n.warnings.Warnings, Owner: nameOf, Base: strings.TrimSuffix(n.config.Notify.BaseURL, "/"), Send: n.sendSubscribers(),
 	})
 	o := boardOptions(n.Opened)
 	o.Jobs, o.Log, o.Notify, o.Warnings = n.jobs, n.log, n.notify.Send, n.warnings.Warnings
@@ -28,9 +23,34 @@ func (n *node) newPublic() (err error) {
 	return err
 }
 
-// published hands a notice that goes out on, in its transaction.
-func (n *node) published(tx *store.Tx, p *notice.Publication) error {
-	return errors.Join(n.subs.Published(tx, p), n.board.Published(tx, p))
+// ways are the sorts of channels by which subscribers are told.
+var ways = map[string]channel.Sort{subscription.Email: channel.Mail, subscription.WebPush: channel.Push}
+
+// sendSubscribers hands messages to the first channel of their sort; nil: there is no
+// channel of mail, by which one confirms.
+func (n *node) sendSubscribers() func(*store.Tx, ...subscription.Dispatch) error {
+	if len(n.channels.Of(channel.Mail, store.Live)) == 0 {
+		return nil
+	}
+	return func(tx *store.Tx, list ...subscription.Dispatch) error {
+		var all []channel.Dispatch
+		for _, d := range list {
+			to := n.channels.Of(ways[d.Channel], d.Kind)
+			if len(to) == 0 {
+				n.log.Warn("app: nobody carries what a subscriber asked for", "channel", d.Channel, "kind", d.Kind)
+				continue
+			}
+			source := d.Source
+			if source == "" { // it is about the subscription itself
+				source = n.config.Exchange.Operator
+			}
+			all = append(all, channel.Dispatch{
+				Channel: to[0].Name, Target: d.Target, Lang: d.Language, Kind: d.Kind, Reference: channel.Reference{Origin: channel.Subscription, ID: d.Ref, Revision: "1"},
+				Title: d.Title, Body: d.Body, Link: d.Link, Stop: d.End, Source: source,
+			})
+		}
+		return n.channels.Queue(tx, all...)
+	}
 }
 
 // nameOf is the name of an organisation, "" for none.

@@ -4,6 +4,7 @@ import (
 	"net/mail"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -22,7 +23,10 @@ type Origin string
 const (
 	Notice  Origin = "notice"  // an own notice
 	Warning Origin = "warning" // an official warning, passed on
-	Trial   Origin = "trial"   // of a channel; never live
+	// Subscription is what somebody asked for: what changed for his places, with the
+	// source of each in the text, and what concerns the subscription itself.
+	Subscription Origin = "subscription"
+	Trial        Origin = "trial" // of a channel; never live
 )
 
 // Reference is what was published, and which version of it. An address gets each once.
@@ -116,7 +120,7 @@ func (c *channel) check(d *Dispatch) error {
 		return refuse("kind", i18n.Args{"channel": c.name, "kind": string(d.Kind), "own": string(c.kind)})
 	case d.Reference.Origin == Trial && d.Kind == store.Live:
 		return refuse("trial", nil)
-	case d.Reference.Origin != Notice && d.Reference.Origin != Warning && d.Reference.Origin != Trial, d.Reference.ID == "", d.Reference.Revision == "":
+	case !slices.Contains([]Origin{Notice, Warning, Subscription, Trial}, d.Reference.Origin), d.Reference.ID == "", d.Reference.Revision == "":
 		return refuse("reference", nil)
 	case strings.TrimSpace(d.Title) == "":
 		return refuse("title", nil)

@@ -377,6 +377,20 @@ func (s *Service) End(ctx context.Context, token string) error {
 	}))
 }
 
+// Gone deletes what leads to an address that will never work again.
+func (s *Service) Gone(tx *store.Tx, target string) error {
+	all, err := selected(tx, `WHERE target_hash = $1`, s.hash(target))
+	if err != nil {
+		return err
+	}
+	for _, x := range all {
+		if err := s.erase(tx, x, "subscription.gone"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *Service) erase(tx *store.Tx, x *Subscription, action string) error {
 	if err := drop(tx, x.Number); err != nil {
 		return err

@@ -23,7 +23,7 @@ CREATE TABLE channel_dispatch (
     target       BYTEA  NOT NULL,
     seal_key     BIGINT NOT NULL,
     receiver     TEXT   NOT NULL,         -- name in the configuration, '' for the public
-    sort         TEXT   NOT NULL CHECK (sort IN ('notice', 'warning', 'trial')),
+    sort         TEXT   NOT NULL CHECK (sort IN ('notice', 'warning', 'subscription', 'trial')),
     ref          TEXT   NOT NULL,
     revision     TEXT   NOT NULL,
     content      TEXT   NOT NULL,         -- of channel_text
