@@ -49,8 +49,8 @@ func TestRiverAlarmLeaves(t *testing.T) {
 	ran := make(chan error, 1)
 	go func() { ran <- n.jobs.Run(ctx) }()
 	defer func() { stop(); <-ran }()
-	take := func(kind store.Kind, level string) {
-		at := time.Now().Add(-time.Minute).UTC().Format("02.01.2006 15:04")
+	take := func(kind store.Kind, level string, ago time.Duration) {
+		at := time.Now().Add(-ago).UTC().Format("02.01.2006 15:04")
 		r, fault := saxony.Feed().Parse([]byte(`{"features":[{"attributes":{"PEG_MSTNR":"660000","PEG_NAME":"Görlitz","WLV_GEWAESSER":"Lausitzer Neiße","PEG_AS1":320,"PEG_AS4":560,
 			"PEG_WASSERSTAND":"` + level + `","PEG_WERTZEITSTEMPEL_CHAR":"` + at + `","ZEITZONE":"+00:00"},"geometry":{"x":14.99,"y":51.16}}]}`))
 		if fault != nil {
@@ -63,9 +63,12 @@ func TestRiverAlarmLeaves(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	take(store.Exercise, "570")
+	// What stands above a limit at its first value waits for a second one.
+	take(store.Exercise, "310", 16*time.Minute)
+	take(store.Live, "310", 16*time.Minute)
+	take(store.Exercise, "570", time.Minute)
 	begun := time.Now()
-	take(store.Live, "330")
+	take(store.Live, "330", time.Minute)
 	select {
 	case p := <-posts:
 		if took := time.Since(begun); took > noticeWithin {

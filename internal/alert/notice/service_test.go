@@ -482,7 +482,7 @@ func TestPages(t *testing.T) {
 	}
 	to := send("dana", root, form)
 	page = press("dana", to)
-	for _, text := range []string{"Protržení hráze", "Dammbruch", "Przerwanie zapory", "Dam break", "Wittig", "Witka", "Smědá", "Friedland", "UCS-2", "GSM-7", "&lt;entry&gt;", "board: live", "[nicht übersetzt, auf Englisch] Niedów", "Nobody has checked the wording", `class="map-area" d="M`} {
+	for _, text := range []string{"Protržení hráze", "Dammbruch", "Przerwanie zapory", "Dam break", "Wittig", "Witka", "Smědá", "Friedland", "UCS-2", "GSM-7", "board: live", "[nicht übersetzt, auf Englisch] Niedów", "Nobody has checked the wording", `class="map-area" d="M`} {
 		if !strings.Contains(page, text) {
 			t.Errorf("the preview has no %q", text)
 		}

@@ -151,7 +151,7 @@ func counts(tx *store.Tx, hash string, since time.Time) (all, waiting int64, err
 
 // turn waits until no other instance is at it.
 func turn(tx *store.Tx) error {
-	_, err := tx.Exec(`UPDATE subscription_turn SET n = n + 1 WHERE name = 'warnings'`)
+	_, err := tx.Exec(`INSERT INTO subscription_turn (name, n) VALUES ('warnings', 1) ON CONFLICT (name) DO UPDATE SET n = subscription_turn.n + 1`)
 	return err
 }
 

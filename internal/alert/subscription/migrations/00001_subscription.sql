@@ -59,7 +59,6 @@ CREATE TABLE subscription_turn (
     n    BIGINT NOT NULL
 ) /*strict*/;
 
-INSERT INTO subscription_turn (name, n) VALUES ('warnings', 0);
 
 -- What waits for the end of somebody's quiet hours.
 CREATE TABLE subscription_held (
