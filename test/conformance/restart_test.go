@@ -184,7 +184,8 @@ func TestRestart(t *testing.T) {
 		a, b := n.fresh(t), n.fresh(t)
 		m := a.send(b.oid, ack("NACK"), timeout(shortest))
 		n.restart(t)
-		a.again().await504(m)
+		up := time.Now()
+		a.again().await504Up(m, up)
 	})
 	t.Run("receiving_node_killed_under_way", func(t *testing.T) {
 		t.Parallel()

@@ -6,7 +6,6 @@ package storetest
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -22,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver named "pgx"
+	"github.com/jackc/pgx/v5"
 
 	"trojmezi/internal/kernel/store"
 )
@@ -175,36 +174,26 @@ const templates = "template_"
 
 // forget drops the templates of runs that must have ended.
 func forget(server string) error {
-	admin, err := sql.Open("pgx", server)
-	if err != nil {
-		return err
-	}
-	defer admin.Close()
-	rows, err := admin.Query(`SELECT datname FROM pg_database WHERE datname LIKE 'template\_%'`)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var old []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
+	return administer(server, func(ctx context.Context, c *pgx.Conn) error {
+		rows, err := c.Query(ctx, `SELECT datname FROM pg_database WHERE datname LIKE 'template\_%'`)
+		if err != nil {
 			return err
 		}
-		made, _, _ := strings.Cut(strings.TrimPrefix(name, templates), "_")
-		if at, err := strconv.ParseInt(made, 10, 64); err == nil && time.Since(time.Unix(at, 0)) > 24*time.Hour {
-			old = append(old, name)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	for _, name := range old {
-		if _, err := admin.Exec(`DROP DATABASE IF EXISTS ` + name); err != nil {
+		names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
 			return err
 		}
-	}
-	return nil
+		for _, name := range names {
+			made, _, _ := strings.Cut(strings.TrimPrefix(name, templates), "_")
+			if at, err := strconv.ParseInt(made, 10, 64); err != nil || time.Since(time.Unix(at, 0)) < 24*time.Hour {
+				continue
+			}
+			if _, err := c.Exec(ctx, `DROP DATABASE IF EXISTS `+name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Create makes a fresh, empty database on the server PostgresEnv names, for
@@ -254,30 +243,30 @@ func random() string {
 	return hex.EncodeToString(b[:])
 }
 
-// do runs a statement on the one connection a process has to the server itself: a server
-// starts a process for each, which costs more than most statements.
-func do(server, statement string) error {
-	admin, err := administration(server)
-	if err != nil {
-		return err
-	}
-	_, err = admin.Exec(statement)
-	return err
+// administration is the one connection a process has to the server itself: a server starts
+// a process for each, which costs more than most statements. It has no goroutine, so
+// that tests which look for those left over find none.
+var administration struct {
+	sync.Mutex
+	conn *pgx.Conn
 }
 
-var administrations sync.Map // server → *sql.DB
+func administer(server string, f func(ctx context.Context, c *pgx.Conn) error) error {
+	administration.Lock()
+	defer administration.Unlock()
+	ctx := context.Background()
+	if c := administration.conn; c == nil || c.IsClosed() {
+		var err error
+		if administration.conn, err = pgx.Connect(ctx, server); err != nil {
+			return err
+		}
+	}
+	return f(ctx, administration.conn)
+}
 
-func administration(server string) (*sql.DB, error) {
-	if db, ok := administrations.Load(server); ok {
-		return db.(*sql.DB), nil
-	}
-	db, err := sql.Open("pgx", server)
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1)
-	if other, ok := administrations.LoadOrStore(server, db); ok {
-		return other.(*sql.DB), db.Close()
-	}
-	return db, nil
+func do(server, statement string) error {
+	return administer(server, func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, statement)
+		return err
+	})
 }
