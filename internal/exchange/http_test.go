@@ -12,8 +12,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -343,6 +346,33 @@ func TestWhatAPeerMaySend(t *testing.T) {
 		}
 		if got := r.registry.Load().lookup(about).rec.Status; got != want {
 			t.Errorf("%s is %q, want %q", about, got, want)
+		}
+	}
+}
+
+// Several load the register at once; who loads after a change sees the change, and
+// nobody puts back what was before it.
+func TestRegisterNeverGoesBack(t *testing.T) {
+	r := newRig(t)
+	ctx, stop := context.WithCancel(t.Context())
+	var others sync.WaitGroup
+	defer others.Wait()
+	defer stop()
+	for range 3 {
+		others.Go(func() {
+			for ctx.Err() == nil {
+				r.loadRegistry(ctx)
+			}
+		})
+	}
+	for i := range 200 {
+		oid := "1.2.4." + strconv.Itoa(100+i)
+		r.learn(oid, "far")
+		for range 20 {
+			if r.registry.Load().lookup(oid) == nil {
+				t.Fatalf("%s was there and is gone", oid)
+			}
+			runtime.Gosched()
 		}
 	}
 }

@@ -94,7 +94,7 @@ type Node struct {
 	configured  []*peer   // of the configuration
 	filesBefore filesSeen // of followFiles
 	neighbours  atomic.Pointer[neighbours]
-	loading     sync.Mutex // of loadPeers
+	loading     sync.Mutex // of loadPeers and loadRegistry
 
 	registry atomic.Pointer[directory]
 	ready    atomic.Bool // every peer's register was read since the start

@@ -52,8 +52,11 @@ func (d *directory) lookup(oid string) *participant { return d.byOID[oid] }
 
 // loadRegistry builds the directory from the configuration and what the peers
 // told last, which survives a restart: an incident can be sent to a neighbour
-// before its register was read again.
+// before its register was read again. One at a time: whoever reads a register and
+// whoever follows the links both load, and the slower must not put back what it saw.
 func (n *Node) loadRegistry(ctx context.Context) error {
+	n.loading.Lock()
+	defer n.loading.Unlock()
 	d := &directory{byOID: map[string]*participant{}, quarantined: map[string]bool{}}
 	add := func(p *participant) {
 		if d.byOID[p.rec.ID] != nil {
@@ -335,7 +338,7 @@ func (n *Node) fetchRegistry(ctx context.Context, p *peer) error {
 				n.log.Warn("exchange: peer claims a local participant", "peer", p.ID, "oid", r.ID)
 				continue
 			}
-			if owner := n.peerOf(r.ID); owner != nil && owner != p {
+			if owner := n.peerOf(r.ID); owner != nil && owner.ID != p.ID {
 				n.log.Warn("exchange: peer claims another node", "peer", p.ID, "oid", r.ID)
 				continue
 			}

@@ -48,7 +48,7 @@ func Config(t testing.TB, tables ...Tables) store.Config {
 			t.Fatal(err)
 		}
 	}
-	url, drop, err := create(m.template)
+	url, drop, err := CreateFrom(m.template)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,14 +200,10 @@ func forget(server string) error {
 // processes that outlive a test, and returns its address and what drops it, open
 // connections or not. Without a server the address is "", which stands for
 // SQLite, and drop does nothing.
-func Create() (address string, drop func() error, err error) { return create("") }
+func Create() (address string, drop func() error, err error) { return CreateFrom("") }
 
 // CreateFrom is Create with the tables of a Template.
 func CreateFrom(template string) (address string, drop func() error, err error) {
-	return create(template)
-}
-
-func create(template string) (address string, drop func() error, err error) {
 	return createAs("t_"+random(), template)
 }
 
