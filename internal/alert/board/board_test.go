@@ -52,18 +52,12 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{t: t, clk: clock.Fake(start)}
-	sc := storetest.Config(t)
+	sc := storetest.Config(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "job": job.Migrations(), "warning": warning.Migrations(), "board": Migrations()})
 	sc.Clock = r.clk
 	var err error
 	r.db, err = store.Open(context.Background(), sc)
 	r.ok(err)
 	t.Cleanup(func() { r.db.Close() })
-	ctx := t.Context()
-	r.ok(r.db.Migrate(ctx, "seal", seal.Migrations()))
-	r.ok(r.db.Migrate(ctx, "audit", audit.Migrations()))
-	r.ok(r.db.Migrate(ctx, "job", job.Migrations()))
-	r.ok(r.db.Migrate(ctx, "warning", warning.Migrations()))
-	r.ok(r.db.Migrate(ctx, "board", Migrations()))
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	r.ok(err)
 	log := slog.New(slog.DiscardHandler)

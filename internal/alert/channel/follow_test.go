@@ -245,7 +245,12 @@ func TestChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := Config{List: []Setup{{Name: "siren", Sort: "handover", PerMinute: 100_000, Handover: FolderSetup{Directory: filepath.Join(dir, "out")}}}, Receivers: three("siren", "")}
-	s, book, err := assemble(t.Context(), db, clock.System(), dir, c, nil)
+	for name, files := range tables {
+		if err := db.Migrate(t.Context(), name, files); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, book, err := assemble(db, clock.System(), dir, c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

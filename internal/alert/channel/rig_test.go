@@ -80,7 +80,7 @@ type rig struct {
 
 func newRig(t *testing.T, c Config) *rig {
 	t.Helper()
-	r := &rig{t: t, clk: clock.Fake(start), dir: t.TempDir(), texts: bundle(), cfg: storetest.Config(t), conf: c, base: "https://node.example"}
+	r := &rig{t: t, clk: clock.Fake(start), dir: t.TempDir(), texts: bundle(), cfg: storetest.Config(t, tables), conf: c, base: "https://node.example"}
 	r.open()
 	return r
 }
@@ -91,7 +91,7 @@ func (r *rig) open() {
 	db, err := store.Open(context.Background(), r.cfg)
 	r.ok(err)
 	r.t.Cleanup(func() { db.Close() })
-	r.Service, r.book, err = assemble(r.t.Context(), db, r.clk, r.dir, r.conf, func(o *Options) {
+	r.Service, r.book, err = assemble(db, r.clk, r.dir, r.conf, func(o *Options) {
 		o.Base = r.base
 		o.Gone = func(tx *store.Tx, channel, target string) error {
 			tx.OnCommit(func() { r.gone = append(r.gone, channel+" "+target) })
@@ -118,24 +118,17 @@ func (r *rig) open() {
 	})
 }
 
+// tables are those the service and what it stands on keep.
+var tables = storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "job": job.Migrations(), "warning": warning.Migrations(), "channel": Migrations()}
+
 // assemble makes a service on a database, for tests and for the process that is killed.
-func assemble(ctx context.Context, db *store.DB, clk *clock.Clock, dir string, c Config, more func(*Options)) (*Service, *warning.Service, error) {
+func assemble(db *store.DB, clk *clock.Clock, dir string, c Config, more func(*Options)) (*Service, *warning.Service, error) {
 	if faults := c.Validate(); len(faults) > 0 {
 		return nil, nil, problem.New("test", problem.Invalid, faults[0].Key, faults[0].Args)
 	}
 	key, err := seal.LoadOrCreate(filepath.Join(dir, "node.key"))
 	if err != nil {
 		return nil, nil, err
-	}
-	for _, m := range []struct {
-		name string
-		do   func() error
-	}{{"seal", func() error { return db.Migrate(ctx, "seal", seal.Migrations()) }}, {"audit", func() error { return db.Migrate(ctx, "audit", audit.Migrations()) }},
-		{"job", func() error { return db.Migrate(ctx, "job", job.Migrations()) }}, {"warning", func() error { return db.Migrate(ctx, "warning", warning.Migrations()) }},
-		{"channel", func() error { return db.Migrate(ctx, "channel", Migrations()) }}} {
-		if err := m.do(); err != nil {
-			return nil, nil, err
-		}
 	}
 	log := slog.New(slog.DiscardHandler)
 	trail := audit.New(db, key, clk, log)

@@ -58,16 +58,12 @@ var people = map[string]*web.Person{
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{t: t, clk: clock.Fake(start)}
-	config := storetest.Config(t)
+	config := storetest.Config(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "job": job.Migrations(), "notify": notify.Migrations(), "notice": notice.Migrations(), "warning": warning.Migrations()})
 	config.Clock = r.clk
 	var err error
 	r.db, err = store.Open(context.Background(), config)
 	r.ok(err)
 	t.Cleanup(func() { r.db.Close() })
-	for _, err := range []error{r.db.Migrate(t.Context(), "seal", seal.Migrations()), r.db.Migrate(t.Context(), "audit", audit.Migrations()), r.db.Migrate(t.Context(), "job", job.Migrations()),
-		r.db.Migrate(t.Context(), "notify", notify.Migrations()), r.db.Migrate(t.Context(), "notice", notice.Migrations()), r.db.Migrate(t.Context(), "warning", warning.Migrations())} {
-		r.ok(err)
-	}
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	r.ok(err)
 	r.dir, err = blob.OpenDir(t.TempDir(), r.clk)

@@ -55,19 +55,12 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{t: t, clk: clock.Fake(start)}
-	sc := storetest.Config(t)
+	sc := storetest.Config(t, storetest.Tables{"seal": seal.Migrations(), "audit": audit.Migrations(), "job": job.Migrations(), "warning": warning.Migrations(), "river": river.Migrations(), "notice": notice.Migrations(), "subscription": subscription.Migrations()})
 	sc.Clock = r.clk
 	var err error
 	r.db, err = store.Open(context.Background(), sc)
 	r.ok(err)
 	t.Cleanup(func() { r.db.Close() })
-	ctx := t.Context()
-	r.ok(r.db.Migrate(ctx, "seal", seal.Migrations()))
-	r.ok(r.db.Migrate(ctx, "audit", audit.Migrations()))
-	r.ok(r.db.Migrate(ctx, "job", job.Migrations()))
-	r.ok(r.db.Migrate(ctx, "warning", warning.Migrations()))
-	r.ok(r.db.Migrate(ctx, "river", river.Migrations()))
-	r.ok(r.db.Migrate(ctx, "notice", notice.Migrations()))
 	key, err := seal.LoadOrCreate(filepath.Join(t.TempDir(), "node.key"))
 	r.ok(err)
 	log := slog.New(slog.DiscardHandler)
@@ -91,7 +84,6 @@ func newRig(t *testing.T) *rig {
 		Reaches: func(store.Kind, string) bool { return true },
 	})
 	r.ok(err)
-	r.ok(r.db.Migrate(ctx, "subscription", subscription.Migrations()))
 	subs, err := subscription.New(subscription.Options{DB: r.db, Audit: leaves, Clock: r.clk, Key: key, Texts: texts, Places: places, Areas: table, Log: log, Warnings: r.warnings.Warnings, Base: "https://node.example",
 		Send: func(tx *store.Tx, d ...subscription.Dispatch) error {
 			tx.OnCommit(func() { r.sent = append(r.sent, d...) })
