@@ -16,10 +16,10 @@ import (
 )
 
 type agreementCmd struct {
-	Ask    agreementAskCmd    `cmd:"" help:"${cli_agreement_ask}"`
-	List   agreementListCmd   `cmd:"" help:"${cli_agreement_list}"`
-	Export agreementExportCmd `cmd:"" help:"${cli_agreement_export}"`
-	Import agreementImportCmd `cmd:"" help:"${cli_agreement_import}"`
+	Ask    agreementAskCmd    `cmd:"" help:"cli.agreement.ask"`
+	List   agreementListCmd   `cmd:"" help:"cli.agreement.list"`
+	Export agreementExportCmd `cmd:"" help:"cli.agreement.export"`
+	Import agreementImportCmd `cmd:"" help:"cli.agreement.import"`
 }
 
 // withAgreements opens the agreements beside a running node.
@@ -35,12 +35,12 @@ func (e *env) withAgreements(config string, f func(context.Context, *agreement.B
 
 type agreementAskCmd struct {
 	configFlag
-	At        string   `required:"" help:"${cli_agreement_at}"`
-	Service   string   `required:"" enum:"ems,fire,disaster,police" help:"${cli_agreement_service}"`
-	From      []string `required:"" help:"${cli_agreement_from}"`
-	With      string   `enum:",CZ,DE,PL" default:"" help:"${cli_agreement_with}"`
-	Direction string   `enum:",ask,go" default:"" help:"${cli_agreement_direction}"`
-	Date      string   `placeholder:"2006-01-02" help:"${cli_agreement_date}"`
+	At        string   `required:"" help:"cli.agreement.at"`
+	Service   string   `required:"" enum:"ems,fire,disaster,police" help:"cli.agreement.service"`
+	From      []string `required:"" help:"cli.agreement.from"`
+	With      string   `enum:",CZ,DE,PL" default:"" help:"cli.agreement.with"`
+	Direction string   `enum:",ask,go" default:"" help:"cli.agreement.direction"`
+	Date      string   `placeholder:"2006-01-02" help:"cli.agreement.date"`
 }
 
 func (c *agreementAskCmd) Run(e *env) error {
@@ -129,8 +129,8 @@ func (c *agreementExportCmd) Run(e *env) error {
 
 type agreementImportCmd struct {
 	configFlag
-	DryRun bool   `help:"${cli_agreement_dry_run}"`
-	File   string `arg:"" type:"existingfile" help:"${cli_agreement_file}"`
+	DryRun bool   `help:"cli.agreement.dry_run"`
+	File   string `arg:"" type:"existingfile" help:"cli.agreement.file"`
 }
 
 // Run imports a file of rows: all, or none when one is wrong, and then exits with 1.

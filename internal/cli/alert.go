@@ -15,14 +15,14 @@ import (
 )
 
 type alertCmd struct {
-	Parse alertParseCmd `cmd:"" help:"${cli_alert_parse}"`
-	Take  alertTakeCmd  `cmd:"" help:"${cli_alert_take}"`
-	List  alertListCmd  `cmd:"" help:"${cli_alert_list}"`
+	Parse alertParseCmd `cmd:"" help:"cli.alert.parse"`
+	Take  alertTakeCmd  `cmd:"" help:"cli.alert.take"`
+	List  alertListCmd  `cmd:"" help:"cli.alert.list"`
 }
 
 type alertParseCmd struct {
-	Feed  string   `required:"" enum:"chmi,dwd,nina,imgw-meteo,imgw-hydro,rso,meteoalarm,lhp" help:"${cli_alert_feed}"`
-	Files []string `arg:"" name:"file" help:"${cli_alert_file}"`
+	Feed  string   `required:"" enum:"chmi,dwd,nina,imgw-meteo,imgw-hydro,rso,meteoalarm,lhp" help:"cli.alert.feed"`
+	Files []string `arg:"" name:"file" help:"cli.alert.file"`
 }
 
 // maxFeed is the longest document of a feed that is read, in bytes.

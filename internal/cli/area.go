@@ -18,9 +18,9 @@ import (
 )
 
 type areaCmd struct {
-	List     areaListCmd     `cmd:"" help:"${cli_area_list}"`
-	Concerns areaConcernsCmd `cmd:"" help:"${cli_area_concerns}"`
-	Check    areaCheckCmd    `cmd:"" help:"${cli_area_check}"`
+	List     areaListCmd     `cmd:"" help:"cli.area.list"`
+	Concerns areaConcernsCmd `cmd:"" help:"cli.area.concerns"`
+	Check    areaCheckCmd    `cmd:"" help:"cli.area.check"`
 }
 
 // areas loads the shipped table.
@@ -34,10 +34,10 @@ func areas() (*area.Table, *register.Register, error) {
 }
 
 type areaListCmd struct {
-	Scheme  string   `placeholder:"CISORP" help:"${cli_area_scheme}"`
-	Country string   `enum:",CZ,DE,PL" default:"" help:"${cli_area_country}"`
-	CSV     bool     `name:"csv" help:"${cli_area_csv}"`
-	Words   []string `arg:"" optional:"" help:"${cli_area_words}"`
+	Scheme  string   `placeholder:"CISORP" help:"cli.area.scheme"`
+	Country string   `enum:",CZ,DE,PL" default:"" help:"cli.area.country"`
+	CSV     bool     `name:"csv" help:"cli.area.csv"`
+	Words   []string `arg:"" optional:"" help:"cli.area.words"`
 }
 
 // areaRow is an area for programs.
@@ -126,9 +126,9 @@ func (c *areaCheckCmd) Run(e *env) error {
 }
 
 type areaConcernsCmd struct {
-	Place string   `required:"" placeholder:"CODE|LAT,LON" help:"${cli_area_place}"`
-	Feed  string   `enum:",chmi,dwd,nina,imgw-meteo,imgw-hydro,rso,meteoalarm,lhp" default:"" help:"${cli_area_feed}"`
-	Files []string `arg:"" name:"file" help:"${cli_area_file}"`
+	Place string   `required:"" placeholder:"CODE|LAT,LON" help:"cli.area.place"`
+	Feed  string   `enum:",chmi,dwd,nina,imgw-meteo,imgw-hydro,rso,meteoalarm,lhp" default:"" help:"cli.area.feed"`
+	Files []string `arg:"" name:"file" help:"cli.area.file"`
 }
 
 // concernLine is the answer for one warning.

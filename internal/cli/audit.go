@@ -14,14 +14,14 @@ import (
 )
 
 type auditCmd struct {
-	Verify verifyCmd `cmd:"" help:"${cli_audit_verify}"`
-	Export exportCmd `cmd:"" help:"${cli_audit_export}"`
+	Verify verifyCmd `cmd:"" help:"cli.audit.verify"`
+	Export exportCmd `cmd:"" help:"cli.audit.export"`
 }
 
 type verifyCmd struct {
-	Config string   `type:"path" required:"" xor:"source" placeholder:"node.yaml" help:"${cli_config}"`
-	Head   []string `type:"existingfile" placeholder:"FILE" help:"${cli_audit_head}"`
-	Bundle string   `type:"existingfile" required:"" xor:"source" placeholder:"FILE" help:"${cli_audit_bundle}"`
+	Config string   `type:"path" required:"" xor:"source" placeholder:"node.yaml" help:"cli.config"`
+	Head   []string `type:"existingfile" placeholder:"FILE" help:"cli.audit.head"`
+	Bundle string   `type:"existingfile" required:"" xor:"source" placeholder:"FILE" help:"cli.audit.bundle"`
 }
 
 // Run checks the log, or an exported bundle, and exits with 1 on any fault.
@@ -78,9 +78,9 @@ func (c *verifyCmd) bundle(e *env) error {
 
 type exportCmd struct {
 	configFlag
-	From int64  `default:"1" help:"${cli_audit_from}"`
-	To   int64  `default:"0" help:"${cli_audit_to}"`
-	Out  string `required:"" type:"path" placeholder:"FILE" help:"${cli_audit_out}"`
+	From int64  `default:"1" help:"cli.audit.from"`
+	To   int64  `default:"0" help:"cli.audit.to"`
+	Out  string `required:"" type:"path" placeholder:"FILE" help:"cli.audit.out"`
 }
 
 func (c *exportCmd) Run(e *env) error {

@@ -19,26 +19,26 @@ import (
 )
 
 type benchCmd struct {
-	Exchange benchExchangeCmd `cmd:"" help:"${cli_bench_exchange}"`
-	Suite    benchSuiteCmd    `cmd:"" help:"${cli_bench_suite}"`
+	Exchange benchExchangeCmd `cmd:"" help:"cli.bench.exchange"`
+	Suite    benchSuiteCmd    `cmd:"" help:"cli.bench.suite"`
 }
 
 type benchExchangeCmd struct {
 	clientFlags
-	From        []string      `required:"" placeholder:"OID" help:"${cli_bench_from}"`
-	To          []string      `required:"" placeholder:"OID" help:"${cli_bench_to}"`
-	ToURL       string        `name:"to-url" placeholder:"URL" help:"${cli_bench_to_url}"`
-	ToUsername  string        `placeholder:"NAME" help:"${cli_exchange_username}"`
-	ToPassword  string        `placeholder:"PASSWORD" env:"TROJMEZI_TO_PASSWORD" help:"${cli_exchange_password}"`
-	Senders     int           `default:"8" help:"${cli_bench_senders}"`
-	Rate        float64       `default:"0" help:"${cli_bench_rate}"`
-	Messages    int           `default:"0" help:"${cli_bench_messages}"`
-	Duration    time.Duration `default:"0s" help:"${cli_bench_duration}"`
-	Ack         string        `enum:"NONE,NACK,ALL" default:"NONE" help:"${cli_bench_ack}"`
-	Payload     int           `default:"430" help:"${cli_bench_payload}"`
-	Disk        string        `type:"existingdir" placeholder:"DIR" help:"${cli_bench_disk}"`
-	AllowRemote bool          `help:"${cli_bench_remote}"`
-	Discard     bool          `help:"${cli_bench_discard}"`
+	From        []string      `required:"" placeholder:"OID" help:"cli.bench.from"`
+	To          []string      `required:"" placeholder:"OID" help:"cli.bench.to"`
+	ToURL       string        `name:"to-url" placeholder:"URL" help:"cli.bench.to_url"`
+	ToUsername  string        `placeholder:"NAME" help:"cli.exchange.username"`
+	ToPassword  string        `placeholder:"PASSWORD" env:"TROJMEZI_TO_PASSWORD" help:"cli.exchange.password"`
+	Senders     int           `default:"8" help:"cli.bench.senders"`
+	Rate        float64       `default:"0" help:"cli.bench.rate"`
+	Messages    int           `default:"0" help:"cli.bench.messages"`
+	Duration    time.Duration `default:"0s" help:"cli.bench.duration"`
+	Ack         string        `enum:"NONE,NACK,ALL" default:"NONE" help:"cli.bench.ack"`
+	Payload     int           `default:"430" help:"cli.bench.payload"`
+	Disk        string        `type:"existingdir" placeholder:"DIR" help:"cli.bench.disk"`
+	AllowRemote bool          `help:"cli.bench.remote"`
+	Discard     bool          `help:"cli.bench.discard"`
 }
 
 func (c *benchExchangeCmd) Run(e *env) error {
@@ -78,10 +78,10 @@ func (c *benchExchangeCmd) Run(e *env) error {
 }
 
 type benchSuiteCmd struct {
-	Dir      string        `type:"existingdir" placeholder:"DIR" help:"${cli_bench_dir}"`
-	RAMDisk  string        `name:"ram-disk" default:"/dev/shm" help:"${cli_bench_ram}"`
-	Messages int           `default:"0" help:"${cli_bench_messages}"`
-	Paced    time.Duration `default:"0s" help:"${cli_bench_paced}"`
+	Dir      string        `type:"existingdir" placeholder:"DIR" help:"cli.bench.dir"`
+	RAMDisk  string        `name:"ram-disk" default:"/dev/shm" help:"cli.bench.ram"`
+	Messages int           `default:"0" help:"cli.bench.messages"`
+	Paced    time.Duration `default:"0s" help:"cli.bench.paced"`
 }
 
 // Run starts two federated nodes on disk and two on a RAM disk, measures them

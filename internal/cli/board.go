@@ -12,13 +12,13 @@ import (
 )
 
 type boardCmd struct {
-	List    boardListCmd    `cmd:"" help:"${cli_board_list}"`
-	Minutes boardMinutesCmd `cmd:"" help:"${cli_board_minutes}"`
+	List    boardListCmd    `cmd:"" help:"cli.board.list"`
+	Minutes boardMinutesCmd `cmd:"" help:"cli.board.minutes"`
 }
 
 type boardListCmd struct {
 	configFlag
-	CSV bool `help:"${cli_board_csv}"`
+	CSV bool `help:"cli.board.csv"`
 }
 
 // boardLine is an item for programs.
@@ -70,7 +70,7 @@ func (c *boardListCmd) Run(e *env) error {
 
 type boardMinutesCmd struct {
 	configFlag
-	N int `arg:"" help:"${cli_board_n}"`
+	N int `arg:"" help:"cli.board.n"`
 }
 
 func (c *boardMinutesCmd) Run(e *env) error {

@@ -13,9 +13,9 @@ import (
 )
 
 type channelCmd struct {
-	List  channelListCmd  `cmd:"" help:"${cli_channel_list}"`
-	Check channelCheckCmd `cmd:"" help:"${cli_channel_check}"`
-	Reach channelReachCmd `cmd:"" help:"${cli_channel_reach}"`
+	List  channelListCmd  `cmd:"" help:"cli.channel.list"`
+	Check channelCheckCmd `cmd:"" help:"cli.channel.check"`
+	Reach channelReachCmd `cmd:"" help:"cli.channel.reach"`
 }
 
 // channels opens the channels of a node beside it, which sends.
@@ -135,7 +135,7 @@ type coveredPlace struct {
 
 type channelReachCmd struct {
 	configFlag
-	All bool `help:"${cli_channel_all}"`
+	All bool `help:"cli.channel.all"`
 }
 
 // Run lists the places that a live warning would not reach now.

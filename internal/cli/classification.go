@@ -14,10 +14,10 @@ import (
 )
 
 type classificationCmd struct {
-	List   classificationListCmd   `cmd:"" help:"${cli_classification_list}"`
-	Label  classificationLabelCmd  `cmd:"" help:"${cli_classification_label}"`
-	Export classificationExportCmd `cmd:"" help:"${cli_classification_export}"`
-	Import classificationImportCmd `cmd:"" help:"${cli_classification_import}"`
+	List   classificationListCmd   `cmd:"" help:"cli.classification.list"`
+	Label  classificationLabelCmd  `cmd:"" help:"cli.classification.label"`
+	Export classificationExportCmd `cmd:"" help:"cli.classification.export"`
+	Import classificationImportCmd `cmd:"" help:"cli.classification.import"`
 }
 
 // withTypes opens the crosswalk beside a running node, which notices changes by itself.
@@ -43,7 +43,7 @@ type incidentType struct {
 
 type classificationListCmd struct {
 	configFlag
-	Words []string `arg:"" optional:"" help:"${cli_classification_words}"`
+	Words []string `arg:"" optional:"" help:"cli.classification.words"`
 }
 
 func (c *classificationListCmd) Run(e *env) error {
@@ -101,8 +101,8 @@ type meaning struct {
 
 type classificationLabelCmd struct {
 	configFlag
-	System string `arg:"" enum:"cz-hzs,de-sn,pl-psp,emsi,cisu,cap" help:"${cli_classification_system}"`
-	Code   string `arg:"" help:"${cli_classification_code}"`
+	System string `arg:"" enum:"cz-hzs,de-sn,pl-psp,emsi,cisu,cap" help:"cli.classification.system"`
+	Code   string `arg:"" help:"cli.classification.code"`
 }
 
 func (c *classificationLabelCmd) Run(e *env) error {
@@ -146,8 +146,8 @@ func (c *classificationExportCmd) Run(e *env) error {
 
 type classificationImportCmd struct {
 	configFlag
-	Apply bool   `help:"${cli_classification_apply}"`
-	File  string `arg:"" type:"existingfile" help:"${cli_classification_file}"`
+	Apply bool   `help:"cli.classification.apply"`
+	File  string `arg:"" type:"existingfile" help:"cli.classification.file"`
 }
 
 // brought is what an import changes or would change, as the command prints it.

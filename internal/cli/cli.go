@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"encoding/json"
@@ -32,44 +33,44 @@ const (
 	exitUsage  = 2
 )
 
-// commands is the whole command line; help texts are translation keys.
+// commands is the whole command line; the helps are translation keys.
 type commands struct {
-	Lang     string `enum:",cs,de,pl,en" default:"" env:"TROJMEZI_LANG" help:"${cli_lang}"`
-	JSON     bool   `name:"json" help:"${cli_json}"`
-	LogLevel string `enum:"debug,info,warn,error" default:"info" env:"TROJMEZI_LOG" help:"${cli_log}"`
+	Lang     string `enum:",cs,de,pl,en" default:"" env:"TROJMEZI_LANG" help:"cli.lang"`
+	JSON     bool   `name:"json" help:"cli.json"`
+	LogLevel string `enum:"debug,info,warn,error" default:"info" env:"TROJMEZI_LOG" help:"cli.log"`
 
-	Serve     serveCmd     `cmd:"" help:"${cli_serve}"`
-	Demo      demoCmd      `cmd:"" help:"${cli_demo}"`
-	Exchange  exchangeCmd  `cmd:"" help:"${cli_exchange}"`
-	Bench     benchCmd     `cmd:"" help:"${cli_bench}"`
-	People    peopleCmd    `cmd:"" help:"${cli_people}"`
-	Gateway   gatewayCmd   `cmd:"" help:"${cli_gateway}"`
-	Geo       geoCmd       `cmd:"" help:"${cli_geo}"`
-	Unit      unitCmd      `cmd:"" help:"${cli_unit}"`
-	Board     boardCmd     `cmd:"" help:"${cli_board}"`
-	Notice    noticeCmd    `cmd:"" help:"${cli_notice}"`
-	Outlet    outletCmd    `cmd:"" help:"${cli_outlet}"`
-	Channel   channelCmd   `cmd:"" help:"${cli_channel}"`
-	Agreement agreementCmd `cmd:"" help:"${cli_agreement}"`
-	Convert   convertCmd   `cmd:"" help:"${cli_convert}"`
+	Serve     serveCmd     `cmd:"" help:"cli.serve"`
+	Demo      demoCmd      `cmd:"" help:"cli.demo"`
+	Exchange  exchangeCmd  `cmd:"" help:"cli.exchange"`
+	Bench     benchCmd     `cmd:"" help:"cli.bench"`
+	People    peopleCmd    `cmd:"" help:"cli.people"`
+	Gateway   gatewayCmd   `cmd:"" help:"cli.gateway"`
+	Geo       geoCmd       `cmd:"" help:"cli.geo"`
+	Unit      unitCmd      `cmd:"" help:"cli.unit"`
+	Board     boardCmd     `cmd:"" help:"cli.board"`
+	Notice    noticeCmd    `cmd:"" help:"cli.notice"`
+	Outlet    outletCmd    `cmd:"" help:"cli.outlet"`
+	Channel   channelCmd   `cmd:"" help:"cli.channel"`
+	Agreement agreementCmd `cmd:"" help:"cli.agreement"`
+	Convert   convertCmd   `cmd:"" help:"cli.convert"`
 
-	Disclosure disclosureCmd `cmd:"" help:"${cli_disclosure}"`
+	Disclosure disclosureCmd `cmd:"" help:"cli.disclosure"`
 
-	Classification classificationCmd `cmd:"" help:"${cli_classification}"`
-	Validate       validateCmd       `cmd:"" help:"${cli_validate}"`
-	Alert          alertCmd          `cmd:"" help:"${cli_alert}"`
-	Area           areaCmd           `cmd:"" help:"${cli_area}"`
-	Gauge          gaugeCmd          `cmd:"" help:"${cli_gauge}"`
-	Feed           feedCmd           `cmd:"" help:"${cli_feed}"`
-	Simulate       simulateCmd       `cmd:"" help:"${cli_simulate}"`
-	Replay         replayCmd         `cmd:"" help:"${cli_replay}"`
-	Phrase         phraseCmd         `cmd:"" help:"${cli_phrase}"`
-	Audit          auditCmd          `cmd:"" help:"${cli_audit}"`
-	DB             dbCmd             `cmd:"" name:"db" help:"${cli_db}"`
-	Job            jobCmd            `cmd:"" help:"${cli_job}"`
-	Doctor         doctorCmd         `cmd:"" help:"${cli_doctor}"`
-	Password       passwordCmd       `cmd:"" help:"${cli_password}"`
-	Version        versionCmd        `cmd:"" help:"${cli_version}"`
+	Classification classificationCmd `cmd:"" help:"cli.classification"`
+	Validate       validateCmd       `cmd:"" help:"cli.validate"`
+	Alert          alertCmd          `cmd:"" help:"cli.alert"`
+	Area           areaCmd           `cmd:"" help:"cli.area"`
+	Gauge          gaugeCmd          `cmd:"" help:"cli.gauge"`
+	Feed           feedCmd           `cmd:"" help:"cli.feed"`
+	Simulate       simulateCmd       `cmd:"" help:"cli.simulate"`
+	Replay         replayCmd         `cmd:"" help:"cli.replay"`
+	Phrase         phraseCmd         `cmd:"" help:"cli.phrase"`
+	Audit          auditCmd          `cmd:"" help:"cli.audit"`
+	DB             dbCmd             `cmd:"" name:"db" help:"cli.db"`
+	Job            jobCmd            `cmd:"" help:"cli.job"`
+	Doctor         doctorCmd         `cmd:"" help:"cli.doctor"`
+	Password       passwordCmd       `cmd:"" help:"cli.password"`
+	Version        versionCmd        `cmd:"" help:"cli.version"`
 }
 
 // env is what every command works with.
@@ -97,16 +98,9 @@ func Main(args []string, in io.Reader, out, errw io.Writer) int {
 		return exitFailed
 	}
 	lang := languageOf(args)
-	vars := kong.Vars{}
-	for _, k := range texts.Keys() {
-		if strings.HasPrefix(k, "cli.") {
-			vars[strings.ReplaceAll(k, ".", "_")] = texts.Text(lang, k, nil)
-		}
-	}
 	var c commands
 	code := -1
-	parser, err := kong.New(&c, vars, kong.Name("trojmezi"), kong.Description(texts.Text(lang, "cli.about", nil)),
-		kong.Writers(out, errw), kong.Exit(func(n int) { code = n }), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
+	parser, err := newParser(&c, texts, lang, kong.Writers(out, errw), kong.Exit(func(n int) { code = n }))
 	if err != nil {
 		fmt.Fprintln(errw, err)
 		return exitFailed
@@ -126,6 +120,51 @@ func Main(args []string, in io.Reader, out, errw io.Writer) int {
 	e := &env{ctx: ctx, in: in, out: out, errw: errw, texts: texts, lang: lang, json: c.JSON,
 		log: slog.New(slog.NewJSONHandler(errw, &slog.HandlerOptions{Level: level}))}
 	return e.result(kctx.Run(e))
+}
+
+// newParser is the command line in a language. The helps hold keys and get their texts
+// here. Variables of kong would do the same at a quarter of a second: it goes through all
+// of them for each flag.
+func newParser(c *commands, texts *i18n.Bundle, lang i18n.Lang, options ...kong.Option) (*kong.Kong, error) {
+	parser, err := kong.New(c, append(options, kong.Name("trojmezi"), kong.Description(texts.Text(lang, "cli.about", nil)),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}), kong.Help(helpIn(texts, lang)))...)
+	if err != nil {
+		return nil, err
+	}
+	parser.Model.HelpFlag.Help = "cli.help.flag"
+	say := func(help *string) {
+		if strings.HasPrefix(*help, "cli.") {
+			*help = texts.Text(lang, *help, nil)
+		}
+	}
+	return parser, kong.Visit(parser.Model, func(v kong.Visitable, next kong.Next) error {
+		switch v := v.(type) {
+		case *kong.Node:
+			say(&v.Help)
+		case *kong.Value:
+			say(&v.Help)
+		}
+		return next(nil)
+	})
+}
+
+// helpIn prints the help of kong with its headings in the language.
+func helpIn(texts *i18n.Bundle, lang i18n.Lang) kong.HelpPrinter {
+	heads := strings.NewReplacer("\nUsage: ", "\n"+texts.Text(lang, "cli.help.usage", nil)+" ", "\nArguments:\n", "\n"+texts.Text(lang, "cli.help.arguments", nil)+"\n",
+		"\nFlags:\n", "\n"+texts.Text(lang, "cli.help.flags", nil)+"\n", "\nCommands:\n", "\n"+texts.Text(lang, "cli.help.commands", nil)+"\n",
+		"\nRun \"", "\n"+texts.Text(lang, "cli.help.more", nil)+" \"", "\" for more information on a command.\n", "\"\n", "\" for more information.\n", "\"\n")
+	return func(o kong.HelpOptions, ctx *kong.Context) error {
+		var page bytes.Buffer
+		out := ctx.Stdout
+		ctx.Stdout = &page
+		err := kong.DefaultHelpPrinter(o, ctx)
+		ctx.Stdout = out
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(out, strings.TrimPrefix(heads.Replace("\n"+page.String()), "\n"))
+		return err
+	}
 }
 
 // result prints an error for people and returns the exit code.

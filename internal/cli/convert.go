@@ -14,11 +14,11 @@ import (
 )
 
 type convertCmd struct {
-	From    string `enum:"auto,ucri2,emsi-xml,emsi-json,edxl-xml,edxl-json,cap" default:"auto" help:"${cli_convert_from}"`
-	To      string `required:"" enum:"ucri2,emsi-xml,emsi-json,edxl-xml,edxl-json,cap" help:"${cli_convert_to}"`
-	Loss    string `placeholder:"FILE" help:"${cli_convert_loss}"`
-	Payload bool   `help:"${cli_convert_payload}"`
-	File    string `arg:"" optional:"" help:"${cli_convert_file}"`
+	From    string `enum:"auto,ucri2,emsi-xml,emsi-json,edxl-xml,edxl-json,cap" default:"auto" help:"cli.convert.from"`
+	To      string `required:"" enum:"ucri2,emsi-xml,emsi-json,edxl-xml,edxl-json,cap" help:"cli.convert.to"`
+	Loss    string `placeholder:"FILE" help:"cli.convert.loss"`
+	Payload bool   `help:"cli.convert.payload"`
+	File    string `arg:"" optional:"" help:"cli.convert.file"`
 }
 
 // Run converts one message. It exits with 1 when the message is refused, and writes

@@ -12,10 +12,10 @@ import (
 )
 
 type dbCmd struct {
-	Migrate migrateCmd `cmd:"" help:"${cli_db_migrate}"`
-	Backup  backupCmd  `cmd:"" help:"${cli_db_backup}"`
-	Restore restoreCmd `cmd:"" help:"${cli_db_restore}"`
-	Release releaseCmd `cmd:"" help:"${cli_db_release}"`
+	Migrate migrateCmd `cmd:"" help:"cli.db.migrate"`
+	Backup  backupCmd  `cmd:"" help:"cli.db.backup"`
+	Restore restoreCmd `cmd:"" help:"cli.db.restore"`
+	Release releaseCmd `cmd:"" help:"cli.db.release"`
 }
 
 type migrateCmd struct{ configFlag }
@@ -37,8 +37,8 @@ func (c *migrateCmd) Run(e *env) error {
 
 type backupCmd struct {
 	configFlag
-	To      string `required:"" type:"path" placeholder:"DIR" help:"${cli_db_to}"`
-	NodeKey string `required:"" type:"path" placeholder:"FILE" help:"${cli_db_key_to}"`
+	To      string `required:"" type:"path" placeholder:"DIR" help:"cli.db.to"`
+	NodeKey string `required:"" type:"path" placeholder:"FILE" help:"cli.db.key_to"`
 }
 
 func (c *backupCmd) Run(e *env) error {
@@ -56,8 +56,8 @@ func (c *backupCmd) Run(e *env) error {
 
 type restoreCmd struct {
 	configFlag
-	From    string `required:"" type:"existingdir" placeholder:"DIR" help:"${cli_db_from}"`
-	NodeKey string `required:"" type:"path" placeholder:"FILE" help:"${cli_db_key_from}"`
+	From    string `required:"" type:"existingdir" placeholder:"DIR" help:"cli.db.from"`
+	NodeKey string `required:"" type:"path" placeholder:"FILE" help:"cli.db.key_from"`
 }
 
 func (c *restoreCmd) Run(e *env) error {

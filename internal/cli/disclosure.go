@@ -12,10 +12,10 @@ import (
 )
 
 type disclosureCmd struct {
-	List   disclosureListCmd   `cmd:"" help:"${cli_disclosure_list}"`
-	Export disclosureExportCmd `cmd:"" help:"${cli_disclosure_export}"`
-	Import disclosureImportCmd `cmd:"" help:"${cli_disclosure_import}"`
-	Test   disclosureTestCmd   `cmd:"" help:"${cli_disclosure_test}"`
+	List   disclosureListCmd   `cmd:"" help:"cli.disclosure.list"`
+	Export disclosureExportCmd `cmd:"" help:"cli.disclosure.export"`
+	Import disclosureImportCmd `cmd:"" help:"cli.disclosure.import"`
+	Test   disclosureTestCmd   `cmd:"" help:"cli.disclosure.test"`
 }
 
 // withRules opens the table beside a running node, which notices a change by itself.
@@ -56,8 +56,8 @@ func (c *disclosureExportCmd) Run(e *env) error {
 
 type disclosureImportCmd struct {
 	configFlag
-	Note string `placeholder:"TEXT" help:"${cli_disclosure_note}"`
-	File string `arg:"" type:"existingfile" help:"${cli_disclosure_file}"`
+	Note string `placeholder:"TEXT" help:"cli.disclosure.note"`
+	File string `arg:"" type:"existingfile" help:"cli.disclosure.file"`
 }
 
 // Run makes the rules of a file the ones that hold. It exits with 1 and changes nothing
@@ -96,9 +96,9 @@ func (c *disclosureImportCmd) Run(e *env) error {
 
 type disclosureTestCmd struct {
 	configFlag
-	Peer  string `required:"" placeholder:"OID" help:"${cli_disclosure_peer}"`
-	Class string `placeholder:"CLASS" help:"${cli_disclosure_class}"`
-	File  string `arg:"" optional:"" help:"${cli_disclosure_message}"`
+	Peer  string `required:"" placeholder:"OID" help:"cli.disclosure.peer"`
+	Class string `placeholder:"CLASS" help:"cli.disclosure.class"`
+	File  string `arg:"" optional:"" help:"cli.disclosure.message"`
 }
 
 // Run tells what a neighbour would see of a message; with --json also what is left of

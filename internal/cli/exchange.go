@@ -23,20 +23,20 @@ import (
 )
 
 type exchangeCmd struct {
-	Send     sendCmd     `cmd:"" help:"${cli_exchange_send}"`
-	Receive  receiveCmd  `cmd:"" help:"${cli_exchange_receive}"`
-	Commit   commitCmd   `cmd:"" help:"${cli_exchange_commit}"`
-	Registry registryCmd `cmd:"" help:"${cli_exchange_registry}"`
-	Status   statusCmd   `cmd:"" help:"${cli_exchange_status}"`
-	Peers    peersCmd    `cmd:"" help:"${cli_exchange_peers}"`
+	Send     sendCmd     `cmd:"" help:"cli.exchange.send"`
+	Receive  receiveCmd  `cmd:"" help:"cli.exchange.receive"`
+	Commit   commitCmd   `cmd:"" help:"cli.exchange.commit"`
+	Registry registryCmd `cmd:"" help:"cli.exchange.registry"`
+	Status   statusCmd   `cmd:"" help:"cli.exchange.status"`
+	Peers    peersCmd    `cmd:"" help:"cli.exchange.peers"`
 }
 
 // clientFlags name a node's client interface and an account there.
 type clientFlags struct {
-	URL      string `required:"" name:"url" placeholder:"http://localhost:3001/ucrm/client/v0" env:"TROJMEZI_URL" help:"${cli_exchange_url}"`
-	Username string `required:"" placeholder:"NAME" env:"TROJMEZI_USERNAME" help:"${cli_exchange_username}"`
-	Password string `required:"" placeholder:"PASSWORD" env:"TROJMEZI_PASSWORD" help:"${cli_exchange_password}"`
-	CA       string `name:"ca" type:"existingfile" placeholder:"FILE" help:"${cli_exchange_ca}"`
+	URL      string `required:"" name:"url" placeholder:"http://localhost:3001/ucrm/client/v0" env:"TROJMEZI_URL" help:"cli.exchange.url"`
+	Username string `required:"" placeholder:"NAME" env:"TROJMEZI_USERNAME" help:"cli.exchange.username"`
+	Password string `required:"" placeholder:"PASSWORD" env:"TROJMEZI_PASSWORD" help:"cli.exchange.password"`
+	CA       string `name:"ca" type:"existingfile" placeholder:"FILE" help:"cli.exchange.ca"`
 }
 
 func (f *clientFlags) client() (*ucrmclient.Client, error) {
@@ -67,7 +67,7 @@ func (f *clientFlags) tls() (*tls.Config, error) {
 
 type sendCmd struct {
 	clientFlags
-	File string `required:"" placeholder:"FILE" help:"${cli_exchange_file}"`
+	File string `required:"" placeholder:"FILE" help:"cli.exchange.file"`
 }
 
 func (c *sendCmd) Run(e *env) error {
@@ -96,9 +96,9 @@ func (c *sendCmd) Run(e *env) error {
 
 type receiveCmd struct {
 	clientFlags
-	OID   []string `required:"" name:"oid" placeholder:"OID" help:"${cli_exchange_oid}"`
-	Max   int      `default:"10" help:"${cli_exchange_max}"`
-	Delay int      `default:"0" help:"${cli_exchange_delay}"`
+	OID   []string `required:"" name:"oid" placeholder:"OID" help:"cli.exchange.oid"`
+	Max   int      `default:"10" help:"cli.exchange.max"`
+	Delay int      `default:"0" help:"cli.exchange.delay"`
 }
 
 func (c *receiveCmd) Run(e *env) error {
@@ -126,8 +126,8 @@ func (c *receiveCmd) Run(e *env) error {
 
 type commitCmd struct {
 	clientFlags
-	OID      string `required:"" name:"oid" placeholder:"OID" help:"${cli_exchange_oid}"`
-	Sequence int64  `required:"" help:"${cli_exchange_sequence}"`
+	OID      string `required:"" name:"oid" placeholder:"OID" help:"cli.exchange.oid"`
+	Sequence int64  `required:"" help:"cli.exchange.sequence"`
 }
 
 func (c *commitCmd) Run(e *env) error {
@@ -194,8 +194,8 @@ func (c *statusCmd) Run(e *env) error {
 
 type peersCmd struct {
 	configFlag
-	Quarantine   string `placeholder:"PEER" xor:"action" help:"${cli_exchange_quarantine}"`
-	Unquarantine string `placeholder:"PEER" xor:"action" help:"${cli_exchange_unquarantine}"`
+	Quarantine   string `placeholder:"PEER" xor:"action" help:"cli.exchange.quarantine"`
+	Unquarantine string `placeholder:"PEER" xor:"action" help:"cli.exchange.unquarantine"`
 }
 
 func (c *peersCmd) Run(e *env) error {

@@ -17,10 +17,10 @@ import (
 )
 
 type feedCmd struct {
-	List  feedListCmd  `cmd:"" help:"${cli_feed_list}"`
-	Check feedCheckCmd `cmd:"" help:"${cli_feed_check}"`
-	On    feedOnCmd    `cmd:"" help:"${cli_feed_on}"`
-	Off   feedOffCmd   `cmd:"" help:"${cli_feed_off}"`
+	List  feedListCmd  `cmd:"" help:"cli.feed.list"`
+	Check feedCheckCmd `cmd:"" help:"cli.feed.check"`
+	On    feedOnCmd    `cmd:"" help:"cli.feed.on"`
+	Off   feedOffCmd   `cmd:"" help:"cli.feed.off"`
 }
 
 type feedListCmd struct{ configFlag }
@@ -88,11 +88,11 @@ func known(at time.Time) *time.Time {
 }
 
 type feedCheckCmd struct {
-	Config  string        `type:"path" placeholder:"node.yaml" help:"${cli_feed_config}"`
-	Feed    []string      `placeholder:"NAME" help:"${cli_feed_name}"`
-	Contact string        `help:"${cli_feed_contact}"`
-	Into    string        `type:"path" placeholder:"DIR" default:"feed-check" help:"${cli_feed_into}"`
-	Within  time.Duration `default:"10m" help:"${cli_feed_within}"`
+	Config  string        `type:"path" placeholder:"node.yaml" help:"cli.feed.config"`
+	Feed    []string      `placeholder:"NAME" help:"cli.feed.name"`
+	Contact string        `help:"cli.feed.contact"`
+	Into    string        `type:"path" placeholder:"DIR" default:"feed-check" help:"cli.feed.into"`
+	Within  time.Duration `default:"10m" help:"cli.feed.within"`
 }
 
 // checkLine is what fetching a feed once came to, for programs.
@@ -221,8 +221,8 @@ const (
 // feedSwitch names a feed and says why it is switched.
 type feedSwitch struct {
 	configFlag
-	Reason string `required:"" help:"${cli_feed_reason}"`
-	Name   string `arg:"" help:"${cli_feed_switched}"`
+	Reason string `required:"" help:"cli.feed.reason"`
+	Name   string `arg:"" help:"cli.feed.switched"`
 }
 
 type (

@@ -14,8 +14,8 @@ import (
 )
 
 type gatewayCmd struct {
-	List  gatewayListCmd  `cmd:"" help:"${cli_gateway_list}"`
-	Check gatewayCheckCmd `cmd:"" help:"${cli_gateway_check}"`
+	List  gatewayListCmd  `cmd:"" help:"cli.gateway.list"`
+	Check gatewayCheckCmd `cmd:"" help:"cli.gateway.check"`
 }
 
 // gatewayLine is a gateway as --json shows it; times are RFC 3339, absent: never.

@@ -11,17 +11,17 @@ import (
 )
 
 type gaugeCmd struct {
-	Parse  gaugeParseCmd  `cmd:"" help:"${cli_gauge_parse}"`
-	List   gaugeListCmd   `cmd:"" help:"${cli_gauge_list}"`
-	Series gaugeSeriesCmd `cmd:"" help:"${cli_gauge_series}"`
-	Take   gaugeTakeCmd   `cmd:"" help:"${cli_gauge_take}"`
-	Number gaugeNumberCmd `cmd:"" help:"${cli_gauge_number}"`
-	Travel gaugeTravelCmd `cmd:"" help:"${cli_gauge_travel}"`
+	Parse  gaugeParseCmd  `cmd:"" help:"cli.gauge.parse"`
+	List   gaugeListCmd   `cmd:"" help:"cli.gauge.list"`
+	Series gaugeSeriesCmd `cmd:"" help:"cli.gauge.series"`
+	Take   gaugeTakeCmd   `cmd:"" help:"cli.gauge.take"`
+	Number gaugeNumberCmd `cmd:"" help:"cli.gauge.number"`
+	Travel gaugeTravelCmd `cmd:"" help:"cli.gauge.travel"`
 }
 
 type gaugeParseCmd struct {
-	Feed  string   `required:"" enum:"chmi,imgw,saxony,pegelonline" help:"${cli_gauge_feed}"`
-	Files []string `arg:"" name:"file" help:"${cli_alert_file}"`
+	Feed  string   `required:"" enum:"chmi,imgw,saxony,pegelonline" help:"cli.gauge.feed"`
+	Files []string `arg:"" name:"file" help:"cli.alert.file"`
 }
 
 // stationLine is one gauge for programs, one object a line.

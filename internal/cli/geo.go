@@ -13,8 +13,8 @@ import (
 )
 
 type geoCmd struct {
-	Import geoImportCmd `cmd:"" help:"${cli_geo_import}"`
-	List   geoListCmd   `cmd:"" help:"${cli_geo_list}"`
+	Import geoImportCmd `cmd:"" help:"cli.geo.import"`
+	List   geoListCmd   `cmd:"" help:"cli.geo.list"`
 }
 
 // withImports opens the map's files beside a running node, which notices by itself.
@@ -31,10 +31,10 @@ func (e *env) withImports(config string, f func(context.Context, *register.Impor
 
 type geoImportCmd struct {
 	configFlag
-	Country string   `enum:",CZ,DE,PL" default:"" help:"${cli_geo_country}"`
-	Level   string   `enum:",country,district,municipality" default:"" help:"${cli_geo_level}"`
-	Error   float64  `placeholder:"METRES" help:"${cli_geo_error}"`
-	Files   []string `arg:"" type:"existingfile" help:"${cli_geo_files}"`
+	Country string   `enum:",CZ,DE,PL" default:"" help:"cli.geo.country"`
+	Level   string   `enum:",country,district,municipality" default:"" help:"cli.geo.level"`
+	Error   float64  `placeholder:"METRES" help:"cli.geo.error"`
+	Files   []string `arg:"" type:"existingfile" help:"cli.geo.files"`
 }
 
 func (c *geoImportCmd) Run(e *env) error {

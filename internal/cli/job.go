@@ -16,9 +16,9 @@ import (
 )
 
 type jobCmd struct {
-	List  jobListCmd  `cmd:"" help:"${cli_job_list}"`
-	Retry jobRetryCmd `cmd:"" help:"${cli_job_retry}"`
-	Drop  jobDropCmd  `cmd:"" help:"${cli_job_drop}"`
+	List  jobListCmd  `cmd:"" help:"cli.job.list"`
+	Retry jobRetryCmd `cmd:"" help:"cli.job.retry"`
+	Drop  jobDropCmd  `cmd:"" help:"cli.job.drop"`
 }
 
 // deadListed bounds the list; thousands have one cause.
@@ -66,7 +66,7 @@ func (c *jobListCmd) Run(e *env) error {
 
 type jobRetryCmd struct {
 	configFlag
-	ID int64 `arg:"" help:"${cli_job_id}"`
+	ID int64 `arg:"" help:"cli.job.id"`
 }
 
 func (c *jobRetryCmd) Run(e *env) error {
@@ -75,7 +75,7 @@ func (c *jobRetryCmd) Run(e *env) error {
 
 type jobDropCmd struct {
 	configFlag
-	ID int64 `arg:"" help:"${cli_job_id}"`
+	ID int64 `arg:"" help:"cli.job.id"`
 }
 
 func (c *jobDropCmd) Run(e *env) error {

@@ -12,9 +12,9 @@ import (
 )
 
 type noticeCmd struct {
-	List noticeListCmd `cmd:"" help:"${cli_notice_list}"`
-	Show noticeShowCmd `cmd:"" help:"${cli_notice_show}"`
-	Cap  noticeCapCmd  `cmd:"" help:"${cli_notice_cap}"`
+	List noticeListCmd `cmd:"" help:"cli.notice.list"`
+	Show noticeShowCmd `cmd:"" help:"cli.notice.show"`
+	Cap  noticeCapCmd  `cmd:"" help:"cli.notice.cap"`
 }
 
 // notices opens the notices of a node beside it; nothing is written.
@@ -42,7 +42,7 @@ type listedNotice struct {
 
 type noticeListCmd struct {
 	configFlag
-	State string `placeholder:"STATE" help:"${cli_notice_state}"`
+	State string `placeholder:"STATE" help:"cli.notice.state"`
 }
 
 func (c *noticeListCmd) Run(e *env) error {
@@ -90,7 +90,7 @@ type noticeStep struct {
 
 type noticeShowCmd struct {
 	configFlag
-	ID string `arg:"" help:"${cli_notice_id}"`
+	ID string `arg:"" help:"cli.notice.id"`
 }
 
 func (c *noticeShowCmd) Run(e *env) error {
@@ -123,7 +123,7 @@ func (c *noticeShowCmd) Run(e *env) error {
 
 type noticeCapCmd struct {
 	configFlag
-	ID string `arg:"" help:"${cli_notice_id}"`
+	ID string `arg:"" help:"cli.notice.id"`
 }
 
 func (c *noticeCapCmd) Run(e *env) error {

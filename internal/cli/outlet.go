@@ -14,8 +14,8 @@ import (
 )
 
 type outletCmd struct {
-	List outletListCmd `cmd:"" help:"${cli_outlet_list}"`
-	Show outletShowCmd `cmd:"" help:"${cli_outlet_show}"`
+	List outletListCmd `cmd:"" help:"cli.outlet.list"`
+	Show outletShowCmd `cmd:"" help:"cli.outlet.show"`
 }
 
 // outlets opens what is fetched from a node beside it; nothing is written.
@@ -40,8 +40,8 @@ type listedOutlet struct {
 
 type outletListCmd struct {
 	configFlag
-	Kind  string `enum:"live,exercise,test" default:"live" help:"${cli_outlet_kind}"`
-	Place string `placeholder:"PLACE" help:"${cli_outlet_place}"`
+	Kind  string `enum:"live,exercise,test" default:"live" help:"cli.outlet.kind"`
+	Place string `placeholder:"PLACE" help:"cli.outlet.place"`
 }
 
 // Run lists what holds; what is not known is told with it.
@@ -77,10 +77,10 @@ func (c *outletListCmd) Run(e *env) error {
 
 type outletShowCmd struct {
 	configFlag
-	ID   string `arg:"" help:"${cli_outlet_id}"`
-	Kind string `enum:"live,exercise,test" default:"live" help:"${cli_outlet_kind}"`
-	Form string `enum:"atom,cap,edxl,geojson,pdf,short,speech,ssml,cell" default:"speech" help:"${cli_outlet_form}"`
-	In   string `placeholder:"LANG" help:"${cli_outlet_in}"`
+	ID   string `arg:"" help:"cli.outlet.id"`
+	Kind string `enum:"live,exercise,test" default:"live" help:"cli.outlet.kind"`
+	Form string `enum:"atom,cap,edxl,geojson,pdf,short,speech,ssml,cell" default:"speech" help:"cli.outlet.form"`
+	In   string `placeholder:"LANG" help:"cli.outlet.in"`
 }
 
 // Run prints one form of an item as others fetch it, for a pipe or a file.

@@ -13,12 +13,12 @@ import (
 )
 
 type peopleCmd struct {
-	Import peopleImportCmd `cmd:"" help:"${cli_people_import}"`
-	List   peopleListCmd   `cmd:"" help:"${cli_people_list}"`
-	Lock   peopleLockCmd   `cmd:"" help:"${cli_people_lock}"`
-	Unlock peopleUnlockCmd `cmd:"" help:"${cli_people_unlock}"`
-	Reset  peopleResetCmd  `cmd:"" help:"${cli_people_reset}"`
-	Seal   peopleSealCmd   `cmd:"" help:"${cli_people_seal}"`
+	Import peopleImportCmd `cmd:"" help:"cli.people.import"`
+	List   peopleListCmd   `cmd:"" help:"cli.people.list"`
+	Lock   peopleLockCmd   `cmd:"" help:"cli.people.lock"`
+	Unlock peopleUnlockCmd `cmd:"" help:"cli.people.unlock"`
+	Reset  peopleResetCmd  `cmd:"" help:"cli.people.reset"`
+	Seal   peopleSealCmd   `cmd:"" help:"cli.people.seal"`
 }
 
 // withPeople opens the directory of a node's people beside a running node. What
@@ -195,7 +195,7 @@ func (c *peopleListCmd) Run(e *env) error {
 
 type loginArg struct {
 	configFlag
-	Login string `arg:"" help:"${cli_people_login}"`
+	Login string `arg:"" help:"cli.people.login"`
 }
 
 // onPerson does something to the person with a login.
@@ -236,7 +236,7 @@ func (c *peopleUnlockCmd) Run(e *env) error {
 
 type peopleResetCmd struct {
 	loginArg
-	Second bool `help:"${cli_people_second}"`
+	Second bool `help:"cli.people.second"`
 }
 
 func (c *peopleResetCmd) Run(e *env) error {
@@ -258,7 +258,7 @@ func (c *peopleResetCmd) Run(e *env) error {
 
 type peopleSealCmd struct {
 	configFlag
-	Organisation string `arg:"" help:"${cli_people_organisation}"`
+	Organisation string `arg:"" help:"cli.people.organisation"`
 }
 
 // Run prints the login and the password of the emergency account, which are

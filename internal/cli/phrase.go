@@ -12,14 +12,14 @@ import (
 )
 
 type phraseCmd struct {
-	List phraseListCmd `cmd:"" help:"${cli_phrase_list}"`
-	Say  phraseSayCmd  `cmd:"" help:"${cli_phrase_say}"`
-	Read phraseReadCmd `cmd:"" help:"${cli_phrase_read}"`
+	List phraseListCmd `cmd:"" help:"cli.phrase.list"`
+	Say  phraseSayCmd  `cmd:"" help:"cli.phrase.say"`
+	Read phraseReadCmd `cmd:"" help:"cli.phrase.read"`
 }
 
 // bookFlag names the node whose book is meant; without one it is the book as shipped.
 type bookFlag struct {
-	Config string `type:"path" placeholder:"node.yaml" help:"${cli_phrase_config}"`
+	Config string `type:"path" placeholder:"node.yaml" help:"cli.phrase.config"`
 }
 
 func (f bookFlag) with(e *env, use func(*phrase.Book) error) error {
@@ -51,7 +51,7 @@ type sentence struct {
 
 type phraseListCmd struct {
 	bookFlag
-	Group string `placeholder:"GROUP" help:"${cli_phrase_group}"`
+	Group string `placeholder:"GROUP" help:"cli.phrase.group"`
 }
 
 func (c *phraseListCmd) Run(e *env) error {
@@ -82,9 +82,9 @@ func (c *phraseListCmd) Run(e *env) error {
 
 type phraseSayCmd struct {
 	bookFlag
-	To     string   `enum:",cs,de,pl,en" default:"" placeholder:"LANG" help:"${cli_phrase_to}"`
-	ID     string   `arg:"" help:"${cli_phrase_id}"`
-	Values []string `arg:"" optional:"" name:"name=value" help:"${cli_phrase_values}"`
+	To     string   `enum:",cs,de,pl,en" default:"" placeholder:"LANG" help:"cli.phrase.to"`
+	ID     string   `arg:"" help:"cli.phrase.id"`
+	Values []string `arg:"" optional:"" name:"name=value" help:"cli.phrase.values"`
 }
 
 // Run prints the sentence in --lang, or with --to the message to a neighbour. It exits
@@ -122,7 +122,7 @@ func (e *env) wrong(faults []phrase.Fault) error {
 
 type phraseReadCmd struct {
 	bookFlag
-	File string `arg:"" optional:"" help:"${cli_convert_file}"`
+	File string `arg:"" optional:"" help:"cli.convert.file"`
 }
 
 // Run prints what a console shows for a message in --lang. It exits with 1 for text

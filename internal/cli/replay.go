@@ -23,14 +23,14 @@ import (
 )
 
 type replayCmd struct {
-	Event    string `arg:"" optional:"" enum:",2010" default:"" help:"${cli_replay_event}"`
-	Recorded bool   `help:"${cli_replay_recorded}"`
-	Config   string `type:"path" placeholder:"node.yaml" help:"${cli_replay_config}"`
-	From     string `placeholder:"TIME" help:"${cli_replay_from}"`
-	To       string `placeholder:"TIME" help:"${cli_replay_to}"`
-	Speed    string `default:"max" help:"${cli_replay_speed}"`
-	Listen   string `default:"127.0.0.1:0" placeholder:"HOST:PORT" help:"${cli_replay_listen}"`
-	Stay     bool   `help:"${cli_replay_stay}"`
+	Event    string `arg:"" optional:"" enum:",2010" default:"" help:"cli.replay.event"`
+	Recorded bool   `help:"cli.replay.recorded"`
+	Config   string `type:"path" placeholder:"node.yaml" help:"cli.replay.config"`
+	From     string `placeholder:"TIME" help:"cli.replay.from"`
+	To       string `placeholder:"TIME" help:"cli.replay.to"`
+	Speed    string `default:"max" help:"cli.replay.speed"`
+	Listen   string `default:"127.0.0.1:0" placeholder:"HOST:PORT" help:"cli.replay.listen"`
+	Stay     bool   `help:"cli.replay.stay"`
 }
 
 // momentLine is a moment for programs.

@@ -27,7 +27,7 @@ func (c configFlag) rivers(e *env, f func(ctx context.Context, o *app.Opened, s 
 
 // kindFlag says what of it is meant.
 type kindFlag struct {
-	Kind string `enum:"live,exercise,test" default:"live" help:"${cli_gauge_kind}"`
+	Kind string `enum:"live,exercise,test" default:"live" help:"cli.gauge.kind"`
 }
 
 // listedGauge is a gauge in what the commands print. What is not known is null.
@@ -152,8 +152,8 @@ type valueLine struct {
 type gaugeSeriesCmd struct {
 	configFlag
 	kindFlag
-	Hours int    `default:"72" help:"${cli_gauge_hours}"`
-	Gauge string `arg:"" help:"${cli_gauge_gauge}"`
+	Hours int    `default:"72" help:"cli.gauge.hours"`
+	Gauge string `arg:"" help:"cli.gauge.gauge"`
 }
 
 func (c *gaugeSeriesCmd) Run(e *env) error {
@@ -197,8 +197,8 @@ func (c *gaugeSeriesCmd) Run(e *env) error {
 type gaugeTakeCmd struct {
 	configFlag
 	kindFlag
-	Feed  string   `required:"" enum:"chmi,imgw,saxony,pegelonline" help:"${cli_gauge_feed}"`
-	Files []string `arg:"" name:"file" help:"${cli_alert_file}"`
+	Feed  string   `required:"" enum:"chmi,imgw,saxony,pegelonline" help:"cli.gauge.feed"`
+	Files []string `arg:"" name:"file" help:"cli.alert.file"`
 }
 
 // takenFile is what became of one document.
@@ -258,9 +258,9 @@ func (c *gaugeTakeCmd) Run(e *env) error {
 
 type gaugeNumberCmd struct {
 	configFlag
-	Gauge   string `arg:"" help:"${cli_gauge_gauge}"`
-	Station string `arg:"" help:"${cli_gauge_station}"`
-	Source  string `required:"" help:"${cli_gauge_source}"`
+	Gauge   string `arg:"" help:"cli.gauge.gauge"`
+	Station string `arg:"" help:"cli.gauge.station"`
+	Source  string `required:"" help:"cli.gauge.source"`
 }
 
 func (c *gaugeNumberCmd) Run(e *env) error {
@@ -280,12 +280,12 @@ func (c *gaugeNumberCmd) Run(e *env) error {
 
 type gaugeTravelCmd struct {
 	configFlag
-	Upper  string        `arg:"" help:"${cli_gauge_upper}"`
-	Lower  string        `arg:"" help:"${cli_gauge_lower}"`
-	Least  time.Duration `required:"" help:"${cli_gauge_least}"`
-	Most   time.Duration `required:"" help:"${cli_gauge_most}"`
-	Source string        `required:"" help:"${cli_gauge_source}"`
-	On     string        `required:"" help:"${cli_gauge_on}"`
+	Upper  string        `arg:"" help:"cli.gauge.upper"`
+	Lower  string        `arg:"" help:"cli.gauge.lower"`
+	Least  time.Duration `required:"" help:"cli.gauge.least"`
+	Most   time.Duration `required:"" help:"cli.gauge.most"`
+	Source string        `required:"" help:"cli.gauge.source"`
+	On     string        `required:"" help:"cli.gauge.on"`
 }
 
 func (c *gaugeTravelCmd) Run(e *env) error {

@@ -12,7 +12,7 @@ import (
 )
 
 type configFlag struct {
-	Config string `required:"" type:"path" placeholder:"node.yaml" help:"${cli_config}"`
+	Config string `required:"" type:"path" placeholder:"node.yaml" help:"cli.config"`
 }
 
 type serveCmd struct{ configFlag }
@@ -26,10 +26,10 @@ func (c *serveCmd) Run(e *env) error {
 }
 
 type demoCmd struct {
-	Data     string `type:"path" placeholder:"DIR" help:"${cli_demo_data}"`
-	Once     bool   `help:"${cli_demo_once}"`
-	Insecure bool   `help:"${cli_demo_insecure}"`
-	Replay   bool   `help:"${cli_demo_replay}"`
+	Data     string `type:"path" placeholder:"DIR" help:"cli.demo.data"`
+	Once     bool   `help:"cli.demo.once"`
+	Insecure bool   `help:"cli.demo.insecure"`
+	Replay   bool   `help:"cli.demo.replay"`
 }
 
 func (c *demoCmd) Run(e *env) error {

@@ -20,34 +20,34 @@ import (
 )
 
 type simulateCmd struct {
-	System string `arg:"" optional:"" enum:",czizs,plswd,euemsi,euemsijson" default:"" help:"${cli_simulate_system}"`
-	Name   string `help:"${cli_simulate_name}"`
-	Peer   string `help:"${cli_simulate_peer}"`
-	Mode   string `enum:"live,exercise,test" default:"test" help:"${cli_simulate_mode}"`
+	System string `arg:"" optional:"" enum:",czizs,plswd,euemsi,euemsijson" default:"" help:"cli.simulate.system"`
+	Name   string `help:"cli.simulate.name"`
+	Peer   string `help:"cli.simulate.peer"`
+	Mode   string `enum:"live,exercise,test" default:"test" help:"cli.simulate.mode"`
 
-	Folder     string `xor:"way" required:"" placeholder:"DIR" help:"${cli_simulate_folder}"`
-	Listen     string `xor:"way" required:"" placeholder:"HOST:PORT" help:"${cli_simulate_listen}"`
-	AMQP       string `name:"amqp" xor:"way" required:"" placeholder:"URL" help:"${cli_simulate_amqp}"`
-	Feeds      string `xor:"way" required:"" placeholder:"HOST:PORT" help:"${cli_simulate_feeds}"`
-	URL        string `name:"url" help:"${cli_simulate_url}"`
-	Exchange   string `help:"${cli_simulate_exchange}"`
-	SecretFile string `help:"${cli_simulate_secret}"`
+	Folder     string `xor:"way" required:"" placeholder:"DIR" help:"cli.simulate.folder"`
+	Listen     string `xor:"way" required:"" placeholder:"HOST:PORT" help:"cli.simulate.listen"`
+	AMQP       string `name:"amqp" xor:"way" required:"" placeholder:"URL" help:"cli.simulate.amqp"`
+	Feeds      string `xor:"way" required:"" placeholder:"HOST:PORT" help:"cli.simulate.feeds"`
+	URL        string `name:"url" help:"cli.simulate.url"`
+	Exchange   string `help:"cli.simulate.exchange"`
+	SecretFile string `help:"cli.simulate.secret"`
 
-	Events  int           `help:"${cli_simulate_events}"`
-	Mistake string        `help:"${cli_simulate_mistake}"`
-	Answer  string        `enum:",accept,reject" default:"" help:"${cli_simulate_answer}"`
-	Words   string        `help:"${cli_simulate_words}"`
-	Think   time.Duration `default:"3s" help:"${cli_simulate_think}"`
-	Delay   time.Duration `help:"${cli_simulate_delay}"`
-	Silent  bool          `help:"${cli_simulate_silent}"`
-	Narrow  bool          `help:"${cli_simulate_narrow}"`
-	For     time.Duration `help:"${cli_simulate_for}"`
+	Events  int           `help:"cli.simulate.events"`
+	Mistake string        `help:"cli.simulate.mistake"`
+	Answer  string        `enum:",accept,reject" default:"" help:"cli.simulate.answer"`
+	Words   string        `help:"cli.simulate.words"`
+	Think   time.Duration `default:"3s" help:"cli.simulate.think"`
+	Delay   time.Duration `help:"cli.simulate.delay"`
+	Silent  bool          `help:"cli.simulate.silent"`
+	Narrow  bool          `help:"cli.simulate.narrow"`
+	For     time.Duration `help:"cli.simulate.for"`
 
-	Scenario string            `type:"existingfile" placeholder:"FILE" help:"${cli_simulate_scenario}"`
-	Start    time.Time         `placeholder:"TIME" help:"${cli_simulate_start}"`
-	Minute   int               `default:"90" help:"${cli_simulate_minute}"`
-	Speed    float64           `default:"1" help:"${cli_simulate_speed}"`
-	Fault    map[string]string `mapsep:"," placeholder:"FEED=KIND" help:"${cli_simulate_fault}"`
+	Scenario string            `type:"existingfile" placeholder:"FILE" help:"cli.simulate.scenario"`
+	Start    time.Time         `placeholder:"TIME" help:"cli.simulate.start"`
+	Minute   int               `default:"90" help:"cli.simulate.minute"`
+	Speed    float64           `default:"1" help:"cli.simulate.speed"`
+	Fault    map[string]string `mapsep:"," placeholder:"FEED=KIND" help:"cli.simulate.fault"`
 }
 
 // Run plays a foreign system until it is interrupted or its time is over, and prints

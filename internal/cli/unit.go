@@ -17,16 +17,16 @@ import (
 )
 
 type unitCmd struct {
-	List      unitListCmd      `cmd:"" help:"${cli_unit_list}"`
-	Import    unitImportCmd    `cmd:"" help:"${cli_unit_import}"`
-	Positions unitPositionsCmd `cmd:"" help:"${cli_unit_positions}"`
-	Status    unitStatusCmd    `cmd:"" help:"${cli_unit_status}"`
+	List      unitListCmd      `cmd:"" help:"cli.unit.list"`
+	Import    unitImportCmd    `cmd:"" help:"cli.unit.import"`
+	Positions unitPositionsCmd `cmd:"" help:"cli.unit.positions"`
+	Status    unitStatusCmd    `cmd:"" help:"cli.unit.status"`
 }
 
 // room names the organisation whose units are meant.
 type room struct {
 	configFlag
-	Organisation string `help:"${cli_unit_organisation}"`
+	Organisation string `help:"cli.unit.organisation"`
 }
 
 // units opens the units of one organisation beside a running node, which tells the
@@ -117,7 +117,7 @@ func (c *unitListCmd) Run(e *env) error {
 
 type unitImportCmd struct {
 	room
-	File string `arg:"" optional:"" help:"${cli_unit_file}"`
+	File string `arg:"" optional:"" help:"cli.unit.file"`
 }
 
 func (c *unitImportCmd) Run(e *env) error {
@@ -138,7 +138,7 @@ func (c *unitImportCmd) Run(e *env) error {
 
 type unitPositionsCmd struct {
 	room
-	File string `arg:"" optional:"" help:"${cli_unit_file}"`
+	File string `arg:"" optional:"" help:"cli.unit.file"`
 }
 
 func (c *unitPositionsCmd) Run(e *env) error {
@@ -161,8 +161,8 @@ func (c *unitPositionsCmd) Run(e *env) error {
 
 type unitStatusCmd struct {
 	room
-	CallSign string `arg:"" help:"${cli_unit_call_sign}"`
-	Status   string `arg:"" enum:"free,alarmed,on_the_way,at_scene,returning,not_ready,off_duty" help:"${cli_unit_status_arg}"`
+	CallSign string `arg:"" help:"cli.unit.call_sign"`
+	Status   string `arg:"" enum:"free,alarmed,on_the_way,at_scene,returning,not_ready,off_duty" help:"cli.unit.status_arg"`
 }
 
 func (c *unitStatusCmd) Run(e *env) error {

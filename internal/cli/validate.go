@@ -11,7 +11,7 @@ import (
 )
 
 type validateCmd struct {
-	Files []string `arg:"" name:"file" help:"${cli_validate_file}"`
+	Files []string `arg:"" name:"file" help:"cli.validate.file"`
 }
 
 // judged is a verdict for programs, one object a line.

@@ -19,11 +19,11 @@ import (
 
 type alertTakeCmd struct {
 	configFlag
-	Feed    string   `required:"" enum:"chmi,dwd,nina,imgw-meteo,imgw-hydro,rso,meteoalarm,lhp" help:"${cli_alert_feed}"`
-	Series  string   `default:"hand" help:"${cli_alert_series}"`
-	Kind    string   `enum:"live,exercise,test" default:"live" help:"${cli_alert_kind}"`
-	Fetched string   `placeholder:"TIME" help:"${cli_alert_fetched}"`
-	Files   []string `arg:"" name:"file" help:"${cli_alert_file}"`
+	Feed    string   `required:"" enum:"chmi,dwd,nina,imgw-meteo,imgw-hydro,rso,meteoalarm,lhp" help:"cli.alert.feed"`
+	Series  string   `default:"hand" help:"cli.alert.series"`
+	Kind    string   `enum:"live,exercise,test" default:"live" help:"cli.alert.kind"`
+	Fetched string   `placeholder:"TIME" help:"cli.alert.fetched"`
+	Files   []string `arg:"" name:"file" help:"cli.alert.file"`
 }
 
 // Run takes documents that somebody brought into the node's store, beside a running
@@ -95,7 +95,7 @@ func (e *env) warnings(config string, f func(ctx context.Context, o *app.Opened,
 
 type alertListCmd struct {
 	configFlag
-	Phase string `enum:",in_force,coming,lapsed,ended" default:"" help:"${cli_alert_phase}"`
+	Phase string `enum:",in_force,coming,lapsed,ended" default:"" help:"cli.alert.phase"`
 }
 
 // listedFeed and listedWarning are what the command prints for programs.

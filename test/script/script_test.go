@@ -59,7 +59,7 @@ func TestScripts(t *testing.T) {
 			}
 			return os.WriteFile(filepath.Join(e.WorkDir, "api.md"), []byte(ports.Replace(string(page))), 0o600)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"block": block, "examples": examples, "fill": fill, "json": jsonValue, "helps": helps, "hold": hold, "tamper": tamper},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"block": block, "examples": examples, "fill": fill, "json": jsonValue, "hold": hold, "tamper": tamper},
 	})
 }
 
@@ -167,38 +167,6 @@ func jsonValue(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if len(args) == 2 && (fmt.Sprint(v) == args[1]) == neg {
 		ts.Fatalf("%s is %v, want %s (negated: %v)", args[0], v, args[1], neg)
-	}
-}
-
-var subcommand = regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)*)  `)
-
-// helps asks every command for its help in a language; each must show a call of
-// the command in its text, and be another one than the English: helps LANG.
-func helps(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: helps lang")
-	}
-	ts.Check(ts.Exec("trojmezi", "--lang", args[0], "--help"))
-	found := subcommand.FindAllStringSubmatch(ts.ReadFile("stdout"), -1)
-	if len(found) < 15 {
-		ts.Fatalf("only %d commands in the help", len(found))
-	}
-	for _, m := range found {
-		words := strings.Fields(m[1])
-		ts.Check(ts.Exec("trojmezi", append(words, "--lang", args[0], "--help")...))
-		text := ts.ReadFile("stdout")
-		_, about, _ := strings.Cut(text, "\n\n") // below the usage
-		about, _, _ = strings.Cut(about, "\n\n")
-		if !strings.Contains(strings.Join(strings.Fields(about), " "), "trojmezi "+m[1]) || strings.Contains(text, "⟦") || strings.Contains(text, "${") {
-			ts.Fatalf("help of %s in %s:\n%s", m[1], args[0], text)
-		}
-		if args[0] == "en" {
-			continue
-		}
-		ts.Check(ts.Exec("trojmezi", append(words, "--lang", "en", "--help")...))
-		if strings.Contains(ts.ReadFile("stdout"), about) {
-			ts.Fatalf("help of %s in %s is the English one", m[1], args[0])
-		}
 	}
 }
 

@@ -61,10 +61,19 @@ type Bundle struct {
 	missing *atomic.Uint64
 }
 
-// text is one translation: its plural forms, or one form under plural.Other.
+// text is one translation: one form, or one of a number, which has several.
 type text struct {
-	plural bool
-	forms  map[plural.Form]template
+	only  template
+	forms map[plural.Form]template
+}
+
+// form returns that form; what is no text of a number has one, under plural.Other.
+func (t text) form(f plural.Form) (template, bool) {
+	if t.forms == nil {
+		return t.only, f == plural.Other
+	}
+	tpl, ok := t.forms[f]
+	return tpl, ok
 }
 
 // template is a text cut at its placeholders: literal, name, literal, name, …, literal.
@@ -136,15 +145,27 @@ func (b *Bundle) read(src fs.FS, l Lang) []error {
 			return append(errs, bad(err)...)
 		}
 		key := t.(string) // inside an object the decoder accepts nothing else
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
+		value, err := dec.Token()
+		if err != nil {
 			return append(errs, bad(err)...)
+		}
+		var txt text
+		switch value := value.(type) {
+		case string:
+			txt.only, err = parseTemplate(value)
+		case json.Delim:
+			var forms map[string]string
+			if forms, err = readForms(dec, value); err != nil {
+				return append(errs, bad(err)...)
+			}
+			txt, err = parseForms(l, forms)
+		default:
+			err = errNoText
 		}
 		if _, twice := b.texts[l][key]; twice {
 			errs = append(errs, fmt.Errorf("%s: key %q stands twice", file(l), key))
 			continue
 		}
-		txt, err := parseText(l, raw)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: key %q: %w", file(l), key, err))
 			continue
@@ -160,17 +181,35 @@ func (b *Bundle) read(src fs.FS, l Lang) []error {
 	return errs
 }
 
-func parseText(l Lang, raw json.RawMessage) (text, error) {
-	var single string
-	if json.Unmarshal(raw, &single) == nil {
-		tpl, err := parseTemplate(single)
-		return text{forms: map[plural.Form]template{plural.Other: tpl}}, err
+// readForms reads an object of form to text after its start.
+func readForms(dec *json.Decoder, start json.Delim) (map[string]string, error) {
+	if start != '{' {
+		return nil, errNoText
 	}
-	var forms map[string]string
-	if err := json.Unmarshal(raw, &forms); err != nil {
-		return text{}, errors.New("neither a text nor plural forms")
+	forms := map[string]string{}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		value, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		s, ok := value.(string)
+		if !ok {
+			return nil, errNoText
+		}
+		forms[name.(string)] = s
 	}
-	t := text{plural: true, forms: map[plural.Form]template{}}
+	_, err := dec.Token() // the closing brace
+	return forms, err
+}
+
+var errNoText = errors.New("neither a text nor plural forms")
+
+func parseForms(l Lang, forms map[string]string) (text, error) {
+	t := text{forms: map[plural.Form]template{}}
 	for _, name := range slices.Sorted(maps.Keys(forms)) {
 		form, ok := formNames[name]
 		if !ok || !slices.Contains(required[l], form) {
@@ -256,11 +295,11 @@ func (b *Bundle) compare() []error {
 				continue
 			}
 			for _, form := range required[l] {
-				tpl, ok := t.forms[form]
+				tpl, ok := t.form(form)
 				if !ok {
 					continue // a text without plural has one form only
 				}
-				got := tpl.names(t.plural)
+				got := tpl.names(t.forms != nil)
 				if from == "" {
 					want, from = got, l
 				}
@@ -290,8 +329,8 @@ func (b *Bundle) Text(l Lang, key string, args Args) string {
 		b.missing.Add(1)
 		return "⟦" + key + "⟧"
 	}
-	tpl := t.forms[plural.Other]
-	if t.plural {
+	tpl := t.only
+	if t.forms != nil {
 		tpl = t.forms[pluralForm(l, args["n"])]
 	}
 	if len(tpl) == 1 {

@@ -1,17 +1,20 @@
 package pdf
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 
-	"github.com/pdfcpu/pdfcpu/pkg/api"
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/validate"
 )
 
 // The library would otherwise keep a folder of its own in the home of whoever
-// runs the node.
-func init() { api.DisableConfigDir() }
+// runs the node. Its package api is not used: with it come forms, and with them 40 ms of
+// preparations at each start of the program.
+func init() { model.ConfigPath = "disable" }
 
 // tagger adds the structure tree to a finished document.
 // spec: ISO 32000-1, §14.7 and §14.8.
@@ -24,7 +27,13 @@ type tagger struct {
 func tag(raw []byte, root *element, o Options) ([]byte, error) {
 	conf := model.NewDefaultConfiguration()
 	conf.WriteObjectStream, conf.WriteXRefStream = true, true
-	ctx, err := api.ReadValidateAndOptimize(bytes.NewReader(raw), conf)
+	ctx, err := pdfcpu.Read(bytes.NewReader(raw), conf)
+	if err == nil {
+		err = validate.XRefTable(ctx)
+	}
+	if err == nil {
+		err = pdfcpu.OptimizeXRefTable(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("pdf: tags: %w", err)
 	}
@@ -33,7 +42,11 @@ func tag(raw []byte, root *element, o Options) ([]byte, error) {
 		return nil, fmt.Errorf("pdf: tags: %w", err)
 	}
 	var out bytes.Buffer
-	if err := api.WriteContext(ctx, &out); err != nil {
+	ctx.Write.Writer = bufio.NewWriter(&out)
+	if err := pdfcpu.WriteContext(ctx); err != nil {
+		return nil, fmt.Errorf("pdf: tags: %w", err)
+	}
+	if err := ctx.Write.Flush(); err != nil {
 		return nil, fmt.Errorf("pdf: tags: %w", err)
 	}
 	return out.Bytes(), nil
