@@ -206,6 +206,12 @@ func (n *Node) pollRegistries(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// What was read before this doesn't count: it is read again at once.
+	for _, p := range n.peers().list {
+		p.fetch.Lock()
+		p.fetchedAt = time.Time{}
+		p.fetch.Unlock()
+	}
 	type poller struct {
 		p    *peer
 		stop context.CancelFunc
