@@ -609,6 +609,11 @@ func byText(list []Finding) string {
 	return strings.Join(all, ", ")
 }
 
+// cited writes a reference to an article the way the reader's language does: "čl. 3".
+func cited(ctx context.Context, s string) string {
+	return strings.ReplaceAll(s, "art. ", t(ctx, "agreement.article")+"\u00a0")
+}
+
 // ids names the rows alone.
 func ids(list []Finding) string {
 	var all []string

@@ -777,7 +777,7 @@ func (p *Pages) conditions(r Row, whole bool) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = p.fact("paragraph", r.Paragraph, false).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = p.fact("paragraph", cited(ctx, r.Paragraph), false).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -3851,9 +3851,9 @@ func (s *Book) panelRow(f Finding) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var163 string
-		templ_7745c5c3_Var163, templ_7745c5c3_Err = templ.JoinStringErrs(byText([]Finding{f}))
+		templ_7745c5c3_Var163, templ_7745c5c3_Err = templ.JoinStringErrs(cited(ctx, byText([]Finding{f})))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/exchange/agreement/page.templ`, Line: 614, Col: 69}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/exchange/agreement/page.templ`, Line: 614, Col: 81}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var163))
 		if templ_7745c5c3_Err != nil {
@@ -3957,7 +3957,7 @@ func (s *Book) way(ctx context.Context, side Side) string {
 
 // short is an answer in a line: "probably, by AG04 (to be verified)".
 func short(ctx context.Context, a Answer) string {
-	rows := byText(a.By)
+	rows := cited(ctx, byText(a.By))
 	if a.Value == Unclear {
 		rows = ids(shownOf(a))
 	}
