@@ -314,6 +314,11 @@ func unknownKeys(f *ast.File, known map[string]bool) []string {
 	}
 	actions := actionNames(f)
 	for _, s := range literals(f) {
+		for _, m := range helpKey.FindAllStringSubmatch(s, -1) {
+			if !known[m[1]] {
+				missing = append(missing, m[1])
+			}
+		}
 		p := strings.SplitN(s, ".", 3)
 		if len(p) == 3 && keyForm.MatchString(s) && topics[p[0]+"."+p[1]+"."] && !known[s] && !slices.Contains(missing, s) && !slices.Contains(actions, s) {
 			missing = append(missing, s)
@@ -322,9 +327,8 @@ func unknownKeys(f *ast.File, known map[string]bool) []string {
 	return missing
 }
 
-// kongVariable is how a command line field names its text; the command line
-// replaces the dots of the key, which a variable's name can't hold, by underscores.
-var kongVariable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_.]*)\}`)
+// helpKey is how a field of the command line names its text.
+var helpKey = regexp.MustCompile(`\bhelp:"([a-z0-9_]+(?:\.[a-z0-9_-]+)+)"`)
 
 // composed is a key put together at run time: known begin and end.
 type composed struct{ prefix, suffix string }
@@ -365,18 +369,16 @@ func composedKeys(f *ast.File) []composed {
 	return all
 }
 
-// usedKeys adds to used the keys a file names: whole, put together at run time,
-// or as ${variable} of a command line field.
+// usedKeys adds to used the keys a file names: whole, put together at run time, or as the
+// help of a command line field.
 func usedKeys(f *ast.File, known map[string]bool, used map[string]bool) {
 	for _, s := range literals(f) {
 		if known[s] {
 			used[s] = true
 		}
-		for _, m := range kongVariable.FindAllStringSubmatch(s, -1) {
-			for key := range known {
-				if strings.NewReplacer(".", "_", "-", "_").Replace(key) == strings.ReplaceAll(m[1], ".", "_") {
-					used[key] = true
-				}
+		for _, m := range helpKey.FindAllStringSubmatch(s, -1) {
+			if known[m[1]] {
+				used[m[1]] = true
 			}
 		}
 	}
@@ -391,8 +393,8 @@ func usedKeys(f *ast.File, known map[string]bool, used map[string]bool) {
 
 func TestTranslationKeys(t *testing.T) {
 	known := map[string]bool{"x.status.ready": true, "x.status.down": true, "x.error.size": true, "x.unused.text": true, "x.help.serve": true}
-	bad := parse(t, "package x; type c struct { S string `help:\"${x_help_serve}\"` }; var table = []string{\"x.status.redy\", \"x.listen.port\"}; func f() { b.Text(l, \"x.nowhere\", nil); _ = problem.New(op, kind, \"x.error.sise\", nil); _ = E{Key: \"x.gone\"}; _ = E{Action: \"x.status.set\"}; action := \"x.status.reset\"; _ = \"x.status.\" + s; _ = \"x.error.size\" }")
-	if got, want := unknownKeys(bad, known), []string{"x.nowhere", "x.error.sise", "x.gone", "x.status.redy"}; !slices.Equal(got, want) {
+	bad := parse(t, "package x; type c struct { S string `help:\"x.help.serve\"`; T string `help:\"x.help.none\"` }; var table = []string{\"x.status.redy\", \"x.listen.port\"}; func f() { b.Text(l, \"x.nowhere\", nil); _ = problem.New(op, kind, \"x.error.sise\", nil); _ = E{Key: \"x.gone\"}; _ = E{Action: \"x.status.set\"}; action := \"x.status.reset\"; _ = \"x.status.\" + s; _ = \"x.error.size\" }")
+	if got, want := unknownKeys(bad, known), []string{"x.nowhere", "x.error.sise", "x.gone", "x.help.none", "x.status.redy"}; !slices.Equal(got, want) {
 		t.Errorf("unknownKeys = %q, want %q", got, want)
 	}
 	used := map[string]bool{}
@@ -488,7 +490,7 @@ func tagText(f *ast.File) []string {
 			return true
 		}
 		tag := reflect.StructTag(raw)
-		if help := tag.Get("help"); help != "" && strings.TrimSpace(kongVariable.ReplaceAllString(help, "")) != "" {
+		if help := tag.Get("help"); help != "" && !helpKey.MatchString(`help:"`+help+`"`) {
 			found = append(found, "help: "+help)
 		}
 		for _, k := range []string{"name", "placeholder", "aliases"} {
@@ -554,7 +556,7 @@ func viewText(f *ast.File) []string {
 
 func TestNoTextInCode(t *testing.T) {
 	const why = "text for people stands in locales/*.json, else three of four languages don't get it"
-	bad := parse(t, "package x\ntype c struct { S string `help:\"Start a node.\"`; N string `name:\"no-wait\" help:\"${x_help}\"` }\n"+
+	bad := parse(t, "package x\ntype c struct { S string `help:\"Start a node.\"`; N string `name:\"no-wait\" help:\"x.help\"` }\n"+
 		`func f() { fmt.Fprintln(w, "the node", x); fmt.Printf("%s %d\n", a, b); fmt.Println("demo ready"); fmt.Fprintf(w, "Listening on port %d\n", p); io.WriteString(w, "Missing file") }`)
 	if got := printedText(bad); len(got) != 2 {
 		t.Errorf("printedText = %q, want two", got)

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"trojmezi/internal/format/incident"
+	"trojmezi/internal/kernel/i18n"
 )
 
 //go:embed classes.csv
@@ -17,16 +18,18 @@ var classFile string
 // it may be: the name of the class in four languages, the code of the Czech fire
 // service's subtype, that of EMSI.
 var classed = sync.OnceValue(func() (c struct {
-	all  []string
-	said map[string][]string
+	all   []string
+	said  map[string][]string
+	names map[string][]string // in the order of i18n.Langs
 }) {
 	rows, err := csv.NewReader(strings.NewReader(classFile)).ReadAll()
 	if err != nil {
 		panic(err) // it is part of the program
 	}
-	c.said = map[string][]string{}
+	c.said, c.names = map[string][]string{}, map[string][]string{}
 	for _, r := range rows[1:] {
 		c.all = append(c.all, r[0])
+		c.names[r[0]] = r[1 : 1+len(i18n.Langs)]
 		for _, name := range r {
 			if name = normal(name); name != "" && !slices.Contains(c.said[name], r[0]) {
 				c.said[name] = append(c.said[name], r[0])
@@ -40,6 +43,15 @@ func normal(s string) string { return strings.ToLower(strings.Join(strings.Field
 
 // Classes lists the classes of incidents.
 func Classes() []string { return slices.Clone(classed().all) }
+
+// ClassName is a class in a language, and as it stands where it is none of the list: a
+// rule may name one above several.
+func ClassName(l i18n.Lang, class string) string {
+	if names := classed().names[class]; names != nil {
+		return names[slices.Index(i18n.Langs, l)]
+	}
+	return class
+}
 
 // KnownClass reports whether a class, or one below it, is among them.
 func KnownClass(class string) bool {

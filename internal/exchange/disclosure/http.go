@@ -559,7 +559,7 @@ func peerOptions(all []exchange.Neighbour, chosen string) (out []ui.Option) {
 func classOptions(ctx context.Context, chosen string) []ui.Option {
 	out := []ui.Option{{Value: "", Text: t(ctx, "disclosure.test.class.said"), Selected: chosen == ""}}
 	for _, c := range Classes() {
-		out = append(out, ui.Option{Value: c, Text: c, Selected: c == chosen})
+		out = append(out, ui.Option{Value: c, Text: classText(ctx, c), Selected: c == chosen})
 	}
 	return out
 }

@@ -98,7 +98,7 @@ func (p *Pages) papersFile(w http.ResponseWriter, r *http.Request) error {
 	d.Paragraph("", t(ctx, "disclosure.lead"))
 	var rows [][]pdf.Cell
 	for _, r := range of.Version.Rules {
-		rows = append(rows, []pdf.Cell{{Text: r.ID}, {Text: r.Path}, {Text: anyText(ctx, r.Peer)}, {Text: anyText(ctx, r.App)}, {Text: anyText(ctx, r.Class)}, {Text: t(ctx, "disclosure.action."+string(r.Action))}, {Text: reasonText(ctx, r.Reason)}})
+		rows = append(rows, []pdf.Cell{{Text: r.ID}, {Text: r.Path}, {Text: anyText(ctx, r.Peer)}, {Text: anyText(ctx, r.App)}, {Text: classText(ctx, r.Class)}, {Text: t(ctx, "disclosure.action."+string(r.Action))}, {Text: reasonText(ctx, r.Reason)}})
 	}
 	d.Table([]float64{0.8, 2, 1.1, 1.9, 1.7, 1.2, 2.7}, heads(ctx, "id", "path", "peer", "app", "class", "action", "reason"), rows)
 	d.Heading(2, t(ctx, "disclosure.paper.used"))

@@ -626,7 +626,7 @@ func limitText(ctx context.Context, r Rule, column string) string {
 	case "peer":
 		return anyText(ctx, r.Peer)
 	case "class":
-		return anyText(ctx, r.Class)
+		return classText(ctx, r.Class)
 	}
 	return anyText(ctx, r.App)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"trojmezi/internal/exchange"
+	"trojmezi/internal/kernel/web"
 )
 
 // shipped are the reasons of the rules the program comes with: the text as it stands in
@@ -35,6 +36,14 @@ func anyText(ctx context.Context, value string) string {
 		return t(ctx, "disclosure.any")
 	}
 	return value
+}
+
+// classText is a class of incidents in words and by its name.
+func classText(ctx context.Context, class string) string {
+	if name := ClassName(web.Lang(ctx), class); name != class {
+		return name + " (" + class + ")"
+	}
+	return anyText(ctx, class)
 }
 
 // pathText says what a field is about, "" where its name has to do. Path may be that of
