@@ -157,11 +157,19 @@ func receiverName(ctx context.Context, r Receipt) string {
 }
 
 func noteText(ctx context.Context, note string) string {
-	var all []string
-	for n := range strings.FieldsSeq(note) {
-		all = append(all, t(ctx, "channel.note."+n))
+	keys := noteKeys(note)
+	for i, key := range keys {
+		keys[i] = t(ctx, key)
 	}
-	return strings.Join(all, "; ")
+	return strings.Join(keys, "; ")
+}
+
+// noteKeys are the texts of what was done to a text.
+func noteKeys(note string) (keys []string) {
+	for n := range strings.FieldsSeq(note) {
+		keys = append(keys, "channel.note."+n)
+	}
+	return keys
 }
 
 func (p *Pages) check(w http.ResponseWriter, r *http.Request) error {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -273,9 +274,16 @@ func (s *Service) Queue(tx *store.Tx, all ...Dispatch) error {
 			}
 			keys[subject] = key
 		}
-		text := content{lang: d.Lang, title: d.Title, body: d.Body, short: d.Short, link: d.Link, source: d.Source}
+		text := content{lang: d.Lang, title: d.Title, body: d.Body, short: d.Short, link: d.Link, source: d.Source, speech: d.Speech}
+		if d.Codes.Event != "" || len(d.Codes.Areas) > 0 {
+			codes, err := json.Marshal(d.Codes)
+			if err != nil {
+				return problem.Wrap(op, err)
+			}
+			text.codes = string(codes)
+		}
 		sum := sha256.New()
-		for _, part := range []string{string(text.lang), text.title, text.body, text.short, text.link, text.source} {
+		for _, part := range []string{string(text.lang), text.title, text.body, text.short, text.link, text.source, text.speech, text.codes} {
 			fmt.Fprintf(sum, "%d %s", len(part), part)
 		}
 		text.id = hex.EncodeToString(sum.Sum(nil)[:16])

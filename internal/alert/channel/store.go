@@ -52,11 +52,13 @@ type content struct {
 	id                               string
 	lang                             i18n.Lang
 	title, body, short, link, source string
+	speech                           string
+	codes                            string // JSON, "" for none
 }
 
 func (c *content) insert(tx *store.Tx) error {
-	_, err := tx.Exec(`INSERT INTO channel_text (id, lang, title, body, short, link, source) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`,
-		c.id, string(c.lang), c.title, c.body, c.short, c.link, c.source)
+	_, err := tx.Exec(`INSERT INTO channel_text (id, lang, title, body, short, link, source, speech, codes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING`,
+		c.id, string(c.lang), c.title, c.body, c.short, c.link, c.source, c.speech, c.codes)
 	return err
 }
 
@@ -98,18 +100,23 @@ type claimed struct {
 func ready(tx *store.Tx, c *channel, now time.Time, limit int) (all []*claimed, err error) {
 	err = each(tx, func(scan func(...any) error) error {
 		l := &claimed{}
-		var kind, sort, lang string
+		var kind, sort, lang, codes string
 		var ack, at, until, attempt int64
 		if err := scan(&l.id, &kind, &l.target, &l.stop, &l.key, &l.Receiver, &sort, &l.Reference.ID, &l.Reference.Revision, &ack, &at, &until, &attempt,
-			&lang, &l.Title, &l.Body, &l.Short, &l.Link, &l.Source); err != nil {
+			&lang, &l.Title, &l.Body, &l.Short, &l.Link, &l.Source, &l.Speech, &codes); err != nil {
 			return err
+		}
+		if codes != "" {
+			if err := json.Unmarshal([]byte(codes), &l.Codes); err != nil {
+				return err
+			}
 		}
 		l.Channel, l.Kind, l.Reference.Origin, l.Lang = c.name, store.Kind(kind), Origin(sort), i18n.Lang(lang)
 		l.Ack, l.at, l.Until, l.attempt = ack == 1, moment(at), moment(until), int(attempt)
 		all = append(all, l)
 		return nil
 	}, `SELECT d.id, d.kind, d.target, d.stop, d.seal_key, d.receiver, d.sort, d.ref, d.revision, d.ack, d.created_at, d.expires_at, d.attempt,
-			t.lang, t.title, t.body, t.short, t.link, t.source
+			t.lang, t.title, t.body, t.short, t.link, t.source, t.speech, t.codes
 		FROM channel_dispatch d JOIN channel_text t ON t.id = d.content
 		WHERE d.channel = $1 AND d.kind = $2 AND d.state IN ('waiting', 'sending') AND d.due <= $3 ORDER BY d.due, d.id LIMIT $4`,
 		c.name, string(c.kind), millis(now), limit)
