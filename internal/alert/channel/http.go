@@ -88,7 +88,11 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, http.StatusOK, p.listPage(states, newest))
+	refused, err := p.Refusals(r.Context())
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, http.StatusOK, p.listPage(states, newest, refused))
 }
 
 // byteOrderMark makes spreadsheet programs read a file as UTF-8.
@@ -244,9 +248,9 @@ func (p *Pages) reachFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	lines := [][]string{heads(ctx, "place", "code", "country", "reach", "channels", "idle", "receivers")}
+	lines := [][]string{heads(ctx, "place", "code", "country", "reach", "channels", "idle", "receivers", "refused")}
 	for _, c := range all {
-		lines = append(lines, []string{c.Place.Name, c.Place.ID, string(c.Place.Country), t(ctx, "channel.reach."+string(c.Reach)), strings.Join(c.Channels, ", "), strings.Join(c.Idle, ", "), strings.Join(c.Receivers, ", ")})
+		lines = append(lines, []string{c.Place.Name, c.Place.ID, string(c.Place.Country), t(ctx, "channel.reach."+string(c.Reach)), strings.Join(c.Channels, ", "), strings.Join(c.Idle, ", "), strings.Join(c.Receivers, ", "), strings.Join(c.Refused, ", ")})
 	}
 	return table(w, "reach.csv", lines)
 }

@@ -58,7 +58,9 @@ func ask(client *http.Client, r *http.Request, gone func(status int) bool) (answ
 	case status >= 200 && status <= 299:
 		return answer, accepted("", "")
 	case gone(status):
-		return nil, never(fmt.Errorf("answered %s", resp.Status))
+		o := never(fmt.Errorf("answered %s", resp.Status))
+		o.refused = status == http.StatusGone || status == http.StatusNotFound
+		return nil, o
 	}
 	if err == nil {
 		err = fmt.Errorf("answered %s", resp.Status)
@@ -140,6 +142,7 @@ func (s *Service) sms(c *channel) {
 			return later(err)
 		}
 		answer, o := ask(caller, r, func(status int) bool { return status == 400 || status == 422 || status == 404 })
+		o.refused = false // the address that answered is the gateway's
 		if o.state == Accepted {
 			o.note = note
 			if g.ID != "" {

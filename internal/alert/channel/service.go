@@ -132,6 +132,7 @@ type outcome struct {
 	note    string
 	pause   time.Duration // that the next hop asks for
 	broken  bool          // the channel is to blame, not the address
+	refused bool          // the address is not there any more
 	due     time.Time
 }
 
@@ -495,6 +496,11 @@ func (s *Service) deliver(ctx context.Context, c *channel, holder string, letter
 			if _, err := settle(tx, l.id, holder, &o, now); err != nil {
 				return err
 			}
+			if l.Receiver != "" && (o.refused || o.state.reached()) {
+				if err := s.refusal(tx, c, l, &o, now); err != nil {
+					return err
+				}
+			}
 			if o.state == Failed && !o.broken && l.Receiver == "" && s.Gone != nil && l.Target != "" {
 				if err := s.Gone(tx, c.name, l.Target); err != nil {
 					return err
@@ -696,6 +702,9 @@ func (s *Service) Erase(ctx context.Context) error {
 					}
 				}
 			}
+		}
+		if err := s.forgetRefusals(tx); err != nil {
+			return err
 		}
 		if n == 0 {
 			return nil

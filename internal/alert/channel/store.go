@@ -313,6 +313,31 @@ func dead(tx *store.Tx) (map[[2]string]bool, error) {
 	}, `SELECT channel, mark, state, MAX(done_at) FROM channel_dispatch WHERE receiver <> '' AND done_at > 0 AND state <> 'expired' GROUP BY channel, mark, state`)
 }
 
+// put is false for an address that was refused already.
+func (r *Refusal) put(tx *store.Tx) (fresh bool, err error) {
+	n, err := tx.Exec(`INSERT INTO channel_refusal (channel, mark, kind, receiver, error, at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (channel, mark) DO NOTHING`,
+		r.Channel, r.mark, string(r.Kind), r.Receiver, clip(r.Error), millis(r.At))
+	return n > 0, err
+}
+
+func (r *Refusal) drop(tx *store.Tx) error {
+	_, err := tx.Exec(`DELETE FROM channel_refusal WHERE channel = $1 AND mark = $2`, r.Channel, r.mark)
+	return err
+}
+
+func refusals(tx *store.Tx) (all []Refusal, err error) {
+	err = each(tx, func(scan func(...any) error) error {
+		var r Refusal
+		var kind string
+		var at int64
+		err := scan(&r.Channel, &r.mark, &kind, &r.Receiver, &r.Error, &at)
+		r.Kind, r.At = store.Kind(kind), moment(at)
+		all = append(all, r)
+		return err
+	}, `SELECT channel, mark, kind, receiver, error, at FROM channel_refusal ORDER BY at, channel, mark`)
+	return all, err
+}
+
 // told is what receivers know of a warning.
 type told struct {
 	warning  string
