@@ -303,7 +303,7 @@ func dead(tx *store.Tx) (map[[2]string]bool, error) {
 			return err
 		}
 		key := [2]string{channel, mark}
-		if at > last[key] {
+		if at > last[key] || at == last[key] && State(state) != Failed {
 			last[key] = at
 			if all[key] = State(state) == Failed; !all[key] {
 				delete(all, key)
