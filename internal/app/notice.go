@@ -3,12 +3,16 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"trojmezi/internal/alert/area"
+	"trojmezi/internal/alert/channel"
 	"trojmezi/internal/alert/notice"
+	"trojmezi/internal/alert/outlet"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/identity"
 	"trojmezi/internal/kernel/notify"
@@ -52,8 +56,45 @@ func (n *node) newNotices() (*notice.Service, error) {
 	o.Jobs, o.Log, o.Notify = n.jobs, n.log, n.notify.Send
 	o.Reaches = func(kind store.Kind, organisation string) bool { return n.notify.Reaches(kind, notify.A, organisation) }
 	o.Published = n.published
+	o.Renderings = func(p *notice.Publication) []notice.Rendering {
+		return renderings(n.channels, n.outlets.Renderer(), n.log, p)
+	}
 	o.Base = strings.TrimSuffix(n.config.Notify.BaseURL, "/")
 	return notice.New(o)
+}
+
+// renderings are how a notice reads in every channel, made by who sends it or gives it
+// out: what a person reads before he says yes is what leaves.
+func renderings(channels *channel.Service, outlets *outlet.Renderer, log *slog.Logger, p *notice.Publication) (all []notice.Rendering) {
+	sent, err := channels.Preview(p)
+	if err != nil {
+		log.Error("preview of a notice", "error", err)
+	}
+	for _, v := range sent {
+		r := notice.Rendering{Name: "channel.preview." + string(v.Sort), Args: i18n.Args{"channel": strings.Join(v.Channels, ", ")}, Notes: v.Notes, Lang: v.Lang, Text: v.Text}
+		if v.Title != "" {
+			r.Text = v.Title + "\n\n" + v.Text
+		}
+		if v.SMS != nil {
+			r.Cost = true
+			r.Args["encoding"], r.Args["units"], r.Args["n"] = string(v.SMS.Alphabet), v.SMS.Units, len(v.SMS.Parts)
+			if len(v.Channels) == 0 {
+				r.Name = "channel.preview.sms.none"
+			}
+		}
+		all = append(all, r)
+	}
+	item, err := outlet.Own(p)
+	if err != nil {
+		log.Error("preview of a notice", "error", err)
+		return all
+	}
+	for _, l := range i18n.Langs {
+		for _, f := range outlets.Said(item, l) {
+			all = append(all, notice.Rendering{Name: "outlet.form." + f.Name, Lang: l, Text: string(f.Body), Code: f.Name == "ssml"})
+		}
+	}
+	return all
 }
 
 // published hands what a notice says on to its channels: the one place where they are
@@ -98,10 +139,24 @@ func (n *node) noticePages() *notice.Pages {
 }
 
 // Notices opens the notices for the command line, which reads them.
-func Notices(o *Opened, texts *i18n.Bundle) (*notice.Service, error) {
+func Notices(c *Config, o *Opened, texts *i18n.Bundle) (*notice.Service, error) {
 	places, err := register.Load()
 	if err != nil {
 		return nil, err
 	}
-	return notice.New(noticeOptions(o, texts, places))
+	channels, err := Channels(c, o, texts)
+	if err != nil {
+		return nil, err
+	}
+	areas, err := area.Load(places)
+	if err != nil {
+		return nil, err
+	}
+	out := outletOptions(c, o, texts, places, areas)
+	options := noticeOptions(o, texts, places)
+	options.Base = strings.TrimSuffix(c.Notify.BaseURL, "/")
+	options.Renderings = func(p *notice.Publication) []notice.Rendering {
+		return renderings(channels, &out.Renderer, slog.New(slog.DiscardHandler), p)
+	}
+	return notice.New(options)
 }

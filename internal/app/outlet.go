@@ -18,20 +18,16 @@ import (
 
 // outletOptions are what is fetched from a node, but for the official documents, which
 // only a running node has.
-func outletOptions(c *Config, o *Opened, texts *i18n.Bundle, places *register.Register) (outlet.Options, error) {
-	areas, err := area.Load(places)
+func outletOptions(c *Config, o *Opened, texts *i18n.Bundle, places *register.Register, areas *area.Table) outlet.Options {
 	base := strings.TrimSuffix(c.Notify.BaseURL, "/")
-	return outlet.Options{Renderer: outlet.Renderer{Voice: outlet.Voice{Texts: texts}, Areas: areas, Clock: o.Clock, Base: base, Node: o.Key.Fingerprint()}, Places: places}, err
+	return outlet.Options{Renderer: outlet.Renderer{Voice: outlet.Voice{Texts: texts}, Areas: areas, Clock: o.Clock, Base: base, Node: o.Key.Fingerprint()}, Places: places}
 }
 
 // newOutlets builds what others fetch from the node.
-func (n *node) newOutlets() (*outlet.Service, error) {
-	o, err := outletOptions(n.config, n.Opened, n.texts, n.places)
-	if err != nil {
-		return nil, err
-	}
+func (n *node) newOutlets() *outlet.Service {
+	o := outletOptions(n.config, n.Opened, n.texts, n.places, n.areas)
 	o.Warnings, o.Notices, o.Original = n.warnings, n.notices, n.official
-	return outlet.New(o), nil
+	return outlet.New(o)
 }
 
 // Outlets opens them for the command line, which prints them.
@@ -40,10 +36,11 @@ func Outlets(c *Config, o *Opened, texts *i18n.Bundle) (*outlet.Service, error) 
 	if err != nil {
 		return nil, err
 	}
-	out, err := outletOptions(c, o, texts, places)
+	areas, err := area.Load(places)
 	if err != nil {
 		return nil, err
 	}
+	out := outletOptions(c, o, texts, places, areas)
 	if out.Notices, err = notice.New(noticeOptions(o, texts, places)); err != nil {
 		return nil, err
 	}

@@ -282,9 +282,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	if n.notices, err = n.newNotices(); err != nil {
 		return nil, err
 	}
-	if n.outlets, err = n.newOutlets(); err != nil {
-		return nil, err
-	}
+	n.outlets = n.newOutlets()
 	return n, n.newPublic()
 }
 

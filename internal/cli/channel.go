@@ -131,6 +131,7 @@ type coveredPlace struct {
 	Channels  []string `json:"channels"`
 	Idle      []string `json:"idle"`
 	Receivers []string `json:"receivers"`
+	Refused   []string `json:"refused_receivers"`
 }
 
 type channelReachCmd struct {
@@ -150,7 +151,7 @@ func (c *channelReachCmd) Run(e *env) error {
 		for _, x := range found {
 			counts[x.Reach]++
 			if c.All || x.Reach != channel.Reached {
-				all = append(all, coveredPlace{x.Place.ID, x.Place.Name, string(x.Place.Country), string(x.Reach), append([]string{}, x.Channels...), append([]string{}, x.Idle...), append([]string{}, x.Receivers...)})
+				all = append(all, coveredPlace{x.Place.ID, x.Place.Name, string(x.Place.Country), string(x.Reach), append([]string{}, x.Channels...), append([]string{}, x.Idle...), append([]string{}, x.Receivers...), append([]string{}, x.Refused...)})
 			}
 		}
 		return e.show(all, func() {

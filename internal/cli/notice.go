@@ -3,24 +3,27 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/app"
+	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
 )
 
 type noticeCmd struct {
-	List noticeListCmd `cmd:"" help:"cli.notice.list"`
-	Show noticeShowCmd `cmd:"" help:"cli.notice.show"`
-	Cap  noticeCapCmd  `cmd:"" help:"cli.notice.cap"`
+	List     noticeListCmd     `cmd:"" help:"cli.notice.list"`
+	Show     noticeShowCmd     `cmd:"" help:"cli.notice.show"`
+	Cap      noticeCapCmd      `cmd:"" help:"cli.notice.cap"`
+	Channels noticeChannelsCmd `cmd:"" help:"cli.notice.channels"`
 }
 
 // notices opens the notices of a node beside it; nothing is written.
 func (f configFlag) notices(e *env, use func(context.Context, *notice.Service) error) error {
-	return e.withDB(f.Config, func(ctx context.Context, _ *app.Config, o *app.Opened) error {
-		s, err := app.Notices(o, e.texts)
+	return e.withDB(f.Config, func(ctx context.Context, c *app.Config, o *app.Opened) error {
+		s, err := app.Notices(c, o, e.texts)
 		if err != nil {
 			return err
 		}
@@ -137,5 +140,48 @@ func (c *noticeCapCmd) Run(e *env) error {
 		}
 		_, err = e.out.Write(v.Published[len(v.Published)-1].Document)
 		return err
+	})
+}
+
+// readNotice is how a notice reads in a channel, for programs.
+type readNotice struct {
+	Channel  string `json:"channel"`
+	Language string `json:"language"`
+	Text     string `json:"text"`
+}
+
+type noticeChannelsCmd struct {
+	configFlag
+	ID string `arg:"" help:"cli.notice.id"`
+	In string `placeholder:"LANG" help:"cli.notice.in"`
+}
+
+// Run prints what channels send of a notice, or would.
+func (c *noticeChannelsCmd) Run(e *env) error {
+	return c.notices(e, func(ctx context.Context, s *notice.Service) error {
+		v, err := s.Show(ctx, c.ID, e.lang)
+		if err != nil {
+			return err
+		}
+		l := e.lang
+		if x, ok := i18n.Parse(c.In); ok {
+			l = x
+		}
+		all := []readNotice{}
+		for _, r := range v.Renderings {
+			if r.Lang != l {
+				continue
+			}
+			name := e.t(r.Name, r.Args)
+			for _, key := range r.Notes {
+				name += " (" + e.t(key, nil) + ")"
+			}
+			all = append(all, readNotice{name, string(r.Lang), r.Text})
+		}
+		return e.show(all, func() {
+			for _, r := range all {
+				fmt.Fprintf(e.out, "== %s\n%s\n\n", r.Channel, strings.TrimRight(r.Text, "\n"))
+			}
+		})
 	})
 }

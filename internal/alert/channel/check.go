@@ -42,5 +42,13 @@ func (s *Service) look(ctx context.Context) ([]health.Finding, error) {
 		all = append(all, health.Finding{Object: u.Receiver, Level: health.L2, Todo: "channel.check.do_place",
 			Text: notify.Text{Key: "channel.check.place", Args: i18n.Args{"name": u.Receiver}}})
 	}
+	if err != nil {
+		return all, err
+	}
+	refused, err := s.Refusals(ctx)
+	for _, r := range refused {
+		all = append(all, health.Finding{Object: r.Receiver + " " + r.Channel, Level: health.L2, Todo: "channel.check.do_refused", Since: r.At,
+			Text: notify.Text{Key: "channel.check.refused", Args: i18n.Args{"name": r.Receiver, "channel": r.Channel}}})
+	}
 	return all, err
 }

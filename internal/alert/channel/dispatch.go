@@ -51,6 +51,10 @@ type Dispatch struct {
 	// Short is what is said where Body does not fit; only of an own notice.
 	Short string
 	Link  string
+	// Speech is the same for a voice, Codes for a program: for sirens and radio stations.
+	// "" and none where nobody should sound anything.
+	Speech string
+	Codes  Codes
 	// Source is whose it is: "Notice of …", or source, licence, times and attribution of
 	// an official warning. It is part of every message.
 	Source string
@@ -69,6 +73,8 @@ const (
 	maxTitle  = 1000
 	maxBody   = 40 << 10
 	maxSource = 2000
+	// maxSpeech: numbers become words, and whose it is is said as well.
+	maxSpeech = 4 * maxBody
 	maxLink   = 2000
 	maxTarget = 2000
 )
@@ -128,9 +134,9 @@ func (c *channel) check(d *Dispatch) error {
 		return refuse("source", nil)
 	case d.Reference.Origin == Warning && d.Short != "":
 		return refuse("short", nil)
-	case len(d.Title) > maxTitle || len(d.Body)+len(d.Short) > maxBody || len(d.Source) > maxSource || len(d.Link)+len(d.Stop) > maxLink || len(d.Target) > maxTarget:
+	case len(d.Title) > maxTitle || len(d.Body)+len(d.Short) > maxBody || len(d.Speech) > maxSpeech || len(d.Source) > maxSource || len(d.Link)+len(d.Stop) > maxLink || len(d.Target) > maxTarget:
 		return refuse("length", i18n.Args{"n": maxBody})
-	case strings.ContainsFunc(d.Link+d.Stop, unicode.IsControl) || strings.ContainsFunc(d.Title+d.Body+d.Short+d.Source, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' && r != '\r' }):
+	case strings.ContainsFunc(d.Link+d.Stop, unicode.IsControl) || strings.ContainsFunc(d.Title+d.Body+d.Short+d.Source+d.Speech, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' && r != '\r' }):
 		return refuse("control", nil)
 	case !isPage(d.Link) || !isPage(d.Stop):
 		return refuse("link", nil)

@@ -12,6 +12,7 @@ import (
 
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/alert/notice"
+	"trojmezi/internal/alert/outlet"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/format/cap"
 	"trojmezi/internal/kernel/i18n"
@@ -34,27 +35,39 @@ func (s *Service) Published(tx *store.Tx, p *notice.Publication) error {
 	if len(s.receivers) == 0 {
 		return nil
 	}
-	alert, _, fault := cap.Read(p.Document)
-	if fault != nil || len(alert.Infos) == 0 {
-		return problem.Wrap(op, fmt.Errorf("notice %s.%d: not readable", p.Notice, p.Revision))
+	alert, item, err := own(p)
+	if err != nil {
+		return problem.Wrap(op, err)
 	}
 	whom := s.concerns(feed.AreasOf(&alert.Infos[0]))
 	places := whom.all()
+	said := map[i18n.Lang]Dispatch{}
 	var all []Dispatch
 	for _, r := range s.receivers {
-		info := inLanguage(alert.Infos, r.lang)
-		if !r.meets(places) || !r.wants(Notice, info.Severity) {
+		if !r.meets(places) || !r.wants(Notice, inLanguage(alert.Infos, r.lang).Severity) {
 			continue
 		}
+		d, known := said[r.lang]
+		if !known {
+			d = s.tells(p, alert, item, r.lang)
+			said[r.lang] = d
+		}
+		d.Body = s.unclear(r, whom, r.lang) + d.Body
+		d.Ack, d.Receiver = r.Acknowledge, r.Name
 		for _, t := range s.targets(r, p.Kind) {
-			all = append(all, Dispatch{
-				Channel: t.Channel, Target: t.To, Lang: r.lang, Kind: p.Kind, Reference: Reference{Notice, p.Notice, strconv.Itoa(p.Revision)},
-				Title: info.Headline, Body: s.unclear(r, whom, r.lang) + info.Description + "\n" + info.Instruction, Short: info.Instruction, Link: info.Web, Source: info.SenderName,
-				Ack: r.Acknowledge, Until: p.Expires, Receiver: r.Name,
-			})
+			d.Channel, d.Target = t.Channel, t.To
+			all = append(all, d)
 		}
 	}
 	return problem.Wrap(op, s.Queue(tx, s.bounded(all)...))
+}
+
+// tells is what a notice says to who reads a language, still without an address.
+func (s *Service) tells(p *notice.Publication, alert *cap.Alert, item *outlet.Item, l i18n.Lang) Dispatch {
+	info := inLanguage(alert.Infos, l)
+	return Dispatch{Lang: l, Kind: p.Kind, Reference: Reference{Notice, p.Notice, strconv.Itoa(p.Revision)}, Until: p.Expires,
+		Title: info.Headline, Body: info.Description + "\n" + info.Instruction, Short: info.Instruction, Link: info.Web, Source: info.SenderName,
+		Speech: outlet.Voice{Texts: s.Texts}.Speak(item, l).Plain, Codes: codesOf(cap.Value(info.EventCodes, "trojmezi:hazard"), item.Areas)}
 }
 
 // bounded leaves out what a channel would refuse, with a line in the log: a receiver that
@@ -250,6 +263,8 @@ func lastTold(known map[string]*told, w *warning.Warning) (last *told) {
 // relays are the dispatches of a change of a warning.
 func (s *Service) relays(w *warning.Warning, was, is *told, whom concern) (all []Dispatch) {
 	said := w.Says()
+	item := outlet.Relay(w, time.Time{})
+	codes, speech := codesOf(said.Code, item.Areas), map[i18n.Lang]string{}
 	for _, r := range s.receivers {
 		turn := r.turn(was, is)
 		if turn == "" {
@@ -275,11 +290,19 @@ func (s *Service) relays(w *warning.Warning, was, is *told, whom concern) (all [
 		if s.Base != "" {
 			link = s.Base + "/warnings/" + w.ID
 		}
+		spoken, known := speech[r.lang]
+		if !known && turn != "over" && turn != "gone" { // what is over is not to be said aloud again
+			spoken = outlet.Voice{Texts: s.Texts}.Speak(item, r.lang).Plain
+			speech[r.lang] = spoken
+		}
+		if turn == "over" || turn == "gone" {
+			spoken = ""
+		}
 		for _, t := range s.targets(r, w.Kind) {
 			all = append(all, Dispatch{
 				Channel: t.Channel, Target: t.To, Lang: r.lang, Kind: w.Kind, Reference: Reference{Warning, w.ID, strconv.FormatInt(is.revision, 10)},
 				Title: title, Body: body, Link: link, Source: s.relaySource(r, w, text, turn, whom),
-				Ack: r.Acknowledge, Until: until, Receiver: r.Name,
+				Ack: r.Acknowledge, Until: until, Receiver: r.Name, Speech: spoken, Codes: codes,
 			})
 		}
 	}

@@ -51,13 +51,14 @@ func folders(t *testing.T, names ...string) (c Config) {
 // publication is an own notice as it goes out.
 func publication(t *testing.T, revision int, kind store.Kind, severity string) *notice.Publication {
 	t.Helper()
-	a := &cap.Alert{Version: cap.V12, Identifier: fmt.Sprint("x", revision), Sender: "urn:oid:1.2.3", Sent: cap.FormatTime(start), Status: cap.Actual, MsgType: cap.TypeAlert, Scope: cap.Public}
+	a := &cap.Alert{Version: cap.V12, Identifier: fmt.Sprint("x", revision), Sender: "urn:oid:1.2.3", Sent: cap.FormatTime(start), Status: cap.Actual, MsgType: cap.TypeAlert, Scope: cap.Public, Source: "Město Frýdlant"}
 	if kind == store.Exercise {
 		a.Status = cap.Exercise
 	}
 	for tag, head := range map[string]string{"cs-CZ": "Protrhla se hráz", "de-DE": "Dammbruch", "pl-PL": "Przerwanie zapory", "en-GB": "Dam break"} {
 		a.Infos = append(a.Infos, cap.Info{Language: tag, Categories: []string{"Met"}, Event: head, Urgency: "Immediate", Severity: severity, Certainty: "Observed", SenderName: "Own notice of Město Frýdlant",
 			Headline: head, Description: "text " + tag, Instruction: "do " + tag, Web: "https://node.example/cap/message/n.1",
+			EventCodes: []cap.Pair{{Name: "trojmezi:hazard", Value: "dam_break"}}, Parameters: []cap.Pair{{Name: "trojmezi:origin", Value: "own-notice"}},
 			Areas: []cap.Area{{Desc: "Frýdlant", Geocodes: []cap.Pair{{Name: "CISORP", Value: "5102"}}}}})
 	}
 	doc, found := cap.Write(a)

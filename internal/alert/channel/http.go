@@ -88,7 +88,11 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, http.StatusOK, p.listPage(states, newest))
+	refused, err := p.Refusals(r.Context())
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, http.StatusOK, p.listPage(states, newest, refused))
 }
 
 // byteOrderMark makes spreadsheet programs read a file as UTF-8.
@@ -157,11 +161,19 @@ func receiverName(ctx context.Context, r Receipt) string {
 }
 
 func noteText(ctx context.Context, note string) string {
-	var all []string
-	for n := range strings.FieldsSeq(note) {
-		all = append(all, t(ctx, "channel.note."+n))
+	keys := noteKeys(note)
+	for i, key := range keys {
+		keys[i] = t(ctx, key)
 	}
-	return strings.Join(all, "; ")
+	return strings.Join(keys, "; ")
+}
+
+// noteKeys are the texts of what was done to a text.
+func noteKeys(note string) (keys []string) {
+	for n := range strings.FieldsSeq(note) {
+		keys = append(keys, "channel.note."+n)
+	}
+	return keys
 }
 
 func (p *Pages) check(w http.ResponseWriter, r *http.Request) error {
@@ -236,9 +248,9 @@ func (p *Pages) reachFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	lines := [][]string{heads(ctx, "place", "code", "country", "reach", "channels", "idle", "receivers")}
+	lines := [][]string{heads(ctx, "place", "code", "country", "reach", "channels", "idle", "receivers", "refused")}
 	for _, c := range all {
-		lines = append(lines, []string{c.Place.Name, c.Place.ID, string(c.Place.Country), t(ctx, "channel.reach."+string(c.Reach)), strings.Join(c.Channels, ", "), strings.Join(c.Idle, ", "), strings.Join(c.Receivers, ", ")})
+		lines = append(lines, []string{c.Place.Name, c.Place.ID, string(c.Place.Country), t(ctx, "channel.reach."+string(c.Reach)), strings.Join(c.Channels, ", "), strings.Join(c.Idle, ", "), strings.Join(c.Receivers, ", "), strings.Join(c.Refused, ", ")})
 	}
 	return table(w, "reach.csv", lines)
 }

@@ -58,7 +58,9 @@ func ask(client *http.Client, r *http.Request, gone func(status int) bool) (answ
 	case status >= 200 && status <= 299:
 		return answer, accepted("", "")
 	case gone(status):
-		return nil, never(fmt.Errorf("answered %s", resp.Status))
+		o := never(fmt.Errorf("answered %s", resp.Status))
+		o.refused = status == http.StatusGone || status == http.StatusNotFound
+		return nil, o
 	}
 	if err == nil {
 		err = fmt.Errorf("answered %s", resp.Status)
@@ -140,6 +142,7 @@ func (s *Service) sms(c *channel) {
 			return later(err)
 		}
 		answer, o := ask(caller, r, func(status int) bool { return status == 400 || status == 422 || status == 404 })
+		o.refused = false // the address that answered is the gateway's
 		if o.state == Accepted {
 			o.note = note
 			if g.ID != "" {
@@ -212,6 +215,8 @@ type Posted struct {
 	Language i18n.Lang  `json:"language"`
 	Title    string     `json:"title"`
 	Text     string     `json:"text"`
+	Speech   string     `json:"speech,omitempty"` // the whole for a voice: nothing comes to it
+	Codes    Codes      `json:"codes"`
 	Source   string     `json:"source"`
 	Link     string     `json:"link,omitempty"`
 	Ack      string     `json:"acknowledge,omitempty"`
@@ -225,7 +230,7 @@ func (s *Service) posted(l *letter) ([]byte, error) {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	err := e.Encode(Posted{ID: l.id, Kind: l.Kind, Mark: f.Marks, Origin: l.Reference.Origin, Nature: f.Nature, Of: l.Reference.ID, Revision: l.Reference.Revision, Language: l.Lang,
-		Title: f.Title, Text: l.Body, Source: l.Source, Link: l.Link, Ack: l.ackURL, At: l.at, Until: l.Until})
+		Title: f.Title, Text: l.Body, Speech: l.Speech, Codes: l.Codes, Source: l.Source, Link: l.Link, Ack: l.ackURL, At: l.at, Until: l.Until})
 	return b.Bytes(), err
 }
 
@@ -334,7 +339,11 @@ func (s *Service) push(c *channel) error {
 			return never(errors.New("the push service is not permitted any more"))
 		}
 		sub, _ := readSubscription(l.Target)
-		body, note, err := s.pushed(l)
+		m, note, err := s.pushed(l)
+		if err != nil {
+			return never(err)
+		}
+		body, err := json.Marshal(m)
 		if err != nil {
 			return never(err)
 		}
@@ -376,24 +385,27 @@ func (f calls) Do(r *http.Request) (*http.Response, error) { return f(r) }
 
 // pushed is what a letter is for a browser. A text that does not fit is left out as a
 // whole: it stands at the link.
-func (s *Service) pushed(l *letter) (body []byte, note string, err error) {
+func (s *Service) pushed(l *letter) (m Pushed, note string, err error) {
 	f := s.frame(l)
-	make := func(text string) ([]byte, error) {
-		var parts []string
-		for _, x := range []string{f.Nature, text, l.Source} {
-			if x != "" {
-				parts = append(parts, x)
-			}
-		}
-		return json.Marshal(Pushed{ID: l.id, Kind: l.Kind, Mark: f.Marks, Origin: l.Reference.Origin, Of: l.Reference.ID, Lang: l.Lang, Title: f.Title, Body: strings.Join(parts, "\n"), Link: l.Link})
-	}
+	size := 0
 	for _, try := range []struct{ text, note string }{{l.Body, ""}, {l.Short, noteShort}, {"", noteTitle}} {
 		if try.text == "" && try.note == noteShort {
 			continue
 		}
-		if body, err = make(try.text); err != nil || len(body) <= pushRoom {
-			return body, try.note, err
+		var parts []string
+		for _, x := range []string{f.Nature, try.text, l.Source} {
+			if x != "" {
+				parts = append(parts, x)
+			}
+		}
+		m = Pushed{ID: l.id, Kind: l.Kind, Mark: f.Marks, Origin: l.Reference.Origin, Of: l.Reference.ID, Lang: l.Lang, Title: f.Title, Body: strings.Join(parts, "\n"), Link: l.Link}
+		body, err := json.Marshal(m)
+		if err != nil {
+			return m, "", err
+		}
+		if size = len(body); size <= pushRoom {
+			return m, try.note, nil
 		}
 	}
-	return nil, "", fmt.Errorf("too long: %d bytes, at most %d", len(body), pushRoom)
+	return m, "", fmt.Errorf("too long: %d bytes, at most %d", size, pushRoom)
 }

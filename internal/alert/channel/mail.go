@@ -37,6 +37,7 @@ func (s *Service) mail(c *channel) {
 		o.broken = failure.Reason != mail.ErrSMTPRcptTo && failure.Reason != mail.ErrSMTPData && failure.Reason != mail.ErrSMTPDataClose
 		if !o.broken && failure.ErrorCode() >= 500 {
 			o.state = Failed
+			o.refused = failure.Reason == mail.ErrSMTPRcptTo
 		}
 		return o
 	}

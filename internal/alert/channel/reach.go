@@ -31,6 +31,7 @@ type Coverage struct {
 	Channels  []string // that lead there and work
 	Idle      []string // that lead there and do not
 	Receivers []string
+	Refused   []string // of them, with an address that is not there any more
 }
 
 // Cover tells for every municipality of the register who would be told there in reality
@@ -56,6 +57,15 @@ func (s *Service) cover(tx *store.Tx) ([]Coverage, error) {
 	lost, err := dead(tx)
 	if err != nil {
 		return nil, err
+	}
+	refused, err := s.refused(tx)
+	if err != nil {
+		return nil, err
+	}
+	gone := map[[2]string]bool{} // receiver and channel
+	for _, r := range refused {
+		lost[[2]string{r.Channel, r.mark}] = true
+		gone[[2]string{r.Receiver, r.Channel}] = true
 	}
 	subscribed := map[string][]string{}
 	if s.Subscribed != nil {
@@ -86,6 +96,9 @@ func (s *Service) cover(tx *store.Tx) ([]Coverage, error) {
 			for _, t := range r.Targets {
 				if live[t.Channel] {
 					told = true
+					if gone[[2]string{r.Name, t.Channel}] && !slices.Contains(c.Refused, r.Name) {
+						c.Refused = append(c.Refused, r.Name)
+					}
 					add(t.Channel, works[t.Channel] && !lost[[2]string{t.Channel, s.mark(t.Channel, t.To)}])
 				}
 			}

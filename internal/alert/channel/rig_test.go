@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"trojmezi/internal/alert/outlet"
 	"trojmezi/internal/alert/warning"
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/audit"
@@ -49,7 +50,7 @@ var places = sync.OnceValue(func() *register.Register {
 })
 
 var bundle = sync.OnceValue(func() *i18n.Bundle {
-	b, err := i18n.Load(web.Locales, ui.Locales, access.Locales, notify.Locales(), health.Locales(), register.Locales, warning.Locales(), Locales())
+	b, err := i18n.Load(web.Locales, ui.Locales, access.Locales, notify.Locales(), health.Locales(), register.Locales, warning.Locales(), outlet.Locales(), Locales())
 	if err != nil {
 		panic(err)
 	}

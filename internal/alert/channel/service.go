@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -131,6 +132,7 @@ type outcome struct {
 	note    string
 	pause   time.Duration // that the next hop asks for
 	broken  bool          // the channel is to blame, not the address
+	refused bool          // the address is not there any more
 	due     time.Time
 }
 
@@ -273,9 +275,16 @@ func (s *Service) Queue(tx *store.Tx, all ...Dispatch) error {
 			}
 			keys[subject] = key
 		}
-		text := content{lang: d.Lang, title: d.Title, body: d.Body, short: d.Short, link: d.Link, source: d.Source}
+		text := content{lang: d.Lang, title: d.Title, body: d.Body, short: d.Short, link: d.Link, source: d.Source, speech: d.Speech}
+		if d.Codes.Event != "" || len(d.Codes.Areas) > 0 {
+			codes, err := json.Marshal(d.Codes)
+			if err != nil {
+				return problem.Wrap(op, err)
+			}
+			text.codes = string(codes)
+		}
 		sum := sha256.New()
-		for _, part := range []string{string(text.lang), text.title, text.body, text.short, text.link, text.source} {
+		for _, part := range []string{string(text.lang), text.title, text.body, text.short, text.link, text.source, text.speech, text.codes} {
 			fmt.Fprintf(sum, "%d %s", len(part), part)
 		}
 		text.id = hex.EncodeToString(sum.Sum(nil)[:16])
@@ -487,6 +496,11 @@ func (s *Service) deliver(ctx context.Context, c *channel, holder string, letter
 			if _, err := settle(tx, l.id, holder, &o, now); err != nil {
 				return err
 			}
+			if l.Receiver != "" && (o.refused || o.state.reached()) {
+				if err := s.refusal(tx, c, l, &o, now); err != nil {
+					return err
+				}
+			}
 			if o.state == Failed && !o.broken && l.Receiver == "" && s.Gone != nil && l.Target != "" {
 				if err := s.Gone(tx, c.name, l.Target); err != nil {
 					return err
@@ -688,6 +702,9 @@ func (s *Service) Erase(ctx context.Context) error {
 					}
 				}
 			}
+		}
+		if err := s.forgetRefusals(tx); err != nil {
+			return err
 		}
 		if n == 0 {
 			return nil

@@ -52,11 +52,13 @@ type content struct {
 	id                               string
 	lang                             i18n.Lang
 	title, body, short, link, source string
+	speech                           string
+	codes                            string // JSON, "" for none
 }
 
 func (c *content) insert(tx *store.Tx) error {
-	_, err := tx.Exec(`INSERT INTO channel_text (id, lang, title, body, short, link, source) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`,
-		c.id, string(c.lang), c.title, c.body, c.short, c.link, c.source)
+	_, err := tx.Exec(`INSERT INTO channel_text (id, lang, title, body, short, link, source, speech, codes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING`,
+		c.id, string(c.lang), c.title, c.body, c.short, c.link, c.source, c.speech, c.codes)
 	return err
 }
 
@@ -98,18 +100,23 @@ type claimed struct {
 func ready(tx *store.Tx, c *channel, now time.Time, limit int) (all []*claimed, err error) {
 	err = each(tx, func(scan func(...any) error) error {
 		l := &claimed{}
-		var kind, sort, lang string
+		var kind, sort, lang, codes string
 		var ack, at, until, attempt int64
 		if err := scan(&l.id, &kind, &l.target, &l.stop, &l.key, &l.Receiver, &sort, &l.Reference.ID, &l.Reference.Revision, &ack, &at, &until, &attempt,
-			&lang, &l.Title, &l.Body, &l.Short, &l.Link, &l.Source); err != nil {
+			&lang, &l.Title, &l.Body, &l.Short, &l.Link, &l.Source, &l.Speech, &codes); err != nil {
 			return err
+		}
+		if codes != "" {
+			if err := json.Unmarshal([]byte(codes), &l.Codes); err != nil {
+				return err
+			}
 		}
 		l.Channel, l.Kind, l.Reference.Origin, l.Lang = c.name, store.Kind(kind), Origin(sort), i18n.Lang(lang)
 		l.Ack, l.at, l.Until, l.attempt = ack == 1, moment(at), moment(until), int(attempt)
 		all = append(all, l)
 		return nil
 	}, `SELECT d.id, d.kind, d.target, d.stop, d.seal_key, d.receiver, d.sort, d.ref, d.revision, d.ack, d.created_at, d.expires_at, d.attempt,
-			t.lang, t.title, t.body, t.short, t.link, t.source
+			t.lang, t.title, t.body, t.short, t.link, t.source, t.speech, t.codes
 		FROM channel_dispatch d JOIN channel_text t ON t.id = d.content
 		WHERE d.channel = $1 AND d.kind = $2 AND d.state IN ('waiting', 'sending') AND d.due <= $3 ORDER BY d.due, d.id LIMIT $4`,
 		c.name, string(c.kind), millis(now), limit)
@@ -296,7 +303,7 @@ func dead(tx *store.Tx) (map[[2]string]bool, error) {
 			return err
 		}
 		key := [2]string{channel, mark}
-		if at > last[key] {
+		if at > last[key] || at == last[key] && State(state) != Failed {
 			last[key] = at
 			if all[key] = State(state) == Failed; !all[key] {
 				delete(all, key)
@@ -304,6 +311,31 @@ func dead(tx *store.Tx) (map[[2]string]bool, error) {
 		}
 		return nil
 	}, `SELECT channel, mark, state, MAX(done_at) FROM channel_dispatch WHERE receiver <> '' AND done_at > 0 AND state <> 'expired' GROUP BY channel, mark, state`)
+}
+
+// put is false for an address that was refused already.
+func (r *Refusal) put(tx *store.Tx) (fresh bool, err error) {
+	n, err := tx.Exec(`INSERT INTO channel_refusal (channel, mark, kind, receiver, error, at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (channel, mark) DO NOTHING`,
+		r.Channel, r.mark, string(r.Kind), r.Receiver, clip(r.Error), millis(r.At))
+	return n > 0, err
+}
+
+func (r *Refusal) drop(tx *store.Tx) error {
+	_, err := tx.Exec(`DELETE FROM channel_refusal WHERE channel = $1 AND mark = $2`, r.Channel, r.mark)
+	return err
+}
+
+func refusals(tx *store.Tx) (all []Refusal, err error) {
+	err = each(tx, func(scan func(...any) error) error {
+		var r Refusal
+		var kind string
+		var at int64
+		err := scan(&r.Channel, &r.mark, &kind, &r.Receiver, &r.Error, &at)
+		r.Kind, r.At = store.Kind(kind), moment(at)
+		all = append(all, r)
+		return err
+	}, `SELECT channel, mark, kind, receiver, error, at FROM channel_refusal ORDER BY at, channel, mark`)
+	return all, err
 }
 
 // told is what receivers know of a warning.

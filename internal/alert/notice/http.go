@@ -434,12 +434,13 @@ func (p *Pages) read(ctx context.Context, r *http.Request, f *form) *Content {
 }
 
 // reads is how a form reads so far: what is wrong or missing is left open.
-func (p *Pages) reads(ctx context.Context, f *form, c *Content) {
-	from := Source{Name: web.Who(ctx).Place}
-	for _, l := range i18n.Langs {
-		f.Messages = append(f.Messages, p.voice.Write(f.Template, c, l, from, f.Kind, f.Purpose, p.atlas))
+func (p *Pages) reads(ctx context.Context, f *form, c *Content) error {
+	draft, all, err := p.draft(ctx, web.Who(ctx).Organisation, f.ID, f.Kind, f.Purpose, f.Template, c)
+	if err != nil {
+		return err
 	}
-	f.Renderings = p.renderings(Preview{Outgoing: Outgoing{Kind: f.Kind, Purpose: f.Purpose, Sent: p.o.Clock.Now().Truncate(time.Second), Source: from, Content: c, Template: f.Template}, Messages: f.Messages})
+	f.Messages, f.Renderings = all, p.renderings(draft)
+	return nil
 }
 
 // live answers with how the form reads, as a piece of a page.
@@ -450,7 +451,7 @@ func (p *Pages) live(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f := form{Template: b.Find(r.PostFormValue("template")), Purpose: Alert, Kind: store.Kind(r.PostFormValue("kind"))}
+	f := form{ID: r.PostFormValue("notice"), Template: b.Find(r.PostFormValue("template")), Purpose: Alert, Kind: store.Kind(r.PostFormValue("kind"))}
 	if f.Template == nil {
 		return problem.New("notice.live", problem.Invalid, "notice.fault.template", nil)
 	}
@@ -460,7 +461,9 @@ func (p *Pages) live(w http.ResponseWriter, r *http.Request) error {
 	if !f.Kind.Valid() {
 		f.Kind = store.Live // the form of what exists does not ask again
 	}
-	p.reads(ctx, &f, p.open(ctx, r, f))
+	if err := p.reads(ctx, &f, p.open(ctx, r, f)); err != nil {
+		return err
+	}
 	return web.Render(w, r, http.StatusOK, livePart(f.Messages, f.Renderings))
 }
 
@@ -482,7 +485,9 @@ func (p *Pages) compose(w http.ResponseWriter, r *http.Request, status int, f fo
 	for name, v := range f.F {
 		filled.PostForm.Set(name, v)
 	}
-	p.reads(r.Context(), &f, p.open(r.Context(), filled, f))
+	if err := p.reads(r.Context(), &f, p.open(r.Context(), filled, f)); err != nil {
+		return err
+	}
 	return web.Render(w, r, status, composePage(f))
 }
 

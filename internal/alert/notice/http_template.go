@@ -59,17 +59,18 @@ func (p *Pages) templateFile(w http.ResponseWriter, r *http.Request) error {
 // leaf is one template with its history.
 type leaf struct {
 	*Template
-	Versions []*Template
-	Marks    []mark
-	Names    map[string]string
-	InUse    bool
-	Edit     bool
-	New      bool      // not written yet
-	Tried    []Slot    // of what is tried out
-	Messages []Message // how that reads, by language
-	F        map[string]string
-	Base     int
-	Errors   ui.Errors
+	Versions   []*Template
+	Marks      []mark
+	Names      map[string]string
+	InUse      bool
+	Edit       bool
+	New        bool      // not written yet
+	Tried      []Slot    // of what is tried out
+	Messages   []Message // how that reads, by language
+	Renderings []Rendering
+	F          map[string]string
+	Base       int
+	Errors     ui.Errors
 }
 
 func (p *Pages) leaf(r *http.Request) (v leaf, err error) {
@@ -193,7 +194,9 @@ func (p *Pages) save(w http.ResponseWriter, r *http.Request, v leaf, base int) e
 	if r.PostFormValue("do") == "preview" {
 		v.fault(ctx, n.check())
 		if len(v.Errors) == 0 {
-			v.sample(ctx, p, n, r)
+			if err := v.sample(ctx, p, n, r); err != nil {
+				return err
+			}
 		}
 		return web.Render(w, r, http.StatusOK, templateFormPage(v))
 	}
@@ -222,8 +225,9 @@ var samples = map[Kind]string{KindGauge: "Frýdlant", KindLevel: "245", KindPlac
 
 // sample shows how a template reads with the values of the form, typed as they will be;
 // what is left empty gets a sample.
-func (v *leaf) sample(ctx context.Context, p *Pages, n *Template, r *http.Request) {
-	c := &Content{Lang: web.Lang(ctx), Values: map[string]string{}, Areas: []string{}, Expires: p.o.Clock.Now().Add(n.lasts())}
+func (v *leaf) sample(ctx context.Context, p *Pages, n *Template, r *http.Request) error {
+	now := p.o.Clock.Now()
+	c := &Content{Lang: web.Lang(ctx), Values: map[string]string{}, Areas: []string{}, Onset: now, Expires: now.Add(n.lasts())}
 	v.Tried = n.Slots
 	for _, s := range n.Slots {
 		text := strings.TrimSpace(r.FormValue("p_" + s.Name))
@@ -243,10 +247,12 @@ func (v *leaf) sample(ctx context.Context, p *Pages, n *Template, r *http.Reques
 		}
 		c.Values[s.Name] = kept
 	}
-	who := Source{Name: web.Who(ctx).Place}
-	for _, l := range i18n.Langs {
-		v.Messages = append(v.Messages, p.voice.Write(n, c, l, who, store.Live, Alert, p.atlas))
+	draft, all, err := p.draft(ctx, web.Who(ctx).Organisation, "", store.Live, Alert, n, c)
+	if err != nil {
+		return err
 	}
+	v.Messages, v.Renderings = all, p.renderings(draft)
+	return nil
 }
 
 // preview shows how a template in use reads.
@@ -255,7 +261,9 @@ func (p *Pages) previewTemplate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v.sample(r.Context(), p, v.Template, r)
+	if err := v.sample(r.Context(), p, v.Template, r); err != nil {
+		return err
+	}
 	return web.Render(w, r, http.StatusOK, templatePreviewPage(v))
 }
 

@@ -4,10 +4,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf16"
-	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 
 	"trojmezi/internal/format/cap"
 	"trojmezi/internal/kernel/i18n"
@@ -102,155 +98,6 @@ func (m Message) Page() string {
 // Short is for displays and lists of one line.
 func (m Message) Short() string { return m.Words[PartHeadline] + " (" + m.Whose + ")" }
 
-// SMS is a short message and what it costs.
-type SMS struct {
-	Text  string
-	GSM   bool // GSM-7, else UCS-2
-	Units int  // characters as they are counted
-	Parts int
-}
-
-// gsm is the default alphabet of short messages, gsmTwo what counts twice (spec: 3GPP TS
-// 23.038, §6.2.1).
-const (
-	gsm    = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-	gsmTwo = "\f^{}\\[~]|€"
-)
-
-// Septets are as many units of GSM-7 as a character takes: 1 or 2, and 0 for one that it
-// does not have.
-func Septets(r rune) int {
-	switch {
-	case strings.ContainsRune(gsm, r):
-		return 1
-	case strings.ContainsRune(gsmTwo, r):
-		return 2
-	}
-	return 0
-}
-
-// What one message holds, and one of several, which also says which it is.
-const (
-	gsmOne, gsmMany = 160, 153
-	ucsOne, ucsMany = 70, 67
-)
-
-// plainSpaces makes spaces and dashes of print those that every telephone has: one of
-// them alone would more than halve what a message holds.
-var plainSpaces = strings.NewReplacer("\u00a0", " ", "\u202f", " ", "–", "-", "…", "...", "„", "\"", "“", "\"", "”", "\"")
-
-// SMS is the text for short messages, with their number.
-func (m Message) SMS() SMS {
-	return measure(plainSpaces.Replace(m.Words[PartHeadline] + ". " + m.Words[PartInstruction] + " " + m.Whose))
-}
-
-// Bare is the same without the diacritics that no GSM-7 has: often a third of the parts.
-func (s SMS) Bare() SMS {
-	var b strings.Builder
-	for _, r := range s.Text {
-		switch {
-		case strings.ContainsRune(gsm+gsmTwo, r):
-			b.WriteRune(r)
-		case r == 'ł':
-			b.WriteByte('l')
-		case r == 'Ł':
-			b.WriteByte('L')
-		default:
-			base, _ := utf8.DecodeRuneInString(norm.NFD.String(string(r)))
-			if !strings.ContainsRune(gsm, base) {
-				base = '?'
-			}
-			b.WriteRune(base)
-		}
-	}
-	return measure(b.String())
-}
-
-func measure(text string) SMS {
-	s := SMS{Text: text, GSM: true}
-	pairs := 0
-	for _, r := range text {
-		switch {
-		case strings.ContainsRune(gsm, r):
-			s.Units++
-		case strings.ContainsRune(gsmTwo, r):
-			s.Units, pairs = s.Units+2, pairs+1
-		default:
-			s.GSM = false
-		}
-	}
-	one, many := gsmOne, gsmMany
-	if !s.GSM {
-		s.Units = len(utf16.Encode([]rune(text)))
-		one, many = ucsOne, ucsMany
-	}
-	if s.Parts = 1; s.Units <= one {
-		return s
-	}
-	if s.GSM && pairs == 0 {
-		s.Parts = (s.Units + many - 1) / many
-		return s
-	}
-	// No character is cut in two, so that a part may end one unit early.
-	s.Parts = 1
-	room := many
-	for _, r := range text {
-		n := 1
-		if s.GSM && strings.ContainsRune(gsmTwo, r) || !s.GSM && r > 0xffff {
-			n = 2
-		}
-		if n > room {
-			s.Parts, room = s.Parts+1, many
-		}
-		room -= n
-	}
-	return s
-}
-
-// Speech is the text for a voice: no brackets, units as words, numbers of telephones one
-// digit after the other.
-func (v Voice) Speech(m Message) string {
-	text := strings.Join([]string{m.Words[PartHeadline] + ".", m.Words[PartText], m.Words[PartInstruction], m.Whose + "."}, " ")
-	text = plainSpaces.Replace(text)
-	var b strings.Builder
-	words := strings.Fields(strings.NewReplacer("(", ", ", ")", "", " ,", ",").Replace(text))
-	for i, w := range words {
-		bare := strings.TrimRight(w, ".,:;!")
-		digits := strings.Trim(bare, "+0123456789") == "" && bare != ""
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		switch {
-		case bare == "cm":
-			b.WriteString(v.Texts.Text(m.Lang, "notice.speech.cm", nil) + w[len(bare):])
-		case digits && (bare == "112" || bare[0] == '+' || i > 0 && spoken(words, i)):
-			b.WriteString(spell(bare) + w[len(bare):])
-		default:
-			b.WriteString(w)
-		}
-	}
-	return b.String()
-}
-
-// spoken reports whether the word at i is a group of a telephone number that began
-// before it.
-func spoken(words []string, i int) bool {
-	for k := i - 1; k >= 0 && k > i-5; k-- {
-		w := words[k]
-		if strings.Trim(w, "+0123456789") != "" || w == "" {
-			return false
-		}
-		if w[0] == '+' {
-			return true
-		}
-	}
-	return false
-}
-
-func spell(digits string) string {
-	return strings.Join(strings.Split(strings.TrimPrefix(digits, "+"), ""), " ")
-}
-
 // tags are the languages as CAP names them.
 var tags = map[i18n.Lang]string{i18n.Cs: "cs-CZ", i18n.De: "de-DE", i18n.Pl: "pl-PL", i18n.En: "en-GB"}
 
@@ -326,13 +173,4 @@ func status(k store.Kind) string {
 		return cap.Exercise
 	}
 	return cap.Test
-}
-
-// unsigned is the message as it would go out now, for the preview.
-func (s *Service) unsigned(o Outgoing) string {
-	doc, found := cap.Write(s.voice.CAP(o, s.atlas))
-	if len(found) > 0 {
-		return ""
-	}
-	return string(doc)
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"trojmezi/internal/format/cap"
 	"trojmezi/internal/kernel/access"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/clock"
@@ -108,8 +109,12 @@ func (r *rig) open() {
 			tx.OnCommit(func() { r.told = append(r.told, n) })
 			return tell.Send(tx, n)
 		},
-		Renderings: func(p Preview) []Rendering {
-			return []Rendering{{Name: "notice.channel.plain", Lang: i18n.Pl, Text: "board: " + string(p.Kind) + " " + p.Messages[2].Words[PartHeadline]}}
+		Renderings: func(p *Publication) []Rendering {
+			a, _, fault := cap.Read(p.Document)
+			if fault != nil {
+				r.t.Fatal(fault)
+			}
+			return []Rendering{{Name: "notice.channel.cap", Lang: i18n.Pl, Text: "board: " + string(p.Kind) + " " + a.Infos[2].Headline, Cost: true}}
 		},
 		Reaches: func(store.Kind, string) bool { return true },
 		Published: func(tx *store.Tx, p *Publication) error {

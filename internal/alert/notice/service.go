@@ -54,8 +54,8 @@ type Options struct {
 	Reaches func(kind store.Kind, organisation string) bool
 	// Published takes what went out, in the transaction in which it did: for channels.
 	Published func(tx *store.Tx, p *Publication) error
-	// Renderings adds how a message reads in the channels of other packages; nil: none.
-	Renderings func(p Preview) []Rendering
+	// Renderings are how a message reads in the channels, made by who sends it; nil: none.
+	Renderings func(p *Publication) []Rendering
 	// Base is the address under which everybody finds the node; "": not known.
 	Base string
 }
@@ -501,6 +501,10 @@ func (s *Service) outgoing(tx *store.Tx, n *row, revision int, purpose Purpose, 
 	return out, err
 }
 
+// now is the moment in whole seconds, as a message has it: who refers to it must name the
+// same.
+func (s *Service) now() time.Time { return s.o.Clock.Now().Truncate(time.Second) }
+
 // messagePath is the address of a message.
 func messagePath(notice string, revision int) string {
 	return fmt.Sprintf("/cap/message/%s.%d", notice, revision)
@@ -511,8 +515,7 @@ func messagePath(notice string, revision int) string {
 func (s *Service) publish(tx *store.Tx, n *row, l Life, t *Template, c *Content) error {
 	revision := len(l.Revisions)
 	purpose := l.Revisions[revision-1].Purpose
-	// Whole seconds, as the message has them: who refers to it must name the same.
-	out, err := s.outgoing(tx, n, revision, purpose, t, c, s.o.Clock.Now().Truncate(time.Second))
+	out, err := s.outgoing(tx, n, revision, purpose, t, c, s.now())
 	if err != nil {
 		return err
 	}

@@ -129,50 +129,6 @@ func TestShippedTemplates(t *testing.T) {
 	}
 }
 
-func TestMeasure(t *testing.T) {
-	for _, x := range []struct {
-		text         string
-		gsm          bool
-		units, parts int
-	}{
-		{strings.Repeat("a", 160), true, 160, 1}, {strings.Repeat("a", 161), true, 161, 2}, {strings.Repeat("a", 306), true, 306, 2}, {strings.Repeat("a", 307), true, 307, 3},
-		{"€", true, 2, 1}, {strings.Repeat("a", 152) + "€" + strings.Repeat("a", 152), true, 306, 3}, // no character is cut in two
-		{strings.Repeat("ř", 70), false, 70, 1}, {strings.Repeat("ř", 71), false, 71, 2}, {"Öffnen äöüß ÄÖÜ", true, 15, 1}, {"ł", false, 1, 1}, {"🌊", false, 2, 1},
-	} {
-		if s := measure(x.text); s.GSM != x.gsm || s.Units != x.units || s.Parts != x.parts {
-			t.Errorf("%.20q: %+v", x.text, s)
-		}
-	}
-	v, atlas, all := newVoice(t)
-	m := v.Write(byID(all, "N02"), flood(), i18n.De, Source{Name: "Stadt"}, store.Live, Alert, atlas)
-	s := m.SMS() // one letter of the local name is enough
-	if bare := s.Bare(); s.GSM || !bare.GSM || bare.Parts >= s.Parts || !strings.Contains(bare.Text, "Böhmen (Frydlant)") {
-		t.Errorf("%+v, bare %+v", s, bare)
-	}
-	if s := measure("Łódź 🌊").Bare(); s.Text != "Lodz ?" {
-		t.Error(s.Text)
-	}
-}
-
-func TestSpeech(t *testing.T) {
-	v, atlas, all := newVoice(t)
-	c := flood()
-	c.Values["phone"] = "+420 482 123 456"
-	got := v.Speech(v.Write(byID(all, "N02"), c, i18n.De, Source{Name: "Stadt Frýdlant"}, store.Live, Alert, atlas))
-	for _, want := range []string{"Zentimeter", "4 2 0 4 8 2 1 2 3 4 5 6", "in 3 Stunden", "um 07.08.2026, 18:00"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("no %q in %q", want, got)
-		}
-	}
-	if strings.ContainsAny(got, "()+\u00a0\u202f") {
-		t.Error(got)
-	}
-	no := v.Write(byID(all, "N06"), &Content{Template: "N06", Lang: i18n.Cs, Values: map[string]string{"place": "CZ-564028", "at": "2026-08-07T16:00:00Z", "phone": "150", "meeting": "x"}}, i18n.En, Source{}, store.Live, Alert, atlas)
-	if s := v.Speech(no); !strings.Contains(s, "number 1 1 2 cannot") {
-		t.Error(s)
-	}
-}
-
 // What is sent is valid by our validator and by libxml2 with the published schema, signed
 // and unsigned, whatever was written.
 func TestCAPIsValid(t *testing.T) {

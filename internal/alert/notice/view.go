@@ -206,25 +206,20 @@ func (s *Service) Show(ctx context.Context, id string, lang i18n.Lang) (v *Shown
 				v.Texts = append(v.Texts, all[max(0, slices.Index(i18n.Langs, lang))])
 			}
 		}
+		var shown *Publication
 		for _, p := range v.Published {
 			if p.Revision == v.Revision {
-				v.XML, v.Identifier = string(p.Document), p.Identifier
+				shown, v.Identifier = p, p.Identifier
 			}
 		}
-		sent := s.o.Clock.Now().Truncate(time.Second)
-		for _, p := range v.Published {
-			if p.Revision == v.Revision {
-				sent = p.Sent
+		if shown == nil {
+			out, err := s.outgoing(tx, n, v.Revision, v.Last.Purpose, v.Template, v.Content, s.now())
+			if err != nil {
+				return err
 			}
+			shown = s.publication(n, v.Revision, out)
 		}
-		out, err := s.outgoing(tx, n, v.Revision, v.Last.Purpose, v.Template, v.Content, sent)
-		if err != nil {
-			return err
-		}
-		if v.XML == "" {
-			v.XML = s.unsigned(out)
-		}
-		v.Renderings = s.renderings(Preview{Outgoing: out, Messages: v.Messages, CAP: v.XML})
+		v.XML, v.Renderings = string(shown.Document), s.renderings(shown)
 		return nil
 	})
 	return v, problem.Wrap("notice.Show", err)

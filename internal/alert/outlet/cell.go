@@ -4,10 +4,9 @@ import (
 	_ "embed"
 	"encoding/csv"
 	"strings"
-	"unicode/utf16"
 
+	"trojmezi/internal/alert/channel/sms"
 	"trojmezi/internal/alert/feed"
-	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/format/cap"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/register"
@@ -35,17 +34,14 @@ type Cell struct {
 
 // measureCell counts. A character of two units is not cut by the end of a page.
 func measureCell(l i18n.Lang, text string) Cell {
-	c := Cell{Lang: l, Text: text, GSM: true, Page: cellGSM, Pages: 1}
-	for _, r := range text {
-		c.GSM = c.GSM && notice.Septets(r) > 0
-	}
-	size := notice.Septets
+	alphabet := sms.AlphabetOf(text)
+	c := Cell{Lang: l, Text: text, GSM: alphabet == sms.GSM7, Page: cellGSM, Pages: 1}
 	if !c.GSM {
-		size, c.Page = func(r rune) int { return len(utf16.Encode([]rune{r})) }, cellUCS
+		c.Page = cellUCS
 	}
 	room := c.Page
 	for _, r := range text {
-		n := size(r)
+		n := sms.Unit(r, alphabet)
 		if n > room {
 			c.Pages, room = c.Pages+1, c.Page
 		}
@@ -119,7 +115,7 @@ func (r *Renderer) Handover(i *Item) (h Handover) {
 		c := measureCell(l, strings.Join(kept, "\n"))
 		h.Texts = append(h.Texts, c)
 		if i.origin == OwnNotice && !c.GSM {
-			h.Bare = append(h.Bare, measureCell(l, notice.SMS{Text: c.Text}.Bare().Text))
+			h.Bare = append(h.Bare, measureCell(l, sms.Transliterate(c.Text).Text))
 		}
 	}
 	countries := map[string]bool{}

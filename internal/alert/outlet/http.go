@@ -27,7 +27,7 @@ import (
 // Pages are the addresses of a service.
 type Pages struct {
 	*Service
-	printer sync.Mutex // strangers may not keep more than one core busy with paper
+	printed posters
 }
 
 // NewPages returns them.
@@ -81,16 +81,26 @@ func send(w http.ResponseWriter, r *http.Request, mime string, body []byte, chan
 // sendAs is send for a body of which a part is other each time it is made: says is what
 // decides whether it is the same.
 func sendAs(w http.ResponseWriter, r *http.Request, mime string, says, body []byte, changed time.Time) error {
+	public(w, mime, tagOf(says))
+	http.ServeContent(w, r, "", changed, bytes.NewReader(body))
+	return nil
+}
+
+// tagOf is the ETag of what a document says.
+func tagOf(says []byte) string {
 	sum := sha256.Sum256(says)
+	return strconv.Quote(hex.EncodeToString(sum[:12]))
+}
+
+// public are the headers of a public document.
+func public(w http.ResponseWriter, mime, tag string) {
 	h := w.Header()
 	h.Set("Content-Type", mime)
 	h.Set("Cache-Control", "no-cache") // ask each time: nobody reads an old warning for a new one
-	h.Set("ETag", strconv.Quote(hex.EncodeToString(sum[:12])))
+	h.Set("ETag", tag)
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("Access-Control-Allow-Origin", "*") // public, and read without cookies
 	h.Add("Vary", "Accept-Language, Cookie")
-	http.ServeContent(w, r, "", changed, bytes.NewReader(body))
-	return nil
 }
 
 func sendJSON(w http.ResponseWriter, r *http.Request, mime string, v any) error {
@@ -264,22 +274,7 @@ func (p *Pages) file(w http.ResponseWriter, r *http.Request) error {
 				langs = append(langs, l)
 			}
 		}
-		p.printer.Lock()
-		body, err := p.o.Poster(i, langs...)
-		p.printer.Unlock()
-		if err != nil {
-			return problem.Wrap("outlet.pdf", err)
-		}
-		says := fmt.Append(nil, langs)
-		for _, l := range append(langs, i.Langs()...) {
-			part, err := json.Marshal(p.o.Feature(i, l))
-			if err != nil {
-				return problem.Wrap("outlet.pdf", err)
-			}
-			says = append(says, part...)
-		}
-		w.Header().Set("Content-Disposition", `inline; filename="notice.pdf"`)
-		return sendAs(w, r, "application/pdf", says, body, time.Time{})
+		return p.pdf(w, r, i, langs)
 	case "symbol.svg":
 		return send(w, r, "image/svg+xml", []byte(SVG(i.Symbol)), i.Updated)
 	case "speech.txt":
@@ -290,6 +285,67 @@ func (p *Pages) file(w http.ResponseWriter, r *http.Request) error {
 		return sendJSON(w, r, "application/json", apiHandover(p.o.Handover(i)))
 	}
 	return errNotFound
+}
+
+// keptPosters bounds the posters that are kept: as many as hold at a time in a bad night.
+const keptPosters = 64
+
+// posters are those that were made last, by what they say. They are made one at a time:
+// strangers may not keep more than one core busy with paper.
+type posters struct {
+	mu     sync.Mutex
+	bodies map[string][]byte
+	order  []string // the oldest first
+}
+
+// get makes a poster unless there is one that says the same.
+func (k *posters) get(says string, build func() ([]byte, error)) ([]byte, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if body, ok := k.bodies[says]; ok {
+		return body, nil
+	}
+	body, err := build()
+	if err != nil {
+		return nil, err
+	}
+	if k.bodies == nil {
+		k.bodies = map[string][]byte{}
+	}
+	k.bodies[says] = body
+	if k.order = append(k.order, says); len(k.order) > keptPosters {
+		delete(k.bodies, k.order[0])
+		k.order = k.order[1:]
+	}
+	return body, nil
+}
+
+// pdf gives the notice for the board. Who has it gets it neither sent nor made again.
+func (p *Pages) pdf(w http.ResponseWriter, r *http.Request, i *Item, langs []i18n.Lang) error {
+	says := fmt.Append(nil, langs, stamp(i.Updated), stamp(i.Expires), i.kind, i.Symbol)
+	for _, l := range append(slices.Clone(langs), i.Langs()...) {
+		part, err := json.Marshal(struct {
+			Feature Feature
+			Marks   []Mark
+			Until   string
+		}{p.o.Feature(i, l), p.o.Marks(i, l), p.o.until(i, l)})
+		if err != nil {
+			return problem.Wrap("outlet.pdf", err)
+		}
+		says = append(says, part...)
+	}
+	sum := sha256.Sum256(says)
+	w.Header().Set("Content-Disposition", `inline; filename="notice.pdf"`)
+	if strings.Contains(r.Header.Get("If-None-Match"), tagOf(says)) {
+		public(w, "application/pdf", tagOf(says))
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	body, err := p.printed.get(string(sum[:]), func() ([]byte, error) { return p.o.Poster(i, langs...) })
+	if err != nil {
+		return problem.Wrap("outlet.pdf", err)
+	}
+	return sendAs(w, r, "application/pdf", says, body, time.Time{})
 }
 
 // original is an official document byte for byte. A browser shows none of it by itself:

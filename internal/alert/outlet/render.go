@@ -102,17 +102,24 @@ func (r *Renderer) Renderings(i *Item, l i18n.Lang) (all []Rendering, err error)
 		return nil, err
 	}
 	put("pdf", "application/pdf", i.path("notice.pdf")+"?lang="+string(l), poster)
-	// A display shows them in turn.
-	put("short", "text/plain", "", []byte(strings.Join(append([]string{r.Short(i, l)}, lines(r.Marks(i, l))...), "\n")+"\n"))
-	speech := r.Speak(i, l)
-	put("speech", "text/plain", i.path("speech.txt")+"?lang="+string(l), []byte(speech.Plain))
-	put("ssml", "application/ssml+xml", i.path("speech.ssml")+"?lang="+string(l), []byte(speech.SSML))
+	all = append(all, r.Said(i, l)...)
 	cell, err := json.MarshalIndent(apiHandover(r.Handover(i)), "", " ")
 	if err != nil {
 		return nil, err
 	}
 	put("cell", "application/json", i.path("cell.json"), cell)
 	return all, nil
+}
+
+// Said are those of them that people read or hear: on displays, from a loudspeaker.
+func (r *Renderer) Said(i *Item, l i18n.Lang) []Rendering {
+	speech := r.Speak(i, l)
+	return []Rendering{
+		// A display shows the lines in turn.
+		{"short", l, "text/plain", "", []byte(strings.Join(append([]string{r.Short(i, l)}, lines(r.Marks(i, l))...), "\n") + "\n")},
+		{"speech", l, "text/plain", i.path("speech.txt") + "?lang=" + string(l), []byte(speech.Plain)},
+		{"ssml", l, "application/ssml+xml", i.path("speech.ssml") + "?lang=" + string(l), []byte(speech.SSML)},
+	}
 }
 
 // Poster makes a notice for the board on the wall, of languages or, without any, of all

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"encoding/xml"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -418,4 +419,31 @@ func updatedOf(t *testing.T, doc string) time.Time {
 		t.Fatal(err)
 	}
 	return at
+}
+
+// A poster that says the same is made once; what is kept is bounded, and what failed is
+// not kept.
+func TestPostersAreKept(t *testing.T) {
+	var k posters
+	made := 0
+	build := func() ([]byte, error) { made++; return []byte{byte(made)}, nil }
+	for range 3 {
+		if body, err := k.get("a", build); err != nil || body[0] != 1 {
+			t.Fatalf("%v %v", body, err)
+		}
+	}
+	if _, err := k.get("bad", func() ([]byte, error) { return nil, errNotFound }); err == nil {
+		t.Error("no error")
+	}
+	for n := range keptPosters {
+		if _, err := k.get(fmt.Sprint(n), build); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if made != 1+keptPosters || len(k.bodies) != keptPosters || len(k.order) != keptPosters {
+		t.Errorf("%d made, %d kept", made, len(k.bodies))
+	}
+	if body, _ := k.get("a", build); body[0] == 1 {
+		t.Error("the oldest is still there")
+	}
 }

@@ -1,7 +1,8 @@
 // Package sms counts and cuts short messages as networks do: which alphabet a text needs,
 // how many characters of it count, and where the parts end. It is for the channel that
-// sends them and for whoever shows a text before it is sent. It sends nothing, and leaves
-// no letter out unasked.
+// sends them, for the hand-over to cell broadcast, whose letters are the same, and for
+// whoever shows a text before it is sent. It sends nothing, and leaves no letter out
+// unasked.
 package sms
 
 import (
@@ -58,15 +59,19 @@ func (m Message) Room() int {
 	return many - units(m.Parts[len(m.Parts)-1], m.Alphabet)
 }
 
-// Measure counts a text as it stands.
-func Measure(text string) Message {
-	m := Message{Text: text, Alphabet: GSM7}
+// AlphabetOf is the smaller one that has all letters of a text.
+func AlphabetOf(text string) Alphabet {
 	for _, r := range text {
 		if !strings.ContainsRune(basic, r) && !strings.ContainsRune(extended, r) {
-			m.Alphabet = UCS2
-			break
+			return UCS2
 		}
 	}
+	return GSM7
+}
+
+// Measure counts a text as it stands.
+func Measure(text string) Message {
+	m := Message{Text: text, Alphabet: AlphabetOf(text)}
 	m.Units = units(text, m.Alphabet)
 	one, many := gsmOne, gsmMany
 	if m.Alphabet == UCS2 {
@@ -79,7 +84,7 @@ func Measure(text string) Message {
 	// No character is cut in two: a part may end one unit early.
 	begin, used := 0, 0
 	for i, r := range text {
-		n := unit(r, m.Alphabet)
+		n := Unit(r, m.Alphabet)
 		if used+n > many {
 			m.Parts = append(m.Parts, text[begin:i])
 			begin, used = i, 0
@@ -92,12 +97,13 @@ func Measure(text string) Message {
 
 func units(text string, a Alphabet) (n int) {
 	for _, r := range text {
-		n += unit(r, a)
+		n += Unit(r, a)
 	}
 	return n
 }
 
-func unit(r rune, a Alphabet) int {
+// Unit is as many units as a character counts in an alphabet.
+func Unit(r rune, a Alphabet) int {
 	switch {
 	case a == UCS2:
 		return utf16.RuneLen(r)
