@@ -320,3 +320,33 @@ func TestToken(t *testing.T) {
 		}
 	}
 }
+
+// TestOneMeasure: what the page of feeds calls stale is what those hear who keep the
+// warnings, for each source, at each moment, as the operator has set it.
+func TestOneMeasure(t *testing.T) {
+	c := Config{Contact: contact(), Sources: []Change{{Name: "chmi", Stale: 2 * time.Hour}, {Name: "dwd", Stale: 3 * time.Hour}, {Name: "lhp", Interval: time.Hour}, {Name: "meteoalarm-poland", Interval: 2 * time.Hour},
+		{Name: "own", Format: "rso", Addresses: []string{"https://a.example/"}, Stale: 20 * time.Minute}}}
+	limits := c.Limits()
+	for _, s := range c.All() {
+		if s.Gauges {
+			if limits(s.Name) != (feed.Limits{}) {
+				t.Errorf("%s has limits of warnings", s.Name)
+			}
+			continue
+		}
+		for _, issued := range []time.Duration{0, 50 * time.Minute, 110 * time.Minute, 11 * time.Hour, 23 * time.Hour} {
+			for m := 0; m < 1500; m += 5 {
+				now := start.Add(time.Duration(m)*time.Minute + time.Second)
+				v := judge(&s, row{on: true, kind: s.Kind, answeredAt: start, issuedAt: start.Add(-issued)}, now)
+				if since := limits(s.Name).Stale(start.Add(-issued), start, now); (v.Status == Stale) != !since.IsZero() || v.Since != since {
+					t.Fatalf("%s, issued %v before, after %d minutes: %s since %v, and %v", s.Name, issued, m, v.Status, v.Since, since)
+				}
+			}
+		}
+	}
+	for name, want := range map[string]feed.Limits{"chmi": {Issued: 2 * time.Hour, Fetched: 15 * time.Minute}, "dwd": {Fetched: 3 * time.Hour}, "own": {Fetched: 20 * time.Minute}, "meteoalarm-poland": {Issued: 12 * time.Hour, Fetched: 6 * time.Hour}, "nobody": {}} {
+		if got := limits(name); got != want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

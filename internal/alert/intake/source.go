@@ -104,6 +104,31 @@ func known() []Source {
 	)
 }
 
+// limits are from when on what the source says is old, by the one rule of package feed. A
+// source whose documents are dated is old by them, and also when it was not understood for
+// as long as its feed has it, or for three intervals; another one by Stale alone.
+func (s *Source) limits() feed.Limits {
+	switch {
+	case !s.Dated:
+		return feed.Limits{Fetched: s.Stale}
+	case s.Gauges: // the newest level tells how long nothing came
+		return feed.Limits{Issued: s.Stale}
+	}
+	return feed.Limits{Issued: s.Stale, Fetched: max(feed.LimitsOf(s.Format).Fetched, 3*s.Interval)}
+}
+
+// Limits tells from when on a source of a name is old, for who keeps what it said; zero of
+// one that is not configured.
+func (c *Config) Limits() func(source string) feed.Limits {
+	all := map[string]feed.Limits{}
+	for _, s := range c.All() {
+		if !s.Gauges {
+			all[s.Name] = s.limits()
+		}
+	}
+	return func(source string) feed.Limits { return all[source] }
+}
+
 // formats are the names of those that can be read.
 func formats() (names []string) {
 	for _, f := range feeds.Feeds() {
