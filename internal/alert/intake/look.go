@@ -103,6 +103,14 @@ func (r reading) deviations() (all []shape.Deviation) {
 	return all
 }
 
+// more are the deviations that were counted and not kept.
+func (r reading) more() int64 {
+	if r.warnings == nil {
+		return 0
+	}
+	return int64(r.warnings.More)
+}
+
 // resource is what is remembered of an address: what was answered last.
 type resource struct {
 	address, etag, modified string

@@ -21,7 +21,7 @@ func Feed() feed.Feed {
 	return feed.Feed{Name: "lhp", Title: "Länderübergreifendes Hochwasserportal", Knowledge: feed.Specification, Parse: parse}
 }
 
-var limits = tree.Limits{Bytes: 4 << 20, Depth: 6, Nodes: 100_000}
+var limits = tree.Limits{Bytes: 4 << 20, Depth: 6, Nodes: 30_000}
 
 // severities are the words of CAP for the classes. That they are as bad as those of
 // others with the same word, nobody says.
@@ -57,7 +57,7 @@ func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 		level := feed.LevelOf(severities[class])
 		level.National = class
 		state, _, _ := strings.Cut(id, "_")
-		r.Warnings = append(r.Warnings, feed.Warning{
+		r.Add(feed.Warning{
 			ID: "lhp/" + id, Source: "lhp", Sender: "LHP " + state, Event: "Hochwasser", Code: "HW", Level: level, Status: feed.Actual, State: feed.InForce,
 			Areas: []feed.Area{{Name: id, Codes: []feed.Code{{Scheme: "LHP", Value: id}}}}, Texts: []feed.Text{{Language: "de", Event: "Hochwasser"}},
 			Extra: []cap.Pair{{Name: "lat", Value: lats[i].Value()}, {Name: "lon", Value: lons[i].Value()}}, Deviations: odd,

@@ -24,8 +24,12 @@ func Feed() feed.Feed {
 	return feed.Feed{Name: "nina", Title: "Bundesamt für Bevölkerungsschutz und Katastrophenhilfe", Knowledge: feed.Specification, Parse: parse}
 }
 
-// limits are of a list of all Germany, and of a warning whose grid is long.
-var limits = tree.Limits{Bytes: 8 << 20, Depth: 16, Nodes: 200_000}
+// limits are of a list of all Germany, and of a warning whose grid is long: that is one
+// text. Shapes have a value for each corner.
+var (
+	limits      = tree.Limits{Bytes: 8 << 20, Depth: 16, Nodes: 60_000}
+	shapeLimits = tree.Limits{Bytes: 8 << 20, Depth: 16, Nodes: 200_000}
+)
 
 func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 	d, f := tree.Parse(doc, limits)
@@ -61,6 +65,10 @@ func list(d *tree.Document) *feed.Reading {
 		id := n.Get("id").Value()
 		if n.Get("payload") != nil && id != "" {
 			add(r, dashboard(n, id, paths[n]))
+			continue
+		}
+		if id == "" && r.Full() {
+			r.More++
 			continue
 		}
 		if id == "" {
@@ -118,7 +126,7 @@ func add(r *feed.Reading, w feed.Warning) {
 	if w.Sent.At.After(r.Issued.At) {
 		r.Issued = w.Sent
 	}
-	r.Warnings = append(r.Warnings, w)
+	r.Add(w)
 }
 
 // Hash is the name under which the extras of a warning of a dashboard hold that of its

@@ -65,7 +65,7 @@ func fromCAP(messages []*tree.Document) *feed.Reading {
 		if w.Sent.At.After(r.Issued.At) {
 			r.Issued = w.Sent
 		}
-		r.Warnings = append(r.Warnings, w)
+		r.Add(w)
 	}
 	return r
 }

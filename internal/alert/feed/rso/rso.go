@@ -53,7 +53,7 @@ func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 		if w.Sent.At.After(r.Issued.At) {
 			r.Issued = w.Sent
 		}
-		r.Warnings = append(r.Warnings, w)
+		r.Add(w)
 	}
 	info := root.Get("pagination_info")
 	total := cmp.Or(info.Get("@totalItems").Value(), info.Get("totalItems").Value())
