@@ -3,8 +3,8 @@ package intake
 import (
 	"cmp"
 	"net"
-	"net/http"
 	"net/mail"
+	"net/textproto"
 	"net/url"
 	"regexp"
 	"slices"
@@ -223,7 +223,7 @@ func (s *Source) change(x Change) {
 		s.Detail, s.DetailBody = cmp.Or(x.Detail, s.Detail), x.DetailBody
 	}
 	s.Hosts, s.Stations, s.Body, s.Partial, s.Plain = x.Hosts, x.Stations, x.Body, x.Partial, x.Plain
-	s.TokenFile, s.TokenEnv, s.TokenHeader, s.TokenQuery = x.TokenFile, x.TokenEnv, http.CanonicalHeaderKey(x.TokenHeader), x.TokenQuery
+	s.TokenFile, s.TokenEnv, s.TokenHeader, s.TokenQuery = x.TokenFile, x.TokenEnv, textproto.CanonicalMIMEHeaderKey(x.TokenHeader), x.TokenQuery
 }
 
 // simulate puts the simulator in the place of the sender, at the sender's own paths.
