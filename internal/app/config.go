@@ -185,6 +185,9 @@ func parse(path string, text []byte) (*Config, error) {
 	for _, f := range c.Feeds.Validate() {
 		part("feeds", f.Path, f.Key, f.Args)
 	}
+	for i := range c.Feeds.Sources {
+		c.Feeds.Sources[i].TokenFile = c.Path(c.Feeds.Sources[i].TokenFile)
+	}
 	for _, f := range c.Channels.Validate() {
 		part("channels", f.Path, f.Key, f.Args)
 	}

@@ -232,11 +232,11 @@ func Warnings(ctx context.Context, c *Config, o *Opened, log *slog.Logger) (s *w
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	return warnings(o, log, nil, func() warning.Files { return files }), files, closeFiles, nil
+	return warnings(c, o, log, nil, func() warning.Files { return files }), files, closeFiles, nil
 }
 
-func warnings(o *Opened, log *slog.Logger, name func(*store.Tx, string) string, files func() warning.Files) *warning.Service {
-	return warning.New(warning.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Name: name, Files: files, Feeds: all.Feeds()})
+func warnings(c *Config, o *Opened, log *slog.Logger, name func(*store.Tx, string) string, files func() warning.Files) *warning.Service {
+	return warning.New(warning.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Name: name, Files: files, Feeds: all.Feeds(), Limits: c.Feeds.Limits()})
 }
 
 // Imports opens what the operator gave the map, for the command line.

@@ -44,7 +44,7 @@ func Outlets(c *Config, o *Opened, texts *i18n.Bundle) (*outlet.Service, error) 
 	if out.Notices, err = notice.New(noticeOptions(o, texts, places)); err != nil {
 		return nil, err
 	}
-	out.Warnings = warnings(o, slog.New(slog.DiscardHandler), nil, nil)
+	out.Warnings = warnings(c, o, slog.New(slog.DiscardHandler), nil, nil)
 	return outlet.New(out), nil
 }
 

@@ -235,7 +235,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 		Adapters: all.Adapters(), Owner: n.ownerOf, Name: n.people.Name, Disclose: n.toGateway,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})
-	n.warnings = warnings(o, log, n.people.Name, func() warning.Files {
+	n.warnings = warnings(c, o, log, n.people.Name, func() warning.Files {
 		if n.files == nil {
 			return nil
 		}

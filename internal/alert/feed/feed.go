@@ -54,6 +54,27 @@ type Reading struct {
 	Quiet      int               // entries that said that there is no warning
 	NoData     int               // entries that said that nothing is known: that is not the same
 	Deviations []shape.Deviation // of the document as a whole
+	// More are deviations that are counted and not kept: of a document in which everything
+	// is odd, the first ones tell what is wrong.
+	More int
+
+	kept int // deviations of warnings that are kept
+}
+
+// maxDeviations are those that are kept of a document.
+const maxDeviations = shape.MaxFound
+
+// Full reports whether no more deviations are kept.
+func (r *Reading) Full() bool { return r.kept+len(r.Deviations) >= maxDeviations }
+
+// Add adds a warning, of whose deviations those are kept for which there is room.
+func (r *Reading) Add(w Warning) {
+	if room := max(0, maxDeviations-r.kept-len(r.Deviations)); len(w.Deviations) > room {
+		r.More += len(w.Deviations) - room
+		w.Deviations = append([]shape.Deviation(nil), w.Deviations[:room]...)
+	}
+	r.kept += len(w.Deviations)
+	r.Warnings = append(r.Warnings, w)
 }
 
 // Warning is one official warning as a feed carries it.

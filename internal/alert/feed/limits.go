@@ -10,7 +10,7 @@ type Limits struct {
 }
 
 // limits are those of the feeds that the program knows, at intervals of fetching between
-// one and ten minutes. Who configures the fetching may set others for himself.
+// one and ten minutes. Who configures the fetching sets others for a source of his.
 var limits = map[string]Limits{
 	"chmi":       {24 * time.Hour, 15 * time.Minute},
 	"dwd":        {0, 30 * time.Minute},
@@ -41,4 +41,23 @@ func (l Limits) Age() time.Duration {
 		return l.Issued
 	}
 	return l.Fetched
+}
+
+// Stale is since when what a source says is old at a moment: too long not understood, or
+// its newest document too old. Zero: it is not. A zero issued is of a document that does
+// not tell.
+func (l Limits) Stale(issued, fetched, now time.Time) time.Time {
+	var since time.Time
+	sooner := func(t time.Time) {
+		if !now.Before(t) && (since.IsZero() || t.Before(since)) {
+			since = t
+		}
+	}
+	if l.Fetched > 0 {
+		sooner(fetched.Add(l.Fetched))
+	}
+	if l.Issued > 0 && !issued.IsZero() {
+		sooner(issued.Add(l.Issued))
+	}
+	return since
 }

@@ -29,8 +29,8 @@ func (s *Service) look(ctx context.Context) ([]health.Finding, error) {
 		f := health.Finding{Object: v.Source.Name, Level: health.L2, Todo: "intake.check.do"}
 		switch failing := v.Failures > 0 && now.Sub(v.FailedAt) > max(failingFor, 3*v.Interval); {
 		case v.Status == Stale:
-			f.Text, f.Since = notify.Text{Key: "intake.check.stale", Args: args}, v.From.Add(v.Stale)
-			if f.Since.After(now) || !v.Known {
+			f.Text, f.Since = notify.Text{Key: "intake.check.stale", Args: args}, v.Since
+			if v.ClockWrong || !v.Known {
 				f.Since = time.Time{}
 			}
 		case v.Status == Never && now.Sub(v.SwitchedAt) > max(failingFor, 3*v.Interval):

@@ -1,8 +1,10 @@
 package intake
 
 import (
+	"cmp"
 	"net"
 	"net/mail"
+	"net/textproto"
 	"net/url"
 	"regexp"
 	"slices"
@@ -36,11 +38,21 @@ type Change struct {
 	Hosts     []string      `yaml:"hosts"`
 	Stations  []string      `yaml:"stations"`
 	Detail    string        `yaml:"detail"`
-	Partial   bool          `yaml:"partial"`
-	Plain     bool          `yaml:"plain"`
-	Timeout   time.Duration `yaml:"timeout"`
-	MaxBytes  int64         `yaml:"max_bytes"`
-	Keep      time.Duration `yaml:"keep"`
+	// Body and DetailBody are forms with which the document and that of a station are asked
+	// for by POST.
+	Body       string `yaml:"body"`
+	DetailBody string `yaml:"detail_body"`
+	// TokenFile or TokenEnv names where the token stands, TokenHeader or TokenQuery where
+	// the sender wants to see it.
+	TokenFile   string        `yaml:"token_file"`
+	TokenEnv    string        `yaml:"token_env"`
+	TokenHeader string        `yaml:"token_header"`
+	TokenQuery  string        `yaml:"token_query"`
+	Partial     bool          `yaml:"partial"`
+	Plain       bool          `yaml:"plain"`
+	Timeout     time.Duration `yaml:"timeout"`
+	MaxBytes    int64         `yaml:"max_bytes"`
+	Keep        time.Duration `yaml:"keep"`
 }
 
 // Fault is a mistake in the configuration: where, and which text tells it.
@@ -49,6 +61,9 @@ type Fault struct {
 	Key  string
 	Args i18n.Args
 }
+
+// tokenName is a header or a parameter in which a token may stand.
+var tokenName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
 
 var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
@@ -93,11 +108,20 @@ func (c *Config) Validate() []Fault {
 			faults = append(faults, addressFault(a, s.Plain, "sources", i, "addresses", j)...)
 		}
 		if s.Detail != "" {
-			if !strings.Contains(s.Detail, stationMark) {
+			if !strings.Contains(s.Detail+s.DetailBody, stationMark) {
 				add("intake.config.detail", i18n.Args{"mark": stationMark}, "sources", i, "detail")
 			} else {
 				faults = append(faults, addressFault(strings.ReplaceAll(s.Detail, stationMark, "1"), s.Plain, "sources", i, "detail")...)
 			}
+		}
+		for key, form := range map[string]string{"body": s.Body, "detail_body": s.DetailBody} {
+			if _, err := url.ParseQuery(form); err != nil || strings.ContainsFunc(form, func(r rune) bool { return r <= ' ' || r > '~' }) {
+				add("intake.config.body", i18n.Args{"value": form}, "sources", i, key)
+			}
+		}
+		if s.TokenFile != "" && s.TokenEnv != "" || s.TokenHeader != "" && s.TokenQuery != "" || s.TokenFile+s.TokenEnv == "" && s.TokenHeader+s.TokenQuery != "" ||
+			s.TokenHeader != "" && !tokenName.MatchString(s.TokenHeader) || s.TokenQuery != "" && !tokenName.MatchString(s.TokenQuery) {
+			add("intake.config.token", nil, "sources", i, "token_file")
 		}
 		for key, d := range map[string]struct{ value, least, most time.Duration }{
 			"interval": {s.Interval, minInterval, 24 * time.Hour}, "stale": {s.Stale, minInterval, 30 * 24 * time.Hour},
@@ -195,7 +219,11 @@ func (s *Source) change(x Change) {
 	if x.Kind != "" {
 		s.Kind = store.Kind(x.Kind)
 	}
-	s.Hosts, s.Stations, s.Detail, s.Partial, s.Plain = x.Hosts, x.Stations, x.Detail, x.Partial, x.Plain
+	if x.Detail != "" || x.DetailBody != "" {
+		s.Detail, s.DetailBody = cmp.Or(x.Detail, s.Detail), x.DetailBody
+	}
+	s.Hosts, s.Stations, s.Body, s.Partial, s.Plain = x.Hosts, x.Stations, x.Body, x.Partial, x.Plain
+	s.TokenFile, s.TokenEnv, s.TokenHeader, s.TokenQuery = x.TokenFile, x.TokenEnv, textproto.CanonicalMIMEHeaderKey(x.TokenHeader), x.TokenQuery
 }
 
 // simulate puts the simulator in the place of the sender, at the sender's own paths.
@@ -220,7 +248,7 @@ func (s *Source) simulate(base string) {
 		// The mark is no part of an address, and stays as it is written.
 		s.Detail = strings.ReplaceAll(move(strings.ReplaceAll(s.Detail, stationMark, "STATION")), "STATION", stationMark)
 	}
-	s.Plain = to.Scheme == "http"
+	s.played, s.Plain = true, to.Scheme == "http"
 	if s.Kind == "" {
 		s.Kind = store.Exercise
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"trojmezi/internal/alert/feed"
+	"trojmezi/internal/alert/feed/lhp"
 	"trojmezi/internal/alert/feed/meteoalarm"
 	"trojmezi/internal/alert/feed/nina"
 	"trojmezi/internal/alert/gauge"
@@ -33,7 +35,7 @@ var region = struct{ south, north, west, east float64 }{50.4, 51.7, 14.0, 16.3}
 
 // part is a document to which the first one leads.
 type part struct {
-	address string
+	address string // with the body of the question, as posted has it
 	version string // it is another one when this is; of a polled one ""
 	polled  bool   // its bytes change at one address
 	raw     bool   // the feed's package does not read it as a document of its own
@@ -58,6 +60,10 @@ func (l *look) follow(ctx context.Context, out *found, address string, body []by
 	case "imgw-gauges":
 		if l.src.Detail != "" {
 			parts = l.stationParts(out, func(id string) string { return strings.ReplaceAll(l.src.Detail, stationMark, url.PathEscape(id)) })
+		}
+	case "lhp":
+		if l.src.Detail != "" {
+			parts = l.portalParts(out)
 		}
 	case "rso":
 		return l.pages(ctx, out, address)
@@ -142,21 +148,44 @@ func beside(address, way string) string {
 	return to.String()
 }
 
-// ninaParts: each listed warning has its message and its shape.
+// dashboardOf finds the number of the district of whose warnings a list is.
+var dashboardOf = regexp.MustCompile(`/dashboard/([0-9]{12})\.json$`)
+
+// inDistrict is the area of a warning of which is known only in whose list it stands.
+func inDistrict(ars string) feed.Area {
+	return feed.Area{Codes: []feed.Code{{Scheme: "ARS", Value: ars}}}
+}
+
+// ninaParts: each listed warning has its message and its shape; of one of MoWaS that is
+// not the first of its kind, an archive tells through which messages it went.
 func (l *look) ninaParts(out *found, address string) (parts []part) {
+	ars := ""
+	if m := dashboardOf.FindStringSubmatch(address); m != nil {
+		ars = m[1]
+	}
 	for i := range out.warnings.Warnings {
 		w := &out.warnings.Warnings[i]
+		if ars != "" && len(w.Areas) == 0 {
+			w.Areas = []feed.Area{inDistrict(ars)}
+		}
 		id := strings.TrimPrefix(w.ID, "nina/")
-		version := cap.Value(w.Extra, nina.Version)
+		number := cap.Value(w.Extra, nina.Version)
+		version := number + "/" + w.Sent.Text
+		if hash := cap.Value(w.Extra, nina.Hash); hash != "" {
+			version += "/" + hash
+		}
 		name := beside(address, "../warnings/"+url.PathEscape(id))
 		parts = append(parts,
-			part{address: name + ".json", version: version + "/" + w.Sent.Text, join: func(r reading, _ []byte, number int64) *Diagnosis {
+			part{address: name + ".json", version: version, join: func(r reading, _ []byte, document int64) *Diagnosis {
 				if len(r.warnings.Warnings) == 1 {
-					out.replace(w, r.warnings.Warnings[0], number)
+					out.replace(w, r.warnings.Warnings[0], document)
+					if ars != "" && !slices.ContainsFunc(w.Areas, func(a feed.Area) bool { return len(a.Codes) > 0 }) {
+						w.Areas = append(slices.Clone(w.Areas), inDistrict(ars))
+					}
 				}
 				return nil
 			}},
-			part{address: name + ".geojson", version: version + "/" + w.Sent.Text, raw: true, absent: true, join: func(_ reading, body []byte, _ int64) *Diagnosis {
+			part{address: name + ".geojson", version: version, raw: true, absent: true, join: func(_ reading, body []byte, _ int64) *Diagnosis {
 				area, f := nina.Shape(body)
 				if f != nil {
 					return notUnderstood(f, name+".geojson", body)
@@ -166,6 +195,38 @@ func (l *look) ninaParts(out *found, address string) (parts []part) {
 				}
 				return nil
 			}})
+		if strings.HasPrefix(id, "mow.") && number != "" && number != "1" {
+			mapping := beside(address, "../archive.mowas/"+url.PathEscape(id)+"-mapping.json")
+			parts = append(parts, part{address: mapping, version: version, raw: true, absent: true, join: func(_ reading, body []byte, _ int64) *Diagnosis {
+				if f := nina.History(w, body); f != nil {
+					return notUnderstood(f, mapping, body)
+				}
+				return nil
+			}})
+		}
+	}
+	return parts
+}
+
+// portalParts: of each gauge of the region that is in flood, what the portal says of it.
+func (l *look) portalParts(out *found) (parts []part) {
+	for i := range out.warnings.Warnings {
+		w := &out.warnings.Warnings[i]
+		id := strings.TrimPrefix(w.ID, "lhp/")
+		lat, wrongLat := strconv.ParseFloat(cap.Value(w.Extra, "lat"), 64)
+		lon, wrongLon := strconv.ParseFloat(cap.Value(w.Extra, "lon"), 64)
+		if wrongLat != nil || wrongLon != nil || !l.wanted(&gauge.Station{Number: id, Lat: lat, Lon: lon}) {
+			continue
+		}
+		address := strings.ReplaceAll(l.src.Detail, stationMark, url.PathEscape(id))
+		body := strings.ReplaceAll(l.src.DetailBody, stationMark, url.QueryEscape(id))
+		parts = append(parts, part{address: posted(address, body), polled: true, raw: true, absent: true, join: func(_ reading, doc []byte, document int64) *Diagnosis {
+			if f := lhp.Tell(w, doc); f != nil {
+				return notUnderstood(f, address, doc)
+			}
+			out.origins[w.ID] = document
+			return nil
+		}})
 	}
 	return parts
 }

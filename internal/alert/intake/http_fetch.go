@@ -37,6 +37,7 @@ var kept = []string{"Date", "Last-Modified", "Etag", "Content-Type", "Content-En
 // question is one request.
 type question struct {
 	address        string
+	body           string // of a form, asked by POST; "": GET
 	etag, modified string // of the last answer
 }
 
@@ -108,6 +109,7 @@ func (f *fetcher) host(ctx context.Context, name string) (done func(), err error
 var (
 	errElsewhere = errors.New("redirect to another host")
 	errLoop      = errors.New("too many redirects")
+	errLost      = errors.New("redirect that loses the body")
 )
 
 // allowed reports whether a source may be fetched from an address: its own hosts, by
@@ -125,8 +127,30 @@ func (s *Source) allowed(u *url.URL) bool {
 	})
 }
 
-// ask sends a question and reads the whole answer within the bounds of the source.
+// ask sends a question and reads the whole answer within the bounds of the source. Where
+// the question carries a token, nothing of what comes back repeats it.
 func (f *fetcher) ask(ctx context.Context, s *Source, q question) (*answer, *Diagnosis) {
+	token, err := s.token()
+	if err != nil {
+		return nil, &Diagnosis{Key: "intake.fault.token", Args: i18n.Args{"detail": harmless(err.Error())}, Address: q.address}
+	}
+	hide := hider(token)
+	a, d := f.asked(ctx, s, q, token, hide)
+	if token == "" || a == nil {
+		return a, d
+	}
+	a.address = hide(a.address)
+	for name, v := range a.headers {
+		a.headers[name] = hide(v)
+	}
+	if text := string(a.body); hide(text) != text {
+		a.body = nil
+		return a, &Diagnosis{Key: "intake.fault.token_told", Address: q.address}
+	}
+	return a, d
+}
+
+func (f *fetcher) asked(ctx context.Context, s *Source, q question, token string, hide func(string) string) (*answer, *Diagnosis) {
 	fail := func(key string, args i18n.Args) *Diagnosis {
 		return &Diagnosis{Key: "intake.fault." + key, Args: args, Address: q.address}
 	}
@@ -141,12 +165,23 @@ func (f *fetcher) ask(ctx context.Context, s *Source, q question) (*answer, *Dia
 	defer done()
 	limited, cancel := context.WithTimeout(ctx, s.Timeout) // a sender that drips bytes ends here too
 	defer cancel()
-	r, err := http.NewRequestWithContext(limited, http.MethodGet, q.address, nil)
+	method, body := http.MethodGet, io.Reader(nil)
+	if q.body != "" {
+		method, body = http.MethodPost, strings.NewReader(q.body)
+	}
+	r, err := http.NewRequestWithContext(limited, method, q.address, body)
 	if err != nil {
 		return nil, fail("elsewhere", i18n.Args{"address": harmless(q.address)})
 	}
+	if q.body != "" {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	s.show(r, token)
 	r.Header.Set("User-Agent", f.agent)
 	r.Header.Set("Accept", "*/*")
+	if q.body != "" {
+		q.etag, q.modified = "", "" // an answer to a form has no version
+	}
 	if q.etag != "" {
 		r.Header.Set("If-None-Match", q.etag)
 	}
@@ -161,9 +196,14 @@ func (f *fetcher) ask(ctx context.Context, s *Source, q question) (*answer, *Dia
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 	client := &http.Client{Transport: transport, CheckRedirect: func(next *http.Request, via []*http.Request) error {
+		if next.URL.Host != r.URL.Host || next.URL.Scheme != r.URL.Scheme {
+			next.Header.Del(s.TokenHeader) // the token is for whom it was given for
+		}
 		switch {
 		case !s.allowed(next.URL):
 			return errElsewhere
+		case next.Method != r.Method:
+			return errLost
 		case len(via) > maxRedirects:
 			return errLoop
 		}
@@ -171,10 +211,10 @@ func (f *fetcher) ask(ctx context.Context, s *Source, q question) (*answer, *Dia
 	}}
 	out, err := client.Do(r)
 	if err != nil {
-		return nil, f.unreached(ctx, err, s, fail)
+		return nil, f.unreached(ctx, err, s, fail, hide)
 	}
 	defer out.Body.Close()
-	a := &answer{address: out.Request.URL.String(), status: out.StatusCode, headers: map[string]string{}, at: f.clock.Now(), simulated: out.Header.Get(simulatorHeader) != ""}
+	a := &answer{address: addressOf(out.Request.URL, s, q.body), status: out.StatusCode, headers: map[string]string{}, at: f.clock.Now(), simulated: out.Header.Get(simulatorHeader) != ""}
 	for _, name := range kept {
 		if v := out.Header.Get(name); v != "" {
 			a.headers[name] = harmless(v)
@@ -191,6 +231,7 @@ func (f *fetcher) ask(ctx context.Context, s *Source, q question) (*answer, *Dia
 		d := fail("status", i18n.Args{"status": a.status, "words": http.StatusText(a.status)})
 		d.after = f.after(out.Header.Get("Retry-After"))
 		head, _ := io.ReadAll(io.LimitReader(out.Body, 4096)) // what it says of itself, as far as it comes
+		head = []byte(hide(string(head)))
 		d.Text = excerpt(head, 1)
 		if title, ok := page(head); ok && title != "" {
 			d.Text = title
@@ -204,7 +245,7 @@ func (f *fetcher) ask(ctx context.Context, s *Source, q question) (*answer, *Dia
 	case err != nil && limited.Err() != nil && ctx.Err() == nil:
 		return a, fail("slow", i18n.Args{"seconds": int(s.Timeout.Seconds()), "n": len(a.body)})
 	case err != nil:
-		return a, fail("cut", i18n.Args{"n": len(a.body), "detail": err.Error()})
+		return a, fail("cut", i18n.Args{"n": len(a.body), "detail": hide(err.Error())})
 	case a.simulated && s.Kind == "live":
 		return a, fail("simulated", nil)
 	}
@@ -212,7 +253,7 @@ func (f *fetcher) ask(ctx context.Context, s *Source, q question) (*answer, *Dia
 }
 
 // unreached says why there was no answer at all.
-func (f *fetcher) unreached(ctx context.Context, err error, s *Source, fail func(string, i18n.Args) *Diagnosis) *Diagnosis {
+func (f *fetcher) unreached(ctx context.Context, err error, s *Source, fail func(string, i18n.Args) *Diagnosis, hide func(string) string) *Diagnosis {
 	var timeout net.Error
 	var cert *tls.CertificateVerificationError
 	detail := err
@@ -222,20 +263,23 @@ func (f *fetcher) unreached(ctx context.Context, err error, s *Source, fail func
 	switch {
 	case ctx.Err() != nil:
 		return fail("stopped", nil)
-	case errors.Is(err, errElsewhere):
+	case errors.Is(err, errElsewhere), errors.Is(err, errLost):
 		to := ""
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
-			to = wrapped.URL
+			to = hide(wrapped.URL)
+		}
+		if errors.Is(err, errLost) {
+			return fail("lost", i18n.Args{"address": harmless(to)})
 		}
 		return fail("redirect", i18n.Args{"address": harmless(to)})
 	case errors.Is(err, errLoop):
 		return fail("loop", i18n.Args{"n": maxRedirects})
 	case errors.As(err, &cert):
-		return fail("tls", i18n.Args{"detail": harmless(detail.Error())})
+		return fail("tls", i18n.Args{"detail": harmless(hide(detail.Error()))})
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return fail("slow", i18n.Args{"seconds": int(s.Timeout.Seconds()), "n": 0})
 	}
-	return fail("unreachable", i18n.Args{"detail": harmless(detail.Error())})
+	return fail("unreachable", i18n.Args{"detail": harmless(hide(detail.Error()))})
 }
 
 // after is how long a sender asks to wait: seconds or a moment.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"trojmezi/internal/alert/feed"
@@ -102,6 +103,14 @@ func (r reading) deviations() (all []shape.Deviation) {
 	return all
 }
 
+// more are the deviations that were counted and not kept.
+func (r reading) more() int64 {
+	if r.warnings == nil {
+		return 0
+	}
+	return int64(r.warnings.More)
+}
+
 // resource is what is remembered of an address: what was answered last.
 type resource struct {
 	address, etag, modified string
@@ -150,12 +159,27 @@ func digest(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// posted is under which a document is remembered: its address, and of one that is asked
+// for by POST the body of the question too. No address has a space.
+func posted(address, body string) string {
+	if body == "" {
+		return address
+	}
+	return address + " " + body
+}
+
+func unposted(name string) (address, body string) {
+	address, body, _ = strings.Cut(name, " ")
+	return address, body
+}
+
 // one fetches a document, keeps it when it is another than before, and reads it. Without
 // news it is read again only when its reading is wanted and not at hand.
 func (l *look) one(ctx context.Context, out *found, address, version string, raw bool) (r reading, body []byte, res resource, changed bool, d *Diagnosis) {
 	res = l.held[address]
 	res.address = address
-	q := question{address: address, etag: res.etag, modified: res.modified}
+	q := question{etag: res.etag, modified: res.modified}
+	q.address, q.body = unposted(address)
 	if l.again || res.document == 0 {
 		q.etag, q.modified = "", ""
 	}
@@ -227,7 +251,7 @@ func (l *look) recall(ctx context.Context, res resource) (reading, *Diagnosis) {
 // at looks at one of the source's addresses with everything it leads to.
 func (l *look) at(ctx context.Context, address string) (*found, *Diagnosis) {
 	out := &found{address: address, origins: map[string]int64{}, used: map[int64]bool{}}
-	main, body, res, changed, d := l.one(ctx, out, address, "", false)
+	main, body, res, changed, d := l.one(ctx, out, posted(address, l.src.Body), "", false)
 	if d != nil {
 		return out, d
 	}

@@ -78,6 +78,7 @@ func Check(ctx context.Context, src Source, clk *clock.Clock, contact, version, 
 		c.Address, c.Issued = out.address, out.issued()
 		c.Entries, c.Quiet, c.NoData = out.counts()
 		c.Count, c.Deviations = listed(out.deviations())
+		c.Count += out.more()
 	}
 	return c, errors.Join(failures...)
 }

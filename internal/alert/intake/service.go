@@ -420,6 +420,7 @@ func (s *Service) take(ctx context.Context, src *Source, out *found, l *look) er
 			n, quiet, noData := out.counts()
 			r.entries, r.quiet, r.noData = int64(n), int64(quiet), int64(noData)
 			r.deviations, r.listed = listed(out.deviations())
+			r.deviations += out.more()
 		}
 		r.kind, r.askedAt, r.answeredAt, r.failures, r.failedAt, r.diagnosis = src.Kind, now, now, 0, time.Time{}, nil
 		r.document, r.address, r.skew = out.document, out.address, out.skew

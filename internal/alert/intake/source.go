@@ -34,11 +34,18 @@ type Source struct {
 	Hosts    []string // beside those of Addresses: where it may lead
 	Stations []string // of gauges: whose documents are fetched; none: those of the region
 	Detail   string   // address of a station's document, with {id}; "": there is none
-	Plain    bool     // without TLS, on this machine
-	Timeout  time.Duration
-	MaxBytes int64
-	Keep     time.Duration // of the originals
+	// Body and DetailBody are forms (application/x-www-form-urlencoded) with which the
+	// first document and that of a station are asked for by POST; "": by GET.
+	Body, DetailBody string
+	// TokenFile or TokenEnv is where the token stands by which the sender knows the node;
+	// it is shown in the header TokenHeader, or as the parameter TokenQuery.
+	TokenFile, TokenEnv, TokenHeader, TokenQuery string
+	Plain                                        bool // without TLS, on this machine
+	Timeout                                      time.Duration
+	MaxBytes                                     int64
+	Keep                                         time.Duration // of the originals
 
+	played   bool // by a simulator
 	warnings func([]byte) (*feed.Reading, *tree.Fault)
 	gauges   func([]byte) (*gauge.Reading, *tree.Fault)
 }
@@ -59,6 +66,7 @@ const (
 	ninaBase  = "https://warnung.bund.de/api31/"
 	atomBase  = "https://feeds.meteoalarm.org/feeds/meteoalarm-legacy-atom-"
 	saxonBase = "https://luis.sachsen.de/arcgis/rest/services/wasser/pegelnetz/MapServer/1/query"
+	lhpBase   = "https://www.hochwasserzentralen.de/webservices/"
 	dwdBase   = "https://opendata.dwd.de/weather/alerts/cap/COMMUNEUNION_DWD_STAT/"
 )
 
@@ -74,6 +82,11 @@ func known() []Source {
 	for _, provider := range []string{"mowas", "katwarn", "biwapp", "dwd", "lhp", "police"} {
 		list = append(list, Source{Name: "nina-" + provider, Format: "nina", Addresses: []string{ninaBase + provider + "/mapData.json"}, Interval: time.Minute})
 	}
+	// The districts on the border, by their official number; the rest of a number of twelve
+	// digits would name a municipality, of which there are no lists.
+	for _, district := range []struct{ name, number string }{{"goerlitz", "14626"}, {"bautzen", "14625"}} {
+		list = append(list, Source{Name: "nina-" + district.name, Format: "nina", Addresses: []string{ninaBase + "dashboard/" + district.number + "0000000.json"}, Interval: time.Minute})
+	}
 	list = append(list,
 		Source{Name: "imgw-meteo", Format: "imgw-meteo", Addresses: []string{"https://danepubliczne.imgw.pl/api/data/warningsmeteo"}, Interval: 5 * time.Minute},
 		Source{Name: "imgw-hydro", Format: "imgw-hydro", Addresses: []string{"https://danepubliczne.imgw.pl/api/data/warningshydro"}, Interval: 5 * time.Minute},
@@ -83,12 +96,37 @@ func known() []Source {
 		list = append(list, Source{Name: "meteoalarm-" + country, Format: "meteoalarm", Addresses: []string{atomBase + country}, Interval: 5 * time.Minute, Dated: true})
 	}
 	return append(list,
-		Source{Name: "lhp", Format: "lhp", Addresses: []string{"https://www.hochwasserzentralen.de/webservices/get_lagepegel.php"}, Interval: 10 * time.Minute},
+		Source{Name: "lhp", Format: "lhp", Addresses: []string{lhpBase + "get_lagepegel.php"}, Interval: 10 * time.Minute, Detail: lhpBase + "get_infospegel.php", DetailBody: "pgnr=" + stationMark},
 		Source{Name: "chmi-gauges", Format: "chmi-gauges", Addresses: []string{"https://opendata.chmi.cz/hydrology/now/metadata/meta1.json"}, Interval: 10 * time.Minute, Stale: 90 * time.Minute, Dated: true},
 		Source{Name: "imgw-gauges", Format: "imgw-gauges", Addresses: []string{"https://danepubliczne.imgw.pl/api/data/hydro"}, Interval: 10 * time.Minute, Stale: 3 * time.Hour, Dated: true},
 		Source{Name: "saxony-gauges", Format: "saxony-gauges", Addresses: []string{saxonBase + "?f=json&where=1=1&outFields=*&returnGeometry=true&outSR=4326&resultRecordCount=500"}, Interval: 10 * time.Minute, Stale: 2 * time.Hour, Dated: true},
 		Source{Name: "pegelonline-gauges", Format: "pegelonline-gauges", Addresses: []string{"https://www.pegelonline.wsv.de/webservices/rest-api/v2/stations.json?includeTimeseries=true&includeCurrentMeasurement=true"}, Interval: 10 * time.Minute, Stale: 2 * time.Hour, Dated: true},
 	)
+}
+
+// limits are from when on what the source says is old, by the one rule of package feed. A
+// source whose documents are dated is old by them, and also when it was not understood for
+// as long as its feed has it, or for three intervals; another one by Stale alone.
+func (s *Source) limits() feed.Limits {
+	switch {
+	case !s.Dated:
+		return feed.Limits{Fetched: s.Stale}
+	case s.Gauges: // the newest level tells how long nothing came
+		return feed.Limits{Issued: s.Stale}
+	}
+	return feed.Limits{Issued: s.Stale, Fetched: max(feed.LimitsOf(s.Format).Fetched, 3*s.Interval)}
+}
+
+// Limits tells from when on a source of a name is old, for who keeps what it said; zero of
+// one that is not configured.
+func (c *Config) Limits() func(source string) feed.Limits {
+	all := map[string]feed.Limits{}
+	for _, s := range c.All() {
+		if !s.Gauges {
+			all[s.Name] = s.limits()
+		}
+	}
+	return func(source string) feed.Limits { return all[source] }
 }
 
 // formats are the names of those that can be read.
@@ -129,6 +167,9 @@ func (s *Source) complete() {
 	}
 	if s.MaxBytes == 0 {
 		s.MaxBytes = defaultBytes
+	}
+	if s.TokenHeader == "" {
+		s.TokenHeader = authorization
 	}
 	if s.Kind == "" {
 		s.Kind = store.Live

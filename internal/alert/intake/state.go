@@ -56,6 +56,10 @@ type State struct {
 	Age   time.Duration
 	Known bool
 	From  time.Time // from when Age counts
+	Since time.Time // since when it is stale; zero: it is not, or nothing tells
+	// Silent says that it is stale because nothing of it was understood for too long, not
+	// by the age of its news.
+	Silent bool
 
 	On         bool
 	SwitchedAt time.Time
@@ -92,12 +96,18 @@ func judge(src *Source, r row, now time.Time) State {
 		s.Age = max(0, now.Sub(s.From))
 		s.ClockWrong = s.From.Sub(now) > clockStep
 	}
+	limits, dated := src.limits(), time.Time{}
+	if src.Dated {
+		dated = s.From
+	}
+	s.Since = limits.Stale(dated, r.answeredAt, now)
+	s.Silent = !s.Since.IsZero() && src.Dated && s.Age < src.Stale
 	switch {
 	case !r.on:
 		s.Status = Off
 	case r.answeredAt.IsZero():
 		s.Status = Never
-	case !s.Known, s.ClockWrong, s.Age > src.Stale:
+	case !s.Known, s.ClockWrong, !s.Since.IsZero():
 		s.Status = Stale
 	case r.failures > 0:
 		s.Status = Failing

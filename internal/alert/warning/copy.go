@@ -66,6 +66,9 @@ type Series struct {
 	Quiet      int       // entries of the newest that said that there is no warning
 	NoData     int       // … that nothing is known
 	Count      int       // warnings in it
+	// Limits are from when on it is old, as its source is configured; zero: as its feed has
+	// them.
+	Limits feed.Limits
 }
 
 // Key names a series.

@@ -100,15 +100,13 @@ func TermsOf(name string) Terms {
 // StaleSince is since when a series is old: too long not fetched, or too long the same
 // from its sender. Zero: it is not.
 func (s *Series) StaleSince(now time.Time) time.Time {
-	t := feed.LimitsOf(s.Feed)
-	limit := s.Fetched.Add(t.Fetched)
-	if t.Issued > 0 && !s.Issued.IsZero() {
-		if l := s.Issued.Add(t.Issued); l.Before(limit) {
-			limit = l
-		}
+	return s.limits().Stale(s.Issued, s.Fetched, now)
+}
+
+// limits are those that the operator has set for the source, else those of its feed.
+func (s *Series) limits() feed.Limits {
+	if s.Limits == (feed.Limits{}) {
+		return feed.LimitsOf(s.Feed)
 	}
-	if now.Before(limit) {
-		return time.Time{}
-	}
-	return limit
+	return s.Limits
 }

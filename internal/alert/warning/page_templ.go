@@ -591,7 +591,7 @@ func feedTable(feeds []feedState) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if f.Series != nil && !f.Series.Issued.IsZero() {
-					templ_7745c5c3_Err = ui.Since(f.Series.Issued, feed.LimitsOf(f.Feed.Name).Issued).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Since(f.Series.Issued, f.Series.limits().Issued).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -632,7 +632,7 @@ func feedTable(feeds []feedState) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if f.Series != nil {
-					templ_7745c5c3_Err = ui.Since(f.Series.Fetched, feed.LimitsOf(f.Feed.Name).Fetched).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Since(f.Series.Fetched, f.Series.limits().Fetched).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -51,6 +51,9 @@ type Options struct {
 	Files func() Files
 	// Feeds are those that are read, for who asks what is not there.
 	Feeds []feed.Feed
+	// Limits are those of a source as it is configured, by its name; nil, or zero of one
+	// that is not configured: those of its feed.
+	Limits func(source string) feed.Limits
 }
 
 // Service keeps the book of all warnings. It is safe for concurrent use.
@@ -248,6 +251,11 @@ func (s *Service) Book(ctx context.Context) (b *Book, err error) {
 			for i := range b.Decisions {
 				d := &b.Decisions[i]
 				d.Person, d.UndoneBy = s.name(tx, d.Person), s.name(tx, d.UndoneBy)
+			}
+		}
+		if s.o.Limits != nil {
+			for _, x := range b.Series {
+				x.Limits = s.o.Limits(x.Name)
 			}
 		}
 		b.grouped = b.Groups()

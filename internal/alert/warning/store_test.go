@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -261,6 +262,32 @@ func TestKinds(t *testing.T) {
 		}
 		if len(w.Members) != 1 {
 			t.Errorf("%+v", w.Links)
+		}
+	}
+}
+
+// TestLimits: a source is old when its operator says so, on every page, and as its feed
+// has it where he says nothing.
+func TestLimits(t *testing.T) {
+	r := newRig(t)
+	r.o.Limits = func(source string) feed.Limits {
+		return map[string]feed.Limits{"slow": {Fetched: 5 * time.Hour}, "dated": {Issued: time.Hour, Fetched: 30 * time.Minute}}[source]
+	}
+	for _, d := range []Document{{Feed: "dwd", Series: "slow"}, {Feed: "dwd", Series: "stat"}, {Feed: "chmi", Series: "dated"}} {
+		d.Kind, d.Fetched = store.Live, start
+		r.read(d, d.Series, &feed.Reading{Whole: true, Dated: d.Feed == "chmi", Issued: feed.Moment{At: start.Add(-50 * time.Minute)}})
+	}
+	for after, want := range map[time.Duration]string{0: "", 9 * time.Minute: "", 10 * time.Minute: "dated 10m0s", 40 * time.Minute: "dated 10m0s stat 30m0s", 6 * time.Hour: "dated 10m0s slow 5h0m0s stat 30m0s"} {
+		b, err := r.Book(t.Context())
+		r.ok(err)
+		var got []string
+		for _, f := range r.Feeds(b, start.Add(after)) {
+			if f.Series != nil && !f.Stale.IsZero() {
+				got = append(got, f.Series.Name+" "+f.Stale.Sub(start).String())
+			}
+		}
+		if slices.Sort(got); strings.Join(got, " ") != want {
+			t.Errorf("after %v: %v, want %s", after, got, want)
 		}
 	}
 }

@@ -35,7 +35,7 @@ var versions = map[string]Version{Space10: V10, Space11: V11, Space12: V12}
 
 // Limits bound a document before anything is built of it: nothing that is larger is a
 // warning, and what is built of one stays below 64 MB.
-var Limits = tree.Limits{Bytes: 16 << 20, Depth: 16, Nodes: 200_000}
+var Limits = tree.Limits{Bytes: 10 << 20, Depth: 16, Nodes: 200_000}
 
 // MaxInfos is how many of them one message may have.
 const MaxInfos = 2000

@@ -11,10 +11,16 @@ import (
 // has the word, which this file need not repeat. So it may give up wherever something
 // is unusual, and must not accept what the slow way refuses or reads otherwise.
 func scan(doc []byte) (*Alert, bool) {
+	p := scanner{}
+	a, ok := p.scan(doc)
+	return a, ok
+}
+
+func (p *scanner) scan(doc []byte) (*Alert, bool) {
 	if len(doc) > Limits.Bytes || !plain(doc) {
 		return nil, false
 	}
-	p := scanner{s: strings.TrimPrefix(string(doc), "\xEF\xBB\xBF")}
+	*p = scanner{s: strings.TrimPrefix(string(doc), "\xEF\xBB\xBF")}
 	if strings.IndexByte(p.s, '\r') >= 0 {
 		p.s = lineEnds.Replace(p.s)
 	}
@@ -70,7 +76,12 @@ type scanner struct {
 	texts []string
 	pairs []Pair
 	areas []Area
+
+	marks []mark // of each info
 }
+
+// mark is where an info begins and ends, and the nodes before and with it.
+type mark struct{ start, end, before, with int }
 
 func (p *scanner) space() {
 	for p.i < len(p.s) && (p.s[p.i] == ' ' || p.s[p.i] == '\n' || p.s[p.i] == '\t') {
@@ -345,9 +356,12 @@ func (p *scanner) alert(a *Alert) bool {
 				return false
 			}
 			a.Infos = append(a.Infos, Info{})
+			m := mark{start: p.i - len(opened), before: p.nodes - 1}
 			if !p.info(&a.Infos[len(a.Infos)-1]) {
 				return false
 			}
+			m.end, m.with = p.i, p.nodes
+			p.marks = append(p.marks, m)
 			continue
 		}
 		t, ok := p.text(name, empty)
@@ -492,9 +506,43 @@ func (p *scanner) said(f *Info, o *order, name string, empty bool) bool {
 	return false
 }
 
+// between reads a text between two tags as nearly everybody writes them; without a word
+// when something is unusual.
+func (p *scanner) between(open, end string) (string, bool) {
+	if !strings.HasPrefix(p.s[p.i:], open) {
+		return "", false
+	}
+	rest := p.s[p.i+len(open):]
+	n := strings.IndexByte(rest, '<')
+	if n < 0 || !strings.HasPrefix(rest[n:], end) || strings.IndexByte(rest[:n], '&') >= 0 {
+		return "", false
+	}
+	p.i += len(open) + n + len(end)
+	p.nodes++
+	return rest[:n], true
+}
+
+// usual reads a pair as nearly everybody writes it, or nothing.
+func (p *scanner) usual(v *Pair) (ok bool) {
+	from, nodes := p.i, p.nodes
+	p.space()
+	if v.Name, ok = p.between("<valueName>", "</valueName>"); ok {
+		p.space()
+		v.Value, ok = p.between("<value>", "</value>")
+	}
+	if !ok || p.nodes > Limits.Nodes {
+		p.i, p.nodes = from, nodes
+		return false
+	}
+	return true
+}
+
 // pair reads what has a name and a value.
 func (p *scanner) pair(list *[]Pair, outer string) bool {
 	var v Pair
+	if p.usual(&v) {
+		return p.paired(list, v, outer)
+	}
 	for i, want := range []string{"valueName", "value"} {
 		name, empty, ok := p.open()
 		if !ok || name != want {
@@ -510,6 +558,11 @@ func (p *scanner) pair(list *[]Pair, outer string) bool {
 			v.Value = t
 		}
 	}
+	return p.paired(list, v, outer)
+}
+
+// paired lengthens a list by a pair, and reads the end of what it stands in.
+func (p *scanner) paired(list *[]Pair, v Pair, outer string) bool {
 	if p.pairs == nil {
 		room := 16
 		if len(p.s) > short { // a bulletin is a list of codes, of some 80 bytes each

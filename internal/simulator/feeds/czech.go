@@ -80,7 +80,7 @@ func (f *Feeds) bulletin() document {
 		x.open("area").leaf("areaDesc", "Praha").pair("geocode", "CISORP", "1100").close("area").close("info")
 	}
 	x.close("alert")
-	return document{[]byte(x.String()), "application/xml"}
+	return document{body: []byte(x.String()), kind: "application/xml"}
 }
 
 // objID is the number of a Czech station in its files.

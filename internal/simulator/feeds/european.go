@@ -49,7 +49,7 @@ func (f *Feeds) atom(country string, r *http.Request) (document, bool) {
 	}
 	x.open("entry").leaf("cap:areaDesc", "Elsewhere").leaf("cap:event", "No warning").leaf("cap:severity", "Minor").leaf("cap:message_type", "Alert").leaf("cap:status", f.scenario.Status)
 	x.leaf("cap:identifier", "2.49.0.0.000.0.SIM.green").leaf("title", "Green Warning").leaf("id", "green").close("entry").close("feed")
-	return document{[]byte(x.String()), "application/atom+xml"}, true
+	return document{body: []byte(x.String()), kind: "application/atom+xml"}, true
 }
 
 // base is where the reader found the simulator.
@@ -92,7 +92,7 @@ func (f *Feeds) alarmCAP(rest string, _ *http.Request) (document, bool) {
 			x.close("area").close("info")
 		}
 		x.close("alert")
-		return document{[]byte(x.String()), "application/cap+xml"}, true
+		return document{body: []byte(x.String()), kind: "application/cap+xml"}, true
 	}
 	return document{}, false
 }

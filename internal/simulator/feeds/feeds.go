@@ -20,6 +20,13 @@ const Header = "Trojmezi-Simulator"
 type document struct {
 	body []byte
 	kind string // of content
+	// status is that of a refusal, 0 for a document.
+	status int
+}
+
+// refused is what a sender says to whom it does not serve.
+func refused(status int) document {
+	return document{body: []byte(`{"message":"` + http.StatusText(status) + `"}`), kind: "application/json", status: status}
 }
 
 // Clock tells the time of the scenario.
@@ -91,9 +98,11 @@ func makers() []maker {
 		{"imgw-gauges", "/api/data/hydro", exact((*Feeds).imgwStations)},
 		{"imgw-gauges", "/station/hydro/status/", (*Feeds).imgwDetail},
 		{"rso", "/komunikatyxml/", (*Feeds).rso},
+		{"rso", "/komunikatycap/", (*Feeds).rsoCAP},
 		{"meteoalarm", "/feeds/meteoalarm-legacy-atom-", (*Feeds).atom},
 		{"meteoalarm", "/api/v1/warnings/", (*Feeds).alarmCAP},
 		{"lhp", "/webservices/get_lagepegel.php", exact((*Feeds).portal)},
+		{"lhp", "/webservices/get_infospegel.php", (*Feeds).portalGauge},
 		{"saxony-gauges", "/arcgis/rest/services/wasser/pegelnetz/MapServer/1/query", exact((*Feeds).saxony)},
 		{"pegelonline-gauges", "/webservices/rest-api/v2/stations.json", exact((*Feeds).pegelonline)},
 	}
@@ -145,6 +154,12 @@ func (f *Feeds) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d, ok := m.make(f, rest, r)
 		if !ok {
 			break
+		}
+		if d.status != 0 {
+			w.Header().Set("Content-Type", d.kind)
+			w.WriteHeader(d.status)
+			_, _ = w.Write(d.body)
+			return
 		}
 		f.mu.Lock()
 		f.asked[m.feed]++

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,7 +39,7 @@ func (f *Feeds) archive(rest string, _ *http.Request) (document, bool) {
 	if z.Close() != nil {
 		return document{}, false
 	}
-	return document{b.Bytes(), "application/zip"}, true
+	return document{body: b.Bytes(), kind: "application/zip"}, true
 }
 
 // dwdID is the identifier of a warning at its first sender.
@@ -124,7 +125,13 @@ func (f *Feeds) nina(rest string, _ *http.Request) (document, bool) {
 		}
 		return asJSON(list), true
 	}
-	if provider != "warnings" {
+	switch provider {
+	case "dashboard":
+		return f.dashboard(strings.TrimSuffix(name, ".json"))
+	case "archive.mowas":
+		return f.mapping(strings.TrimSuffix(name, "-mapping.json"))
+	case "warnings":
+	default:
 		return document{}, false
 	}
 	for i := range f.scenario.Warnings {
@@ -142,6 +149,45 @@ func (f *Feeds) nina(rest string, _ *http.Request) (document, bool) {
 			return asJSON(map[string]any{"type": "FeatureCollection", "features": []any{map[string]any{"type": "Feature", "properties": map[string]string{"warnId": f.ninaID(w)},
 				"geometry": map[string]any{"type": "Polygon", "coordinates": []any{w.NINA.Ring}}}}}), true
 		}
+	}
+	return document{}, false
+}
+
+// dashboard is what concerns a district, by the twelve digits of its number.
+func (f *Feeds) dashboard(ars string) (document, bool) {
+	if len(ars) != 12 || !strings.HasSuffix(ars, "0000000") {
+		return document{}, false
+	}
+	list := []any{}
+	for i := range f.scenario.Warnings {
+		w := &f.scenario.Warnings[i]
+		if w.NINA.Provider == "" || !w.shown(f.start, f.now()) || !slices.ContainsFunc(w.NINA.ARS, func(a string) bool { return a[:5] == ars[:5] }) {
+			continue
+		}
+		version, kind, sent := f.ninaState(w)
+		list = append(list, map[string]any{"id": f.ninaID(w), "i18nTitle": map[string]string{"de": w.text("de").Headline}, "sent": sent.In(berlin).Format(time.RFC3339),
+			"payload": map[string]any{"version": version, "type": strings.ToUpper(kind), "id": f.ninaID(w), "hash": fmt.Sprintf("%08x", sent.Unix()+int64(version)),
+				"data": map[string]any{"headline": w.text("de").Headline, "provider": strings.ToUpper(w.NINA.Provider), "severity": w.Severity, "msgType": strings.ToUpper(kind),
+					"transKeys": map[string]string{"event": w.NINA.Code}, "area": map[string]string{"type": "ZGEM", "data": "1+11057,100001"}}}})
+	}
+	return asJSON(list), true
+}
+
+// mapping is the archive of a warning of MoWaS: each message that it went through.
+func (f *Feeds) mapping(id string) (document, bool) {
+	for i := range f.scenario.Warnings {
+		w := &f.scenario.Warnings[i]
+		if w.NINA.Provider != "mowas" || f.ninaID(w) != id || f.now().Before(at(f.start, w.From)) {
+			continue
+		}
+		message := func(kind string, sent time.Time) any {
+			return map[string]string{"identifier": id + "_" + sent.UTC().Format("20060102150405") + ".json", "msgType": kind, "sent": sent.In(berlin).Format(time.RFC3339), "headline": w.text("de").Headline}
+		}
+		history := []any{message("ALERT", at(f.start, w.From))}
+		if version, _, sent := f.ninaState(w); version > 1 {
+			history = append(history, message("CANCEL", sent))
+		}
+		return asJSON(map[string]any{"history": history}), true
 	}
 	return document{}, false
 }
@@ -192,6 +238,34 @@ func (f *Feeds) portal() document {
 	d := asJSON(lists)
 	d.kind = "text/html; charset=UTF-8"
 	return d
+}
+
+// portalGauge is what the portal says of one gauge, asked for by a form. Its time has no
+// date, and its numbers have their units.
+func (f *Feeds) portalGauge(_ string, r *http.Request) (document, bool) {
+	if r.Method != http.MethodPost {
+		return refused(http.StatusMethodNotAllowed), true
+	}
+	r.Body = http.MaxBytesReader(nil, r.Body, 4096)
+	number := r.PostFormValue("pgnr")
+	for i := range f.scenario.Gauges {
+		g := &f.scenario.Gauges[i]
+		if g.LHP == "" || g.LHP != number {
+			continue
+		}
+		last := measured(f.now())
+		answer := map[string]string{"PN": g.Name, "GW": g.River, "HW": "-1", "HW_TXT": "keine Daten", "ZEIT": "Heute, " + last.In(berlin).Format("15:04") + " Uhr", "W": "", "Q": "", "HINT": "Simulation",
+			"URL_PEGEL": "", "URL_LAND": "https://www.umwelt.sachsen.de", "ID_LAND": "SN"}
+		if cm, ok := g.level(f.start, last); ok {
+			stage := g.stage(cm)
+			answer["HW"], answer["W"] = strconv.Itoa(stage), strconv.Itoa(int(cm))+" cm"
+			answer["HW_TXT"] = []string{"Kein Hochwasser", "Kleines Hochwasser", "Mittleres Hochwasser", "Großes Hochwasser", "Sehr großes Hochwasser"}[min(stage, 4)]
+		}
+		d := asJSON(answer)
+		d.kind = "text/html; charset=UTF-8"
+		return d, true
+	}
+	return document{}, false
 }
 
 func degrees(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
@@ -260,5 +334,5 @@ func asJSON(v any) document {
 	if err := e.Encode(v); err != nil {
 		panic(err) // what is encoded here are lists and texts
 	}
-	return document{b.Bytes(), "application/json"}
+	return document{body: b.Bytes(), kind: "application/json"}
 }

@@ -143,5 +143,33 @@ func (f *Feeds) rso(rest string, r *http.Request) (document, bool) {
 	if r.URL.Query().Get("_format") == "json" {
 		return asJSON(map[string]any{"newses": map[string]any{"pagination_info": map[string]string{"totalItems": strconv.Itoa(total)}, "news": news}}), true
 	}
-	return document{[]byte(x.String()), "text/xml; charset=UTF-8"}, true
+	return document{body: []byte(x.String()), kind: "text/xml; charset=UTF-8"}, true
+}
+
+// rsoCAP are the messages of a voivodeship as CAP, for who shows a token. Its address and
+// the way in which several stand in one document are of this simulator's own making: the
+// sender tells them with the token.
+func (f *Feeds) rsoCAP(rest string, r *http.Request) (document, bool) {
+	switch token, is := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); {
+	case !is || token == "":
+		return refused(http.StatusUnauthorized), true
+	case rest != "dolnoslaskie":
+		return document{}, false
+	}
+	x := newXML()
+	x.open("alerts")
+	for i := range f.scenario.Warnings {
+		w := &f.scenario.Warnings[i]
+		if w.RSO.Province == "" || !w.shown(f.start, f.now()) {
+			continue
+		}
+		t := w.text("pl")
+		x.open("alert", "xmlns", "urn:oasis:names:tc:emergency:cap:1.2").leaf("identifier", "rso.sim."+w.ID).leaf("sender", "rso@simulation.invalid").leaf("sent", offset(at(f.start, w.From)))
+		x.leaf("status", f.scenario.Status).leaf("msgType", "Alert").leaf("scope", "Public").open("info").leaf("language", "pl").leaf("category", "Safety").leaf("event", t.Event)
+		x.leaf("urgency", w.Urgency).leaf("severity", w.Severity).leaf("certainty", "Likely").leaf("onset", offset(at(f.start, w.Begins))).leaf("expires", offset(f.until(w)))
+		x.leaf("headline", t.Headline).leaf("description", t.Description).leaf("instruction", t.Instruction).open("area").leaf("areaDesc", w.RSO.Name).pair("geocode", "RSO", w.RSO.Province)
+		x.close("area").close("info").close("alert")
+	}
+	x.close("alerts")
+	return document{body: []byte(x.String()), kind: "application/xml"}, true
 }

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/format/cap"
@@ -25,11 +26,24 @@ import (
 
 // Feed is the bulletin XOCZ50_OKPR.
 func Feed() feed.Feed {
-	return feed.Feed{Name: "chmi", Title: "Český hydrometeorologický ústav", Knowledge: feed.Description, Parse: parse}
+	return feed.Feed{Name: "chmi", Title: "Český hydrometeorologický ústav", Knowledge: feed.Description, Parse: new(reader).parse}
 }
 
-func parse(doc []byte) (*feed.Reading, *tree.Fault) {
-	a, found, f := cap.Read(doc)
+// reader knows the bulletin before: most of the next one stands there already, and what
+// was made of that is made of it again only where the bulletin's own time goes into it.
+// What it gives is what it would give without.
+type reader struct {
+	mu   sync.Mutex
+	caps cap.Reader
+	made []feed.Warning // of each info; without a source: a placeholder
+}
+
+func (m *reader) parse(doc []byte) (*feed.Reading, *tree.Fault) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a, found, f, same := m.caps.Read(doc)
+	before := m.made
+	m.made = nil
 	switch {
 	case f != nil:
 		return nil, f
@@ -37,8 +51,13 @@ func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 		return nil, feed.Refuse(1, "format", map[string]any{"wanted": "CAP"})
 	}
 	r := &feed.Reading{Whole: true, Dated: true, Deviations: slices.DeleteFunc(slices.Clone(found), func(d shape.Deviation) bool { return strings.HasPrefix(d.Path, infoPath) })}
-	r.Issued, _ = feed.CAPMoment(a.Sent)
+	issued, wrong := feed.CAPMoment(a.Sent)
+	r.Issued = issued
+	if wrong != "" || len(found) > 0 {
+		same, before = nil, nil // each warning says so of itself
+	}
 	status := feed.StatusOf(a)
+	made := make([]feed.Warning, len(a.Infos))
 	byKey := map[string]int{}
 	for i := range a.Infos {
 		info := &a.Infos[i]
@@ -46,7 +65,15 @@ func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 			r.Quiet++
 			continue
 		}
-		w := warning(a, info, status)
+		var w feed.Warning
+		if same != nil && same[i] >= 0 && same[i] < len(before) {
+			w = before[same[i]]
+			w.Sent, w.Status, w.State = issued, status, feed.StateOf(a, info)
+		} else {
+			w = warning(a, info, status)
+		}
+		made[i] = w
+		w.Texts, w.Deviations = slices.Clip(w.Texts), slices.Clip(w.Deviations) // to be joined in a list of their own
 		w.Deviations = append(w.Deviations, of(found, i, len(a.Infos))...)
 		at, known := byKey[w.ID]
 		switch {
@@ -66,6 +93,9 @@ func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 	}
 	for i := range r.Warnings {
 		czechFirst(&r.Warnings[i])
+	}
+	if wrong == "" && len(found) == 0 {
+		m.made = made
 	}
 	return r, nil
 }
@@ -101,7 +131,7 @@ func warning(a *cap.Alert, f *cap.Info, status feed.Status) feed.Warning {
 	}
 	// No name of a forecaster: the sender is the institute (parameter senderName is not read).
 	w.Event = w.Texts[0].Event
-	w.ID = strings.Join([]string{"chmi", cmp.Or(w.Code, "?"+f.Severity), onset.Text, short(codes(w.Areas))}, "/")
+	w.ID = strings.Join([]string{"chmi", cmp.Or(w.Code, "?"+f.Severity), onset.Text, codes(w.Areas)}, "/")
 	for _, o := range odd {
 		w.Deviations = append(w.Deviations, o.Doubt(w.Event))
 	}
@@ -129,42 +159,44 @@ func extra(f *cap.Info) (all []cap.Pair) {
 	return all
 }
 
-// codes are those of the areas, sorted: an area is its codes, not its name.
+// codes name those of the areas, sorted: an area is its codes, not its name.
 func codes(areas []feed.Area) string {
 	byScheme := map[string][]string{}
 	n := 0
 	for _, a := range areas {
 		n += len(a.Codes)
+	}
+	for _, a := range areas {
 		for _, c := range a.Codes {
-			if byScheme[c.Scheme] == nil {
-				byScheme[c.Scheme] = make([]string, 0, len(a.Codes))
+			list, ok := byScheme[c.Scheme]
+			if !ok {
+				list = make([]string, 0, n/(len(byScheme)+2)+1)
 			}
-			byScheme[c.Scheme] = append(byScheme[c.Scheme], c.Value)
+			byScheme[c.Scheme] = append(list, c.Value)
 		}
 	}
-	var text strings.Builder
-	text.Grow(16 * n)
+	text := make([]byte, 0, 16*n)
 	for _, scheme := range slices.Sorted(maps.Keys(byScheme)) {
 		values := byScheme[scheme]
 		if !slices.IsSorted(values) {
 			slices.Sort(values)
 		}
 		for _, v := range slices.Compact(values) {
-			if text.Len() > 0 {
-				text.WriteByte(' ')
+			if len(text) > 0 {
+				text = append(text, ' ')
 			}
-			text.WriteString(scheme)
-			text.WriteByte('=')
-			text.WriteString(v)
+			text = append(append(append(text, scheme...), '='), v...)
 		}
 	}
-	return text.String()
+	return name(text)
 }
 
-func short(text string) string {
-	sum := sha256.Sum256([]byte(text))
+func name(text []byte) string {
+	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:6])
 }
+
+func short(text string) string { return name([]byte(text)) }
 
 // czechFirst puts the language first in which the institute writes.
 func czechFirst(w *feed.Warning) {

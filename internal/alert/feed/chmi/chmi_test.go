@@ -1,10 +1,15 @@
 package chmi
 
 import (
+	"bytes"
+	"encoding/xml"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,7 +62,7 @@ var (
 
 func read(t *testing.T, doc []byte) *feed.Reading {
 	t.Helper()
-	r, f := parse(doc)
+	r, f := new(reader).parse(doc)
 	if f != nil {
 		t.Fatal(f)
 	}
@@ -125,7 +130,7 @@ func TestOdd(t *testing.T) {
 		t.Errorf("%v %+v", rules, r.Warnings)
 	}
 	for _, doc := range []string{"<html></html>", "", `{"a":1}`, "<alert/>"} {
-		if r, f := parse([]byte(doc)); r != nil || f == nil {
+		if r, f := new(reader).parse([]byte(doc)); r != nil || f == nil {
 			t.Errorf("%q: %+v", doc, r)
 		}
 	}
@@ -152,7 +157,9 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-func BenchmarkBulletin(b *testing.B) {
+// national is a bulletin of 52 entries for all areas, of 1.5 MB.
+func national(tb testing.TB) []byte {
+	tb.Helper()
 	var infos []info
 	orps := make([]string, 206)
 	for i := range orps {
@@ -165,18 +172,152 @@ func BenchmarkBulletin(b *testing.B) {
 	}
 	doc := bulletin(infos...)
 	if len(doc) < 1_500_000 {
-		b.Fatal(len(doc))
+		tb.Fatal(len(doc))
 	}
-	b.SetBytes(int64(len(doc)))
-	b.ReportAllocs()
-	var before, after syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &before)
-	for b.Loop() {
-		if r, f := parse(doc); f != nil || len(r.Warnings) != 26 {
-			b.Fatal(f, len(r.Warnings))
+	return doc
+}
+
+// processor measures the time that the processor gives from now on, collecting garbage
+// included: what other processes take away is not in it.
+func processor(b *testing.B) func() {
+	now := func() int64 {
+		var u syscall.Rusage
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+		return u.Utime.Nano() + u.Stime.Nano()
+	}
+	begin := now()
+	return func() { b.ReportMetric(float64(now()-begin)/float64(b.N)/1e6, "cpu-ms/op") }
+}
+
+// BenchmarkBulletin reads a bulletin that is new, one that is the same by its bytes or in
+// all but its own time, and one with two entries changed; beside the library of Go, which
+// only takes it apart.
+func BenchmarkBulletin(b *testing.B) {
+	doc := national(b)
+	reissued := bytes.Replace(doc, []byte("</sent>"), []byte("</sent>\n"), 1)
+	changed := bytes.Replace(bytes.Replace(reissued, []byte("I.3<"), []byte("I.99<"), 2), []byte("I.14<"), []byte("I.98<"), 2)
+	for _, c := range []struct {
+		name string
+		docs [][]byte
+	}{{"new", nil}, {"same", [][]byte{doc, doc}}, {"reissued", [][]byte{doc, reissued}}, {"changed", [][]byte{doc, changed}}} {
+		b.Run(c.name, func(b *testing.B) {
+			b.SetBytes(int64(len(doc)))
+			b.ReportAllocs()
+			m := new(reader)
+			if c.docs != nil {
+				_, _ = m.parse(c.docs[0])
+			}
+			used := processor(b)
+			for n := 0; b.Loop(); n++ {
+				next := doc
+				if c.docs == nil {
+					m = new(reader)
+				} else {
+					next = c.docs[(n+1)%2]
+				}
+				if r, f := m.parse(next); f != nil || len(r.Warnings) < 26 {
+					b.Fatal(f, len(r.Warnings))
+				}
+			}
+			used()
+		})
+	}
+	b.Run("encoding-xml", func(b *testing.B) {
+		type pair struct {
+			Name  string `xml:"valueName"`
+			Value string `xml:"value"`
+		}
+		type message struct {
+			Sent  string `xml:"sent"`
+			Infos []struct {
+				Event string `xml:"event"`
+				Codes []pair `xml:"eventCode"`
+				Areas []struct {
+					Desc     string `xml:"areaDesc"`
+					Geocodes []pair `xml:"geocode"`
+				} `xml:"area"`
+			} `xml:"info"`
+		}
+		b.SetBytes(int64(len(doc)))
+		b.ReportAllocs()
+		used := processor(b)
+		for b.Loop() {
+			var a message
+			if err := xml.Unmarshal(doc, &a); err != nil || len(a.Infos) != 52 {
+				b.Fatal(err)
+			}
+		}
+		used()
+	})
+}
+
+// TestAgain: who knows the bulletin before says of the next one what he would say without,
+// whatever became of it: entries changed, moved, repeated, gone, another time, or bytes
+// that spoil it.
+func TestAgain(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 11))
+	one := func() info {
+		x := []info{frost, frostEn}[rng.IntN(2)]
+		x.code, x.orps = fmt.Sprintf("I.%d", rng.IntN(4)), []string{fmt.Sprint(5100 + rng.IntN(3)), "5110"}
+		if rng.IntN(4) == 0 {
+			x.onset = "2026-01-06T00:00:00+01:00"
+		}
+		return x
+	}
+	list := []info{one(), one(), one(), one()}
+	checks := 500
+	if n, err := strconv.Atoi(os.Getenv("TROJMEZI_CHECKS")); err == nil {
+		checks = n
+	}
+	m := new(reader)
+	reused := 0
+	for n := range checks {
+		switch at := rng.IntN(len(list)); rng.IntN(7) {
+		case 0:
+			list[at] = one()
+		case 1:
+			list = slices.Insert(list, at, one())
+		case 2:
+			if len(list) > 1 {
+				list = slices.Delete(list, at, at+1)
+			}
+		case 3:
+			list = slices.Insert(list, at, list[rng.IntN(len(list))])
+		case 4:
+			to := rng.IntN(len(list))
+			list[at], list[to] = list[to], list[at]
+		}
+		list = list[:min(len(list), 9)]
+		doc := bulletin(list...)
+		switch rng.IntN(9) {
+		case 0:
+			doc = bytes.Replace(doc, []byte("</sent>"), []byte("</sent>\n"), 1)
+		case 1:
+			doc = bytes.Replace(doc, []byte("Actual"), []byte("Exercise"), 1)
+		case 2:
+			doc = bytes.Replace(doc, []byte("<msgType>Update"), []byte("<msgType>Cancel"), 1)
+		case 3: // anything anywhere
+			doc[rng.IntN(len(doc))] = "<>&/\"\r a9\xff\x00"[rng.IntN(11)]
+		case 4:
+			doc = doc[:rng.IntN(len(doc))]
+		case 5:
+			from, to := rng.IntN(len(doc)), rng.IntN(len(doc))
+			doc = slices.Concat(doc[:min(from, to)], doc[max(from, to):])
+		case 6: // the same, written in another way
+			doc = bytes.ReplaceAll(bytes.ReplaceAll(doc, []byte("<info>"), []byte("<info >")), []byte("</sent>"), []byte("</sent>\n"))
+		case 7: // parts that were taken before, in a message of another prefix
+			doc = bytes.Replace(bytes.Replace(bytes.Replace(doc, []byte("<alert xmlns="), []byte("<c:alert xmlns:c="), 1), []byte("</alert>"), []byte("</c:alert>"), 1), []byte("<sent>"), []byte("<c:sent>"), 1)
+		}
+		got, fault := m.parse(slices.Clone(doc))
+		want, wanted := new(reader).parse(doc)
+		if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(fault, wanted) {
+			t.Fatalf("%d: %+v %+v, want %+v %+v\n%s", n, got, fault, want, wanted, doc)
+		}
+		if _, _, _, same := m.caps.Read(doc); same != nil {
+			reused++
 		}
 	}
-	// Of the processor, collecting garbage included: what other processes take away is not in it.
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &after)
-	b.ReportMetric(float64(after.Utime.Nano()-before.Utime.Nano()+after.Stime.Nano()-before.Stime.Nano())/float64(b.N)/1e6, "cpu-ms/op")
+	if reused < checks/4 {
+		t.Errorf("parts of only %d bulletins were known", reused)
+	}
 }

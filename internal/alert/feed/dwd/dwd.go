@@ -10,6 +10,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"io"
+	"runtime"
 
 	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/format/cap"
@@ -26,7 +27,10 @@ func Feed() feed.Feed {
 // The limits of an archive: messages, and bytes of all of them together.
 const (
 	maxFiles = 5000
-	maxBytes = 32 << 20
+	maxBytes = 20 << 20
+	// sweep is after how many bytes of an archive what reading has left is cleared away: a
+	// large one would otherwise take twice its size.
+	sweep = 1 << 20
 )
 
 func parse(doc []byte) (*feed.Reading, *tree.Fault) {
@@ -44,17 +48,21 @@ func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 	if len(archive.File) > maxFiles {
 		return nil, feed.Refuse(1, "zip", map[string]any{"found": "files"})
 	}
-	left := int64(maxBytes)
+	left, since := int64(maxBytes), 0
 	for _, file := range archive.File {
 		if file.FileInfo().IsDir() {
 			continue
 		}
-		text, err := inflate(file, left)
+		text, err := inflate(file, min(left, int64(cap.Limits.Bytes)))
 		if err != nil {
 			return nil, broken(err)
 		}
 		if left -= int64(len(text)); left <= 0 {
 			return nil, feed.Refuse(1, "zip", map[string]any{"found": "bytes"})
+		}
+		if since += len(text); since > sweep {
+			since = 0
+			runtime.GC()
 		}
 		if f := message(r, text); f != nil {
 			return nil, f // half an archive says nothing about what is over
@@ -123,6 +131,6 @@ func message(r *feed.Reading, doc []byte) *tree.Fault {
 		w.Extra = info.Parameters
 		w.Event = w.Texts[0].Event
 	}
-	r.Warnings = append(r.Warnings, w)
+	r.Add(w)
 	return nil
 }

@@ -26,7 +26,7 @@ func Hydro() feed.Feed {
 }
 
 // limits are of a feed of all Poland: some hundred warnings of some hundred counties.
-var limits = tree.Limits{Bytes: 8 << 20, Depth: 8, Nodes: 200_000}
+var limits = tree.Limits{Bytes: 8 << 20, Depth: 8, Nodes: 60_000}
 
 // warsaw is the zone of all times.
 var warsaw = feed.Zone("Europe/Warsaw")
@@ -60,6 +60,10 @@ func parser(source string, read func(e *entry, w *feed.Warning)) func(doc []byte
 		paths := shape.Paths(root, tree.JSON, "")
 		for _, n := range root.Kids {
 			if n.Kind != tree.Object {
+				if r.Full() {
+					r.More++
+					continue
+				}
 				r.Deviations = append(r.Deviations, feed.Doubt(n, paths[n], "kept", nil))
 				continue
 			}
@@ -73,7 +77,7 @@ func parser(source string, read func(e *entry, w *feed.Warning)) func(doc []byte
 				r.Issued = w.Sent
 			}
 			e.strangers()
-			r.Warnings = append(r.Warnings, w)
+			r.Add(w)
 		}
 		return r, nil
 	}

@@ -22,7 +22,7 @@ func Feed() feed.Feed {
 	return feed.Feed{Name: "meteoalarm", Title: "MeteoAlarm (EUMETNET)", Knowledge: feed.Description, Parse: parse}
 }
 
-var limits = tree.Limits{Bytes: 16 << 20, Depth: 16, Nodes: 200_000}
+var limits = tree.Limits{Bytes: 16 << 20, Depth: 16, Nodes: 150_000}
 
 func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 	d, f := tree.Parse(doc, limits)
@@ -80,7 +80,7 @@ func message(r *feed.Reading, d *tree.Document) {
 	if w.Sent.At.After(r.Issued.At) {
 		r.Issued = w.Sent
 	}
-	r.Warnings = append(r.Warnings, w)
+	r.Add(w)
 }
 
 // atom reads the entries of a feed: those of one identifier are areas of one warning.
@@ -92,7 +92,11 @@ func atom(r *feed.Reading, root *tree.Node) {
 	for _, n := range root.All("entry") {
 		id := strings.TrimSpace(n.Get("identifier").Value())
 		if id == "" {
-			r.Deviations = append(r.Deviations, feed.Doubt(n, paths[n], "lacks", map[string]any{"name": "identifier"}))
+			if r.Full() {
+				r.More++
+			} else {
+				r.Deviations = append(r.Deviations, feed.Doubt(n, paths[n], "lacks", map[string]any{"name": "identifier"}))
+			}
 			id = strings.TrimSpace(n.Get("id").Value())
 		}
 		level := feed.LevelOf(n.Get("severity").Value())

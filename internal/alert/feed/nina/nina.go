@@ -2,8 +2,10 @@
 // the list of all warnings of a provider (MoWaS, KATWARN, BIWAPP, DWD, the flood
 // centres, the police), and the warning itself as CAP in JSON. For package feed.
 //
-// The list is known from a published description of 2023, the warning from one real
-// message. Nothing tells the end of a warning but its absence from the list.
+// The lists are known from a published description of 2023, the warning from one real
+// message. There are two: of a provider (mapData), and of a district (dashboard), by the
+// number that the address names. Nothing tells the end of a warning but its absence from
+// the list; of MoWaS an archive tells through which messages a warning went.
 package nina
 
 import (
@@ -22,8 +24,12 @@ func Feed() feed.Feed {
 	return feed.Feed{Name: "nina", Title: "Bundesamt für Bevölkerungsschutz und Katastrophenhilfe", Knowledge: feed.Specification, Parse: parse}
 }
 
-// limits are of a list of all Germany, and of a warning whose grid is long.
-var limits = tree.Limits{Bytes: 8 << 20, Depth: 16, Nodes: 200_000}
+// limits are of a list of all Germany, and of a warning whose grid is long: that is one
+// text. Shapes have a value for each corner.
+var (
+	limits      = tree.Limits{Bytes: 8 << 20, Depth: 16, Nodes: 60_000}
+	shapeLimits = tree.Limits{Bytes: 8 << 20, Depth: 16, Nodes: 200_000}
+)
 
 func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 	d, f := tree.Parse(doc, limits)
@@ -57,6 +63,14 @@ func list(d *tree.Document) *feed.Reading {
 	paths := shape.Paths(d.Root, tree.JSON, "")
 	for _, n := range d.Root.Kids {
 		id := n.Get("id").Value()
+		if n.Get("payload") != nil && id != "" {
+			add(r, dashboard(n, id, paths[n]))
+			continue
+		}
+		if id == "" && r.Full() {
+			r.More++
+			continue
+		}
 		if id == "" {
 			r.Deviations = append(r.Deviations, feed.Doubt(n, paths[n], "lacks", map[string]any{"name": "id"}))
 			continue
@@ -72,33 +86,77 @@ func list(d *tree.Document) *feed.Reading {
 			name string
 			into *feed.Moment
 		}{{"startDate", &w.Sent}, {"expiresDate", &w.Expires}} {
-			m, wrong := feed.CAPMoment(n.Get(t.name).Value())
-			if *t.into = m; wrong != "" {
-				w.Deviations = append(w.Deviations, feed.Doubt(n.Get(t.name), paths[n]+"/"+t.name, wrong, nil))
-			}
+			read(&w, t.into, n.Get(t.name), paths[n]+"/"+t.name)
 		}
-		if title := n.Get("i18nTitle"); title != nil {
-			for _, k := range title.Kids {
-				w.Texts = append(w.Texts, feed.Text{Language: k.Name, Headline: k.Value()})
-			}
-		}
-		if len(w.Texts) > 0 {
-			w.Event = w.Texts[0].Headline
-		}
+		titles(&w, n)
 		if n.Get("type").Value() == cap.TypeCancel {
 			w.State = feed.Cancelled
 		}
-		for _, t := range w.Texts {
-			if feed.SaysDrill(t.Headline) {
-				w.Status = feed.Exercise
-			}
-		}
-		if w.Sent.At.After(r.Issued.At) {
-			r.Issued = w.Sent
-		}
-		r.Warnings = append(r.Warnings, w)
+		add(r, w)
 	}
 	return r
+}
+
+// read takes a time of a listed warning.
+func read(w *feed.Warning, into *feed.Moment, n *tree.Node, path string) {
+	m, wrong := feed.CAPMoment(n.Value())
+	if *into = m; wrong != "" {
+		w.Deviations = append(w.Deviations, feed.Doubt(n, path, wrong, nil))
+	}
+}
+
+// titles are the headlines of a listed warning, by language.
+func titles(w *feed.Warning, n *tree.Node) {
+	if title := n.Get("i18nTitle"); title != nil {
+		for _, k := range title.Kids {
+			w.Texts = append(w.Texts, feed.Text{Language: k.Name, Headline: k.Value()})
+		}
+	}
+	if len(w.Texts) > 0 {
+		w.Event = w.Texts[0].Headline
+	}
+}
+
+func add(r *feed.Reading, w feed.Warning) {
+	for _, t := range w.Texts {
+		if feed.SaysDrill(t.Headline) {
+			w.Status = feed.Exercise
+		}
+	}
+	if w.Sent.At.After(r.Issued.At) {
+		r.Issued = w.Sent
+	}
+	r.Add(w)
+}
+
+// Hash is the name under which the extras of a warning of a dashboard hold that of its
+// message.
+const Hash = "hash"
+
+// dashboard reads an entry of the list of a district. Its area is a run in a table that
+// only the Office has: it is kept as it stands, and says nothing here.
+func dashboard(n *tree.Node, id, path string) feed.Warning {
+	p := n.Get("payload")
+	data := p.Get("data")
+	w := feed.Warning{
+		ID: "nina/" + id, Source: "nina", Sender: cmp.Or(sender(id), data.Get("provider").Value()), Code: data.Get("transKeys").Get("event").Value(),
+		Level: feed.LevelOf(data.Get("severity").Value()), Status: feed.Actual, State: feed.InForce,
+	}
+	for _, e := range []struct{ name, value string }{{Version, p.Get("version").Value()}, {Hash, p.Get("hash").Value()}, {data.Get("area").Get("type").Value(), data.Get("area").Get("data").Value()}} {
+		if e.name != "" && e.value != "" {
+			w.Extra = append(w.Extra, cap.Pair{Name: e.name, Value: e.value})
+		}
+	}
+	read(&w, &w.Sent, n.Get("sent"), path+"/sent")
+	if titles(&w, n); len(w.Texts) == 0 && data.Get("headline").Value() != "" {
+		w.Event = data.Get("headline").Value()
+		w.Texts = []feed.Text{{Language: "de", Headline: w.Event}}
+	}
+	// The list says ALERT where a message says Alert.
+	if strings.EqualFold(data.Get("msgType").Value(), cap.TypeCancel) || strings.EqualFold(p.Get("type").Value(), cap.TypeCancel) {
+		w.State = feed.Cancelled
+	}
+	return w
 }
 
 // original is how a mirrored warning says which message it is a copy of.

@@ -10,7 +10,7 @@ import (
 // Shape reads the shape of a warning (RFC 7946) as an area without codes, in which
 // polygons stand as CAP writes them.
 func Shape(doc []byte) (feed.Area, *tree.Fault) {
-	d, f := tree.Parse(doc, limits)
+	d, f := tree.Parse(doc, shapeLimits)
 	if f != nil {
 		return feed.Area{}, f
 	}

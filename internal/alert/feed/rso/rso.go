@@ -2,6 +2,9 @@
 // voivodeship, among them those that the government's security centre sends to phones.
 // For package feed.
 //
+// Beside its lists in XML and JSON the sender has messages of CAP, for who has a token of
+// his: of these is known that they exist, and no more than CAP is expected of them.
+//
 // It was not seen live: it is known from the source of another reader. Its messages have
 // no severity, no mark of an exercise and no cancellation: a degree stands in the prose
 // if at all and is not guessed from there.
@@ -29,12 +32,15 @@ func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 	if f != nil {
 		return nil, f
 	}
+	if messages := capMessages(d); len(messages) > 0 {
+		return fromCAP(messages), nil
+	}
 	root, path := d.Root, "/newses"
 	if d.Syntax == tree.JSON {
 		root = d.Root.Get("newses")
 	}
 	if root == nil || d.Syntax == tree.XML && root.Name != "newses" {
-		return nil, feed.Refuse(d.Root.Line, "format", map[string]any{"wanted": "newses"})
+		return nil, feed.Refuse(d.Root.Line, "format", map[string]any{"wanted": "newses, CAP"})
 	}
 	items := root.All("news")
 	if root.Kind == tree.Array {
@@ -47,7 +53,7 @@ func parse(doc []byte) (*feed.Reading, *tree.Fault) {
 		if w.Sent.At.After(r.Issued.At) {
 			r.Issued = w.Sent
 		}
-		r.Warnings = append(r.Warnings, w)
+		r.Add(w)
 	}
 	info := root.Get("pagination_info")
 	total := cmp.Or(info.Get("@totalItems").Value(), info.Get("totalItems").Value())
