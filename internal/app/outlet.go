@@ -30,6 +30,7 @@ func (n *node) newOutlets() (*outlet.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Areas = n.areas.Table
 	o.Warnings, o.Notices, o.Original = n.warnings, n.notices, n.official
 	return outlet.New(o), nil
 }
