@@ -156,7 +156,7 @@ type areaVersion struct {
 }
 
 func areaVersionOf(v area.Version) areaVersion {
-	out := areaVersion{Scheme: v.Scheme, Code: v.Code, Version: v.Number, At: v.At.Format("2006-01-02T15:04:05Z07:00"), Person: v.Person, Action: v.Action, Counts: v.Holds, Reason: v.Reason}
+	out := areaVersion{Scheme: v.Scheme, Code: v.Code, Version: v.Number, At: v.At.Format("2006-01-02T15:04:05Z07:00"), Person: v.Person, Action: v.Step, Counts: v.Holds, Reason: v.Reason}
 	if v.Row != nil {
 		out.Row = map[string]string{}
 		for i, column := range area.Columns {

@@ -161,7 +161,7 @@ func (b *Book) Import(ctx context.Context, person string, file []byte, reason st
 			if c.Kind == "same" {
 				continue
 			}
-			v := Version{Key: c.Key, At: b.o.Clock.Now(), Person: person, Action: actImport, Reason: reason, Row: c.fields}
+			v := Version{Key: c.Key, At: b.o.Clock.Now(), Person: person, Step: actImport, Reason: reason, Row: c.fields}
 			all = addVersion(all, v)
 			if err := b.put(tx, last(all, c.Key)); err != nil {
 				return err
@@ -200,7 +200,7 @@ func (b *Book) Undo(ctx context.Context, person string, k Key, seen int, reason 
 		case seen != 0 && seen != now.Number:
 			return errChanged
 		}
-		v = Version{Key: k, At: b.o.Clock.Now(), Person: person, Action: actUndo, Reason: reason}
+		v = Version{Key: k, At: b.o.Clock.Now(), Person: person, Step: actUndo, Reason: reason}
 		for _, o := range all {
 			if o.Key == k && o.Number == now.Holds {
 				v.Holds = o.Held
@@ -277,5 +277,5 @@ func (b *Book) put(tx *store.Tx, v Version) error {
 	if err != nil {
 		return err
 	}
-	return b.o.Audit.Append(tx, audit.Event{Action: "area." + v.Action, Actor: v.Person, Object: v.Key.String(), Detail: detail})
+	return b.o.Audit.Append(tx, audit.Event{Action: "area." + v.Step, Actor: v.Person, Object: v.Key.String(), Detail: detail})
 }

@@ -238,7 +238,7 @@ func judge(places *register.Register, known []Version, file []byte, now time.Tim
 				c.Kind = "changed"
 			}
 			over, c.Closed, c.Replaced = closing(over, r.area)
-			next = addVersion(next, Version{Key: r.area.Key, Action: actImport, Row: r.fields})
+			next = addVersion(next, Version{Key: r.area.Key, Step: actImport, Row: r.fields})
 			lines[r.area.Key] = r.line
 			if r.area.From.After(now) {
 				days = append(days, r.area.From)
@@ -279,7 +279,7 @@ func addVersion(all []Version, v Version) []Version {
 		}
 	}
 	v.Number++
-	if v.Action == actImport {
+	if v.Step == actImport {
 		v.Holds = v.Number
 	}
 	return slices.Insert(all, i, v)

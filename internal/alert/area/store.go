@@ -13,7 +13,7 @@ type Version struct {
 	Number int
 	At     time.Time
 	Person string // id; operator
-	Action string // actImport or actUndo
+	Step   string // actImport or actUndo
 	// Holds is the version that counts from then on, Held the one that counted before; 0 is
 	// what is shipped.
 	Holds, Held int
@@ -41,7 +41,7 @@ func readVersions(tx *store.Tx) (all []Version, err error) {
 		var v Version
 		var at int64
 		var content string
-		if err := rows.Scan(&v.Scheme, &v.Code, &v.Number, &at, &v.Person, &v.Action, &v.Holds, &v.Held, &v.Reason, &content); err != nil {
+		if err := rows.Scan(&v.Scheme, &v.Code, &v.Number, &at, &v.Person, &v.Step, &v.Holds, &v.Held, &v.Reason, &content); err != nil {
 			return nil, err
 		}
 		v.At = time.UnixMilli(at).UTC()
@@ -58,6 +58,6 @@ func readVersions(tx *store.Tx) (all []Version, err error) {
 // putVersion adds one; it is false where there is one of that number already.
 func putVersion(tx *store.Tx, v Version, content string) (bool, error) {
 	n, err := tx.Exec(`INSERT INTO area_own (scheme, code, version, at, person, action, holds, held, reason, content) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
-		v.Scheme, v.Code, int64(v.Number), v.At.UnixMilli(), v.Person, v.Action, int64(v.Holds), int64(v.Held), v.Reason, content)
+		v.Scheme, v.Code, int64(v.Number), v.At.UnixMilli(), v.Person, v.Step, int64(v.Holds), int64(v.Held), v.Reason, content)
 	return n == 1, err
 }
