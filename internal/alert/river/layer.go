@@ -37,14 +37,15 @@ func (p *Pages) layer(ctx context.Context, o Overview) layer {
 	slices.SortFunc(v.Lines, func(a, b Line) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Sign()), slices.Index(order, b.Sign())), cmp.Compare(a.Gauge.River, b.Gauge.River), cmp.Compare(a.Gauge.Name, b.Gauge.Name), cmp.Compare(a.Key, b.Key))
 	})
-	// The last is drawn on top of the others: the worst.
+	// The last is drawn on top of the others: the worst. Beside a mark stands what is short:
+	// forty gauges are on one map, and the list has the rest.
 	for _, l := range slices.Backward(v.Lines) {
 		at, ok := p.spot(l)
 		if !ok || p.places.Country(at).Confidence == register.Outside {
 			v.Far[l.Key] = true
 			continue
 		}
-		v.Marks = append(v.Marks, register.Mark{Point: at, Level: string(l.Sign()), Label: p.markText(ctx, l), URL: Address(l.Key, o.Kind)})
+		v.Marks = append(v.Marks, register.Mark{Point: at, Level: string(l.Sign()), Label: l.Gauge.Name + arrow(l), URL: Address(l.Key, o.Kind)})
 	}
 	return v
 }
@@ -61,17 +62,6 @@ func (p *Pages) spot(l Line) (geo.Point, bool) {
 	}
 	town, ok := p.place(l.Gauge.Place)
 	return town.Point, ok
-}
-
-// markText is what stands beside a mark, or its whole where there is room for none.
-func (p *Pages) markText(ctx context.Context, l Line) string {
-	text := p.nameOf(ctx, l.Gauge)
-	if l.Level != nil {
-		text += " " + amount(ctx, l.Level.Value, CM)
-	} else {
-		text += " " + amount(ctx, l.Flow.Value, M3)
-	}
-	return text + arrow(l)
 }
 
 // arrow is the trend of a level; none for an old one, which tells nothing of now.
