@@ -19,7 +19,7 @@ import (
 func (n *node) newChannels() (*channel.Service, error) {
 	c := n.config
 	return channel.New(c.Channels, channel.Options{
-		DB: n.DB, Jobs: n.jobs, Ring: n.Ring, Key: n.Key, Audit: n.Audit, Clock: n.Clock, Texts: n.texts, Log: n.log, Places: n.places,
+		DB: n.DB, Jobs: n.jobs, Ring: n.Ring, Key: n.Key, Audit: n.Audit, Clock: n.Clock, Texts: n.texts, Log: n.log, Places: n.places, Areas: n.areas.Table,
 		Dir: c.dir, Place: c.Exchange.Operator, Base: c.Notify.BaseURL, Warnings: n.warnings.Warnings, Neighbour: n.tellNeighbour,
 		Gone: func(tx *store.Tx, _, target string) error { return n.subs.Gone(tx, target) },
 	})

@@ -53,6 +53,7 @@ func officer(p *identity.Person) bool { return p.Is("shift_leader") || p.Is("adm
 // newNotices builds the notices of a node.
 func (n *node) newNotices() (*notice.Service, error) {
 	o := noticeOptions(n.Opened, n.texts, n.places)
+	o.Areas = n.areas.Table
 	o.Jobs, o.Log, o.Notify = n.jobs, n.log, n.notify.Send
 	o.Reaches = func(kind store.Kind, organisation string) bool { return n.notify.Reaches(kind, notify.A, organisation) }
 	o.Published = n.published

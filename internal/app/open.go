@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"trojmezi/internal/alert/area"
 	"trojmezi/internal/alert/board"
 	"trojmezi/internal/alert/channel"
 	"trojmezi/internal/alert/feed/all"
@@ -74,6 +75,7 @@ var modules = []struct {
 	{"agreement", agreement.Migrations},
 	{"unit", unit.Migrations},
 	{"gateway", gateway.Migrations},
+	{"area", area.Migrations},
 	{"warning", warning.Migrations},
 	{"river", river.Migrations},
 	{"intake", intake.Migrations},
@@ -198,6 +200,20 @@ func Feeds(c *Config, o *Opened, log *slog.Logger) *intake.Service {
 // Types opens the crosswalk of incident types, for the command line.
 func Types(ctx context.Context, o *Opened) (*classification.Service, error) {
 	return classification.New(ctx, classification.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock})
+}
+
+// Areas opens the register of areas with the operator's own rows, for the command line,
+// beside a running node.
+func Areas(ctx context.Context, c *Config, o *Opened, log *slog.Logger) (*area.Book, error) {
+	places, err := register.Load()
+	if err != nil {
+		return nil, err
+	}
+	people, err := People(c, o, log)
+	if err != nil {
+		return nil, err
+	}
+	return area.Open(ctx, area.Options{DB: o.DB, Places: places, Audit: o.Audit, Clock: o.Clock, Log: log, Name: people.Name})
 }
 
 // Agreements opens the agreements for the command line, by the borders in use.

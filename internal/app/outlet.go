@@ -25,7 +25,7 @@ func outletOptions(c *Config, o *Opened, texts *i18n.Bundle, places *register.Re
 
 // newOutlets builds what others fetch from the node.
 func (n *node) newOutlets() *outlet.Service {
-	o := outletOptions(n.config, n.Opened, n.texts, n.places, n.areas)
+	o := outletOptions(n.config, n.Opened, n.texts, n.places, n.areas.Table)
 	o.Warnings, o.Notices, o.Original = n.warnings, n.notices, n.official
 	return outlet.New(o)
 }

@@ -14,7 +14,7 @@ import (
 // newPublic builds what people and offices are told by: subscriptions and the board.
 func (n *node) newPublic() (err error) {
 	n.subs, err = subscription.New(subscription.Options{
-		DB: n.DB, Audit: n.Audit, Clock: n.Clock, Key: n.Key, Texts: n.texts, Places: n.places, Areas: n.areas, Log: n.log,
+		DB: n.DB, Audit: n.Audit, Clock: n.Clock, Key: n.Key, Texts: n.texts, Places: n.places, Areas: n.areas.Table, Log: n.log,
 		Warnings: n.warnings.Warnings, Owner: nameOf, Base: strings.TrimSuffix(n.config.Notify.BaseURL, "/"), Send: n.sendSubscribers(),
 	})
 	o := boardOptions(n.Opened)
@@ -78,7 +78,7 @@ func offices(tx *store.Tx) (all []board.Office, err error) {
 
 // publicOptions are what the pages for everybody stand on.
 func (n *node) publicOptions() public.Options {
-	return public.Options{Texts: n.texts, Places: n.places, Areas: n.areas, Warnings: n.warnings, Notices: n.notices, Rivers: n.rivers, Now: n.Clock.Now,
+	return public.Options{Texts: n.texts, Places: n.places, Areas: n.areas.Table, Warnings: n.warnings, Notices: n.notices, Rivers: n.rivers, Now: n.Clock.Now,
 		Subscriptions: n.subs, Address: n.config.clientAddress()}
 }
 

@@ -137,7 +137,7 @@ type node struct {
 	warnings   *warning.Service
 	rivers     *river.Service
 	feeds      *intake.Service
-	areas      *area.Table
+	areas      *area.Book
 	notices    *notice.Service
 	outlets    *outlet.Service
 	channels   *channel.Service
@@ -249,7 +249,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	if n.places, err = register.Load(); err != nil {
 		return nil, err
 	}
-	if n.areas, err = area.Load(n.places); err != nil {
+	if n.areas, err = area.Open(ctx, area.Options{DB: o.DB, Places: n.places, Audit: o.Audit, Clock: o.Clock, Log: log, Name: n.people.Name}); err != nil {
 		return nil, err
 	}
 	if n.phrases, err = phrase.New(phrase.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Texts: texts, Name: n.people.Name}); err != nil {
@@ -268,6 +268,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 		return nil, err
 	}
 	n.rivers = river.New(river.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Tell: n.riverAlarm})
+	n.health.Add(n.rivers.Checks()...)
 	n.units = unit.New(unit.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Organisations: n.unitRooms, Name: n.people.Name})
 	n.console = console.New(console.Deps{
 		Types: n.types, DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Instance: o.Clock.NewID(),
@@ -582,7 +583,7 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 		return n.exchange.Run(gctx)
 	})
 	g.Go(func() error { return site.serve(gctx) })
-	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, n.units.Run, n.gateways.Run, n.feeds.Run, n.channels.Run, n.subs.Run, n.board.Run, imports.Run} {
+	for _, run := range []func(context.Context) error{o.Audit.Run, n.jobs.Run, n.people.Run, n.health.Run, n.console.Run, n.types.Run, n.units.Run, n.gateways.Run, n.feeds.Run, n.channels.Run, n.areas.Run, n.subs.Run, n.board.Run, imports.Run} {
 		g.Go(func() error { return ended(run(gctx)) })
 	}
 	return g.Wait()

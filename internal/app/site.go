@@ -114,7 +114,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	official := warning.NewPages(n.warnings)
 	official.Operator, official.Alive = n.people.DirectoryResource, n.people.Unchanged
 	official.Register(rt)
-	(&area.Pages{Table: n.areas, Places: n.places, Now: n.Clock.Now}).Register(rt)
+	(&area.Pages{Book: n.areas, Operator: n.people.DirectoryResource}).Register(rt)
 	rivers := river.NewPages(n.rivers, n.places)
 	rivers.Operator, rivers.People = n.people.DirectoryResource, n.namesIn
 	rivers.Register(rt)

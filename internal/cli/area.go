@@ -21,6 +21,8 @@ type areaCmd struct {
 	List     areaListCmd     `cmd:"" help:"cli.area.list"`
 	Concerns areaConcernsCmd `cmd:"" help:"cli.area.concerns"`
 	Check    areaCheckCmd    `cmd:"" help:"cli.area.check"`
+	Import   areaImportCmd   `cmd:"" help:"cli.area.import"`
+	Undo     areaUndoCmd     `cmd:"" help:"cli.area.undo"`
 }
 
 // areas loads the shipped table.
@@ -34,6 +36,8 @@ func areas() (*area.Table, *register.Register, error) {
 }
 
 type areaListCmd struct {
+	Own     bool     `help:"cli.area.own"`
+	Config  string   `type:"path" placeholder:"node.yaml" help:"cli.area.config"`
 	Scheme  string   `placeholder:"CISORP" help:"cli.area.scheme"`
 	Country string   `enum:",CZ,DE,PL" default:"" help:"cli.area.country"`
 	CSV     bool     `name:"csv" help:"cli.area.csv"`
@@ -58,6 +62,9 @@ type areaRow struct {
 }
 
 func (c *areaListCmd) Run(e *env) error {
+	if c.Own {
+		return c.own(e)
+	}
 	t, _, err := areas()
 	if err != nil {
 		return err

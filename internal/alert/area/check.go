@@ -2,6 +2,7 @@ package area
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -30,21 +31,18 @@ func (d Doubt) String() string { return fmt.Sprintf("%s: %s: %s", d.Key, d.Test,
 // next municipality that the area is said to hold, when another one is nearer.
 const stray = 3000
 
-// Check compares the rows with each other, with the register of municipalities and with
-// the middles that a second source has: names of the same area in all schemes, codes that
-// follow from others, parents, places. It finds rows that were mixed up. at is the day
-// that it looks at; rows of other days lend their names.
-func (t *Table) Check(at time.Time) []Doubt {
+func (t *sheet) check(at time.Time) []Doubt {
 	c := &checker{t: t, at: at}
 	c.names()
 	c.rules()
 	c.parents()
 	c.centres()
+	c.outlines()
 	return c.found
 }
 
 type checker struct {
-	t     *Table
+	t     *sheet
 	at    time.Time
 	found []Doubt
 }
@@ -84,9 +82,17 @@ func (c *checker) names() {
 		}
 	}
 	in := map[group][]*Area{}
+	var whole map[string]string
 	for _, a := range c.t.rows {
-		if a.Rule == "" && !a.patterns && (strings.HasPrefix(a.members, "orp=") || strings.HasPrefix(a.members, "district=") || strings.HasPrefix(a.members, "country=")) {
-			g := group{a.members, a.Level}
+		members := a.members
+		if strings.HasPrefix(members, "list=") && a.Level != "municipality" {
+			if whole == nil {
+				whole = c.wholes()
+			}
+			members = whole[strings.Join(a.places, ";")] // what the program writes into a file
+		}
+		if a.Rule == "" && !a.patterns && (strings.HasPrefix(members, "orp=") || strings.HasPrefix(members, "district=") || strings.HasPrefix(members, "country=")) {
+			g := group{members, a.Level}
 			in[g] = append(in[g], a)
 		}
 	}
@@ -140,6 +146,25 @@ func (c *checker) names() {
 	}
 }
 
+// wholes are the ORP and districts by the municipalities that they hold.
+func (c *checker) wholes() map[string]string {
+	by := map[string][]string{}
+	for id, p := range c.t.towns {
+		if p.ORP != "" {
+			by["orp="+p.ORP] = append(by["orp="+p.ORP], id)
+		}
+		by["district="+p.DistrictCode] = append(by["district="+p.DistrictCode], id)
+	}
+	all := map[string]string{}
+	for how, ids := range by {
+		slices.Sort(ids)
+		if k := strings.Join(ids, ";"); strings.HasPrefix(how, "orp=") || all[k] == "" {
+			all[k] = how
+		}
+	}
+	return all
+}
+
 // homeScheme is the scheme in which the register of municipalities has an area's code.
 func homeScheme(a *Area) string {
 	switch {
@@ -182,7 +207,11 @@ func (c *checker) rules() {
 			continue
 		}
 		if b, ok := c.t.byRule(a.Key, c.at); ok && a.valid(c.at) && b.Rule != "pattern" {
-			if !slices.Equal(a.places, b.places) || a.Coverage != b.Coverage {
+			other := !slices.Equal(a.places, b.places) || a.Coverage != b.Coverage
+			if b.Coverage == Part && a.Coverage == Listed { // which part, only a row can say
+				other = slices.ContainsFunc(a.places, func(id string) bool { return !slices.Contains(b.places, id) })
+			}
+			if other && (a.Outline == nil || a.members != "") {
 				c.doubt(a.Key, "rule", "holds other municipalities than %s", b.Base)
 			}
 			if b.Rule != ruleWarncell9 && core(a.Name) != core(b.Name) && b.Level == a.Level && !c.once(b.Base, a.Name) {
@@ -305,6 +334,29 @@ func (c *checker) parents() {
 		}
 		if a.Scheme == "CISORP" && a.Coverage == Listed && p.Scheme == "NUTS" && a.Code[:2] != p.Code[3:] {
 			c.doubt(a.Key, "parent", "does not begin as %s", p.Key)
+		}
+	}
+}
+
+// outlines checks that an area's outline holds the points of the municipalities it is said
+// to hold, and surely no point of another one of its country.
+func (c *checker) outlines() {
+	for _, a := range c.t.rows {
+		if a.Outline == nil || a.Rule != "" || a.Coverage != Listed && a.Coverage != Outside {
+			continue
+		}
+		if a.HasCentre && !a.Outline.Contains(a.Centre) && a.Outline.Edge(a.Centre) > a.Outline.Error+stray {
+			c.doubt(a.Key, "place", "its middle lies outside of its outline")
+		}
+		for _, id := range slices.Sorted(maps.Keys(c.t.towns)) {
+			p := c.t.towns[id]
+			in, edge, listed := a.Outline.Contains(p.Point), a.Outline.Edge(p.Point), slices.Contains(a.places, id)
+			switch sure := edge > p.PointError+a.Outline.Error; {
+			case listed && !in && sure:
+				c.doubt(a.Key, "place", "%s (%s) lies %.0f m outside of its outline", p.Name, id, edge)
+			case !listed && in && sure && p.Country == a.Country:
+				c.doubt(a.Key, "place", "%s (%s) lies in its outline and is not among its municipalities", p.Name, id)
+			}
 		}
 	}
 }

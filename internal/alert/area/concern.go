@@ -1,6 +1,7 @@
 package area
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -67,11 +68,8 @@ type asked struct {
 	countries []register.Country
 }
 
-// Concerns tells whether one of the areas of a warning concerns a place, by the table as
-// it was at a time. A municipality is concerned by its code, its ORP's, its district's
-// and so on; shapes are asked too. One Yes is enough; codes that all lie elsewhere are
-// stronger than a shape nearby; whatever nobody knows is Unclear.
-func (t *Table) Concerns(areas []feed.Area, place Place, at time.Time) Answer {
+// Concerns is Table.Concerns.
+func (t *sheet) Concerns(areas []feed.Area, place Place, at time.Time) Answer {
 	a := t.ask(place)
 	var reasons []Reason
 	for _, area := range areas {
@@ -101,7 +99,7 @@ func has(list []Reason, r Reason) bool {
 	return slices.ContainsFunc(list, func(o Reason) bool { return o.Key == r.Key && o.Code == r.Code && o.Verdict == r.Verdict })
 }
 
-func (t *Table) ask(p Place) *asked {
+func (t *sheet) ask(p Place) *asked {
 	a := &asked{place: p}
 	if town, ok := t.towns[p.Municipality]; ok {
 		a.town, a.countries = &town, []register.Country{town.Country}
@@ -142,7 +140,7 @@ func (t *Table) ask(p Place) *asked {
 }
 
 // spread is the points by which the country of a place is told.
-func (t *Table) spread(p Place) []geo.Point {
+func (t *sheet) spread(p Place) []geo.Point {
 	switch {
 	case p.Point != nil:
 		return []geo.Point{*p.Point}
@@ -163,7 +161,7 @@ func (a *asked) near(p geo.Point, metres float64) bool {
 	return true
 }
 
-func (t *Table) concerns(area feed.Area, a *asked, at time.Time) []Reason {
+func (t *sheet) concerns(area feed.Area, a *asked, at time.Time) []Reason {
 	var codes []Reason
 	for _, c := range area.Codes {
 		codes = append(codes, t.code(c, a, at))
@@ -182,7 +180,7 @@ func (t *Table) concerns(area feed.Area, a *asked, at time.Time) []Reason {
 }
 
 // code tells of one code.
-func (t *Table) code(c feed.Code, a *asked, at time.Time) Reason {
+func (t *sheet) code(c feed.Code, a *asked, at time.Time) Reason {
 	k := canonical(c.Scheme, c.Value)
 	r := Reason{Code: k, Args: i18n.Args{"scheme": k.Scheme, "code": k.Code, "version": t.version}}
 	say := func(v Verdict, key string) Reason {
@@ -210,6 +208,16 @@ func (t *Table) code(c feed.Code, a *asked, at time.Time) Reason {
 		r.Args["country"] = string(area.Country)
 		return say(No, "other_country")
 	}
+	if area.Outline != nil && area.members == "" {
+		at, off, extent := a.where()
+		if at == nil && a.place.Shape == nil {
+			return say(Unclear, "place_unknown")
+		}
+		told := a.shape(area.Outline, at, off, extent)
+		r.Verdict, r.Key = told.Verdict, told.Key
+		maps.Copy(r.Args, told.Args)
+		return r
+	}
 	if a.town != nil {
 		in := slices.Contains(area.places, a.town.ID)
 		r.Args["place"] = a.town.Name
@@ -230,7 +238,7 @@ func (t *Table) code(c feed.Code, a *asked, at time.Time) Reason {
 
 // codeAround tells of a code when the place's municipality is not known: by all those that
 // it may lie in.
-func (t *Table) codeAround(area Area, a *asked, say func(Verdict, string) Reason, args i18n.Args) Reason {
+func (t *sheet) codeAround(area Area, a *asked, say func(Verdict, string) Reason, args i18n.Args) Reason {
 	in, inside := 0, 0
 	for _, p := range a.around {
 		if !slices.Contains(area.places, p.ID) {
@@ -260,7 +268,7 @@ func (t *Table) codeAround(area Area, a *asked, say func(Verdict, string) Reason
 }
 
 // shapes tells of the polygons and circles of an area.
-func (t *Table) shapes(area feed.Area, a *asked) []Reason {
+func (t *sheet) shapes(area feed.Area, a *asked) []Reason {
 	if len(area.Polygons)+len(area.Circles) == 0 {
 		return nil
 	}

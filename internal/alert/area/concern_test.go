@@ -26,7 +26,7 @@ func shapeOf(polygons ...string) []feed.Area { return []feed.Area{{Polygons: pol
 // id finds a municipality by name.
 func id(t *testing.T, table *Table, name string) string {
 	t.Helper()
-	for _, p := range table.towns {
+	for _, p := range table.now.Load().towns {
 		if p.Name == name {
 			return p.ID
 		}
@@ -43,8 +43,8 @@ func TestConcernsByCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	frydlant, zittau, zgorzelec, turnov := id(t, table, "Frýdlant"), id(t, table, "Zittau"), id(t, table, "Zgorzelec"), id(t, table, "Turnov")
-	gmina := table.towns[zgorzelec].Code
-	zittauAGS := table.towns[zittau].Code
+	gmina := table.now.Load().towns[zgorzelec].Code
+	zittauAGS := table.now.Load().towns[zittau].Code
 	for _, c := range []struct {
 		place  string
 		areas  []feed.Area
@@ -175,7 +175,7 @@ func TestEveryMunicipality(t *testing.T) {
 func TestConcernsByShape(t *testing.T) {
 	table := shipped(t)
 	zittau := id(t, table, "Zittau")
-	at := table.towns[zittau].Point
+	at := table.now.Load().towns[zittau].Point
 	mine, far, edge := at, geo.Point{Lat: 51.5, Lon: 15.9}, geo.Point{Lat: 50.9, Lon: 14.7}
 	around := "50.8,14.7 50.8,14.9 51.0,14.9 51.0,14.7 50.8,14.7"
 	north := "51.0,14.7 51.0,14.9 51.3,14.9 51.3,14.7 51.0,14.7" // 11 km and more from Zittau
@@ -207,7 +207,7 @@ func TestConcernsByShape(t *testing.T) {
 		"own shape, no code":   {codes("IMGW:Z_W_DS_174_A"), Place{Shape: whole}, Unclear, "no_members"},
 		"point, code":          {codes("AGS:14626"), Place{Point: &mine}, Yes, "members_around"},
 		"point, far code":      {codes("AGS:14626010"), Place{Point: &mine}, No, "no_member_around"},
-		"point, next town":     {codes("AGS:" + table.towns[zittau].Code), Place{Point: &mine}, Unclear, "some_around"},
+		"point, next town":     {codes("AGS:" + table.now.Load().towns[zittau].Code), Place{Point: &mine}, Unclear, "some_around"},
 		"nothing known":        {codes("AGS:14626"), Place{}, Unclear, "some_around"},
 		"codes beat a near shape": {[]feed.Area{{Codes: codes("WARNCELLID:814626010")[0].Codes, Polygons: []string{north}}},
 			Place{Municipality: zittau}, No, "not_member"},

@@ -68,7 +68,7 @@ const (
 )
 
 // byRule finds a code by the one it follows from.
-func (t *Table) byRule(k Key, at time.Time) (Area, bool) {
+func (t *sheet) byRule(k Key, at time.Time) (Area, bool) {
 	if !wellFormed(k) {
 		return Area{}, false
 	}
@@ -131,18 +131,18 @@ func (t *Table) byRule(k Key, at time.Time) (Area, bool) {
 }
 
 // follow is the area of base by another code.
-func (t *Table) follow(k, base Key, rule string, at time.Time) (Area, bool) {
+func (t *sheet) follow(k, base Key, rule string, at time.Time) (Area, bool) {
 	a, ok := t.Lookup(base.Scheme, base.Code, at)
 	if !ok {
 		return Area{}, false
 	}
 	a.Key, a.Base, a.Rule, a.Status = k, base, rule, Derived
-	a.Source, a.HasCentre, a.patterns = "", false, false
+	a.Source, a.HasCentre, a.patterns, a.Own = "", false, false, 0
 	return a, true
 }
 
 // partOf is some part of the area of base.
-func (t *Table) partOf(k, base Key, rule string, at time.Time) (Area, bool) {
+func (t *sheet) partOf(k, base Key, rule string, at time.Time) (Area, bool) {
 	a, ok := t.follow(k, base, rule, at)
 	if !ok {
 		return Area{}, false
@@ -155,7 +155,7 @@ func (t *Table) partOf(k, base Key, rule string, at time.Time) (Area, bool) {
 }
 
 // elsewhere is an area that lies in base, if that holds nothing of the register.
-func (t *Table) elsewhere(k, base Key, rule string, at time.Time) (Area, bool) {
+func (t *sheet) elsewhere(k, base Key, rule string, at time.Time) (Area, bool) {
 	a, ok := t.follow(k, base, rule, at)
 	if !ok || a.Coverage != Outside {
 		return Area{}, false
@@ -166,7 +166,7 @@ func (t *Table) elsewhere(k, base Key, rule string, at time.Time) (Area, bool) {
 
 // derive adds the codes of the region that follow by a rule, so that they are in the
 // list. Rows of the table come first: Check compares them with the rule.
-func (t *Table) derive() {
+func (t *sheet) derive() {
 	for _, a := range slices.Clone(t.rows) {
 		if a.Coverage != Listed || a.patterns {
 			continue
@@ -189,12 +189,12 @@ func (t *Table) derive() {
 	}
 }
 
-func (t *Table) also(base *Area, k Key, rule string) {
+func (t *sheet) also(base *Area, k Key, rule string) {
 	if len(t.byKey[k]) > 0 && !slices.ContainsFunc(t.byKey[k], func(a *Area) bool { return a.Rule != "" }) {
 		return // the table has it itself
 	}
 	a := *base
-	a.Key, a.Base, a.Rule, a.Status, a.Source, a.HasCentre = k, base.Key, rule, Derived, "", false
+	a.Key, a.Base, a.Rule, a.Status, a.Source, a.HasCentre, a.Own = k, base.Key, rule, Derived, "", false, 0
 	if t.add(&a) != nil {
 		return // two bases at one time: Check says so of them
 	}

@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
@@ -26,6 +26,7 @@ func Policy() []byte { return policy }
 const (
 	root    = "/areas"
 	mayRead = "area.read"
+	mayKeep = "area.keep"
 	// shown bounds the rows of the page; the whole is in the file.
 	shown = 300
 	// maxFile bounds rows that somebody has checked.
@@ -39,18 +40,22 @@ func Nav() []web.NavItem {
 
 // Pages are the screens of the register of areas.
 type Pages struct {
-	*Table
-	Places *register.Register
-	Now    func() time.Time
+	*Book
+	// Operator is the resource of who operates the node and so keeps its own rows; nil: each
+	// organisation is its own operator.
+	Operator web.Operator
 }
 
 // Register adds them.
 func (p *Pages) Register(rt *web.Router) {
-	read := web.May(mayRead)
+	read, keep := web.May(mayRead), web.MayOn(mayKeep, p.Operator.On)
 	rt.Page("GET "+root, read, p.list)
 	rt.Page("GET "+root+".csv", read, p.file)
 	rt.Page("POST "+root+"/check", read, p.check)
+	rt.Page("GET "+root+"/own", read, p.own)
+	rt.Page("POST "+root+"/own", keep, p.keep)
 	rt.Page("GET "+root+"/area/{key}", read, p.show)
+	rt.Page("POST "+root+"/area/{key}/undo", keep, p.undo)
 }
 
 func tr(ctx context.Context, key string) string { return web.T(ctx, key, nil) }
@@ -99,16 +104,27 @@ type listed struct {
 	Checked *checked
 	Errors  ui.Errors
 	Rows    string // as they were pasted
+	Reason  string
 }
 
 // checked is what the tests said of rows that somebody brought.
 type checked struct {
-	Rows   int
-	Doubts []Doubt
+	Changes []Change
+	Refused []Refusal
+}
+
+// stores is how many rows of it are not in the table yet.
+func (c *checked) stores() (n int) {
+	for _, x := range c.Changes {
+		if x.Kind != "same" {
+			n++
+		}
+	}
+	return n
 }
 
 func (p *Pages) listed(a asking) listed {
-	l := listed{Asking: a, Found: p.found(a), Doubts: p.Check(p.Now())}
+	l := listed{Asking: a, Found: p.found(a), Doubts: p.Check(p.o.Clock.Now())}
 	all := p.Areas()
 	l.All = len(all)
 	for _, x := range all {
@@ -141,23 +157,99 @@ func (p *Pages) file(w http.ResponseWriter, r *http.Request) error {
 }
 
 // check puts rows that somebody brings to the tests of the shipped table: names that
-// agree, parents that exist, a centre that lies among its municipalities. They stand in
-// the place of the shipped rows for that; nothing is kept.
+// agree, parents that exist, a middle or an outline that fits its municipalities. Nothing
+// is kept.
 func (p *Pages) check(w http.ResponseWriter, r *http.Request) error {
+	l, ok := p.brought(w, r)
+	if !ok {
+		return web.Render(w, r, http.StatusUnprocessableEntity, p.listPage(l))
+	}
+	changes, refused, err := p.Judge(r.Context(), []byte(l.Rows))
+	if err != nil {
+		return err
+	}
+	return p.verdict(w, r, l, changes, refused)
+}
+
+// keep does the same and stores them when all pass.
+func (p *Pages) keep(w http.ResponseWriter, r *http.Request) error {
+	l, ok := p.brought(w, r)
+	if _, err := reasonOf(l.Reason); ok && err != nil {
+		l.Errors.Add("reason", web.T(r.Context(), "area.own.no_reason", i18n.Args{"n": maxReason}))
+		ok = false
+	}
+	if !ok {
+		return web.Render(w, r, http.StatusUnprocessableEntity, p.listPage(l))
+	}
+	changes, refused, err := p.Import(r.Context(), web.Who(r.Context()).ID, []byte(l.Rows), l.Reason)
+	if err != nil {
+		return err
+	}
+	if c := (checked{changes, refused}); len(refused) > 0 || c.stores() == 0 {
+		return p.verdict(w, r, l, changes, refused)
+	}
+	http.Redirect(w, r, root+"/own", http.StatusSeeOther)
+	return nil
+}
+
+// verdict shows what the tests say. Rows that the table cannot have are an error of the
+// form.
+func (p *Pages) verdict(w http.ResponseWriter, r *http.Request, l listed, changes []Change, refused []Refusal) error {
+	l.Checked = &checked{changes, refused}
+	status := http.StatusOK
+	if len(refused) > 0 {
+		status = http.StatusUnprocessableEntity
+		l.Errors.Add("rows", web.T(r.Context(), "area.check.refused", i18n.Args{"n": len(refused)}))
+	}
+	return web.Render(w, r, status, p.listPage(l))
+}
+
+// brought are the rows of a form.
+func (p *Pages) brought(w http.ResponseWriter, r *http.Request) (listed, bool) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxFile)
 	l := p.listed(asking{})
 	if err := r.ParseForm(); err != nil {
 		l.Errors.Add("rows", web.T(r.Context(), "area.check.size", i18n.Args{"n": maxFile >> 10}))
-		return web.Render(w, r, http.StatusUnprocessableEntity, p.listPage(l))
+		return l, false
 	}
 	l.Rows = strings.ReplaceAll(r.PostForm.Get("rows"), "\r\n", "\n")
-	both, own, err := With([]byte(strings.TrimPrefix(l.Rows, "\ufeff")), p.Places)
+	l.Reason = r.PostForm.Get("reason")
+	return l, true
+}
+
+// own is the page of all that was written and taken back.
+func (p *Pages) own(w http.ResponseWriter, r *http.Request) error {
+	all, err := p.History(r.Context())
 	if err != nil {
-		l.Errors.Add("rows", web.T(r.Context(), "area.check.unreadable", i18n.Args{"detail": strings.TrimPrefix(err.Error(), "area.Parse: ")}))
-		return web.Render(w, r, http.StatusUnprocessableEntity, p.listPage(l))
+		return err
 	}
-	l.Checked = &checked{Rows: len(own), Doubts: slices.DeleteFunc(both.Check(p.Now()), func(d Doubt) bool { return !own[d.Key] })}
-	return web.Render(w, r, http.StatusOK, p.listPage(l))
+	return web.Render(w, r, http.StatusOK, p.ownPage(all))
+}
+
+// undo puts the version of a code in force that counted before.
+func (p *Pages) undo(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxFile)
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	k, reason := keyOf(r), r.PostForm.Get("reason")
+	if _, err := reasonOf(reason); err != nil {
+		return p.showOne(w, r, http.StatusUnprocessableEntity, reason, ui.Errors{{Field: "reason", Text: web.T(r.Context(), "area.own.no_reason", i18n.Args{"n": maxReason})}})
+	}
+	seen, err := strconv.Atoi(r.PostForm.Get("version"))
+	if err != nil || seen < 1 {
+		return errChanged
+	}
+	if _, err := p.Undo(r.Context(), web.Who(r.Context()).ID, k, seen, reason); err != nil {
+		return err
+	}
+	http.Redirect(w, r, address(k), http.StatusSeeOther)
+	return nil
+}
+
+func keyOf(r *http.Request) Key {
+	scheme, code, _ := strings.Cut(r.PathValue("key"), ":")
+	return Key{scheme, code}
 }
 
 // one is the page of a code: its rows one after another, since names and borders change.
@@ -168,22 +260,36 @@ type one struct {
 	Current  bool // Now counts today
 	Same     []Area
 	Towns    []register.Place
+	Own      []Version // what was written here, the last first
+	Reason   string
+	Errors   ui.Errors
 }
 
 func (p *Pages) show(w http.ResponseWriter, r *http.Request) error {
-	scheme, code, _ := strings.Cut(r.PathValue("key"), ":")
-	o := one{Key: Key{scheme, code}}
-	now := p.Now()
+	return p.showOne(w, r, http.StatusOK, "", nil)
+}
+
+func (p *Pages) showOne(w http.ResponseWriter, r *http.Request, status int, reason string, errs ui.Errors) error {
+	o := one{Key: keyOf(r), Reason: reason, Errors: errs}
+	all, err := p.History(r.Context())
+	if err != nil {
+		return err
+	}
+	o.Own = slices.DeleteFunc(all, func(v Version) bool { return v.Key != o.Key })
+	now := p.o.Clock.Now()
 	for _, a := range p.Areas() {
 		if a.Key == o.Key {
 			o.Versions = append(o.Versions, a)
 		}
 	}
 	if o.Now, o.Current = p.Lookup(o.Scheme, o.Code, now); !o.Current {
-		if len(o.Versions) == 0 {
+		if len(o.Versions) == 0 && len(o.Own) == 0 {
 			return problem.New("area.show", problem.NotFound, "area.not_found", nil)
 		}
-		o.Now = o.Versions[len(o.Versions)-1]
+		o.Now = Area{Key: o.Key, Coverage: Unknown}
+		if n := len(o.Versions); n > 0 {
+			o.Now = o.Versions[n-1]
+		}
 	}
 	o.Towns = p.PlacesOf(o.Now)
 	if len(o.Towns) > 0 {
@@ -194,7 +300,7 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	return web.Render(w, r, http.StatusOK, p.onePage(o))
+	return web.Render(w, r, status, p.onePage(o))
 }
 
 func idsOf(places []register.Place) (ids []string) {

@@ -85,7 +85,7 @@ func TestPlacesAgainstSamples(t *testing.T) {
 			tolerance = 3000 // a coarse shape
 		}
 		agree, inside := 0, 0
-		for id, p := range table.towns {
+		for id, p := range table.now.Load().towns {
 			in, member := s.Contains(p.Point), slices.Contains(a.places, id)
 			if in {
 				inside++
@@ -106,7 +106,7 @@ func TestPlacesAgainstSamples(t *testing.T) {
 		for i := range n {
 			for k := range n {
 				at := geo.Point{Lat: b.Lo().Lat.Degrees() + (b.Hi().Lat-b.Lo().Lat).Degrees()*(float64(i)+0.5)/n, Lon: b.Lo().Lng.Degrees() + (b.Hi().Lng-b.Lo().Lng).Degrees()*(float64(k)+0.5)/n}
-				near, _ := table.places.NearestPlace(at)
+				near, _ := table.now.Load().places.NearestPlace(at)
 				id := near.ID
 				if near.Kind == register.Settlement {
 					id = near.Part
@@ -121,7 +121,7 @@ func TestPlacesAgainstSamples(t *testing.T) {
 			}
 		}
 		overlap := float64(both) / float64(either)
-		t.Logf("%s %s: %d of %d municipalities agree, %d in the shape; overlap with the nearest ones' land %.2f", code, a.Name, agree, len(table.towns), inside, overlap)
+		t.Logf("%s %s: %d of %d municipalities agree, %d in the shape; overlap with the nearest ones' land %.2f", code, a.Name, agree, len(table.now.Load().towns), inside, overlap)
 		if overlap < 0.3 {
 			t.Errorf("%s %s: the shape lies elsewhere: overlap %.2f", code, a.Name, overlap)
 		}

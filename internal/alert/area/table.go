@@ -14,8 +14,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"trojmezi/internal/alert/feed"
 	"trojmezi/internal/kernel/geo"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/register"
@@ -80,6 +82,14 @@ type Area struct {
 	// Centre is by a second source: it is for checks, not for membership. ok: HasCentre.
 	Centre    geo.Point
 	HasCentre bool
+	// Outline is where it lies, or nil. Without members it alone tells whom the area
+	// concerns.
+	Outline *Shape
+	// Own is the number of the version that somebody here wrote, 0 for what is shipped or
+	// derived.
+	Own int
+
+	outlineText string
 
 	members  string   // as the table says it
 	places   []string // IDs of municipalities
@@ -99,8 +109,12 @@ func (a *Area) valid(at time.Time) bool {
 	return (a.From.IsZero() || !at.Before(a.From)) && (a.To.IsZero() || at.Before(a.To))
 }
 
-// Table is the register of areas. It does not change and is safe for concurrent use.
-type Table struct {
+// Table is the register of areas. It is safe for concurrent use: what it answers by is
+// replaced as a whole when an operator's own rows change.
+type Table struct{ now atomic.Pointer[sheet] }
+
+// sheet is what a table answers by at one moment. It does not change.
+type sheet struct {
 	places   *register.Register
 	version  string
 	rows     []*Area
@@ -109,8 +123,13 @@ type Table struct {
 	towns    map[string]register.Place
 }
 
-// Columns are those of the table's file.
-var Columns = []string{"country", "level", "scheme", "code", "name", "cs", "de", "pl", "en", "parent", "members", "lat", "lon", "valid_from", "valid_to", "status", "names_status", "source"}
+// Columns are those of the table's file. A row may end before the last one.
+var Columns = []string{"country", "level", "scheme", "code", "name", "cs", "de", "pl", "en", "parent", "members", "lat", "lon", "valid_from", "valid_to", "status", "names_status", "source", "outline"}
+
+// isHeader reports whether a line names the columns, with or without the outline.
+func isHeader(f []string) bool {
+	return slices.Equal(f, Columns) || slices.Equal(f, Columns[:len(Columns)-1])
+}
 
 // Load reads the shipped table for a register of municipalities.
 func Load(places *register.Register) (*Table, error) {
@@ -123,61 +142,112 @@ func Load(places *register.Register) (*Table, error) {
 
 // Parse reads a table: rows of Columns.
 func Parse(file []byte, places *register.Register) (*Table, error) {
+	rows, err := csv.NewReader(bytes.NewReader(file)).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("area.Parse: %w", err)
+	}
+	if len(rows) == 0 || !isHeader(rows[0]) {
+		return nil, fmt.Errorf("area.Parse: the columns are not %v", Columns)
+	}
 	sum := sha256.Sum256(file)
-	t := &Table{places: places, version: edition + "/" + hex.EncodeToString(sum[:4]), byKey: map[Key][]*Area{}, patterns: map[string][]*Area{}, towns: map[string]register.Place{}}
+	s := newSheet(places, edition+"/"+hex.EncodeToString(sum[:4]))
+	for n, f := range rows[1:] {
+		a, err := s.row(f)
+		if err == nil {
+			err = s.add(a)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("area.Parse: line %d: %w", n+2, err)
+		}
+	}
+	if err := s.complete(); err != nil {
+		return nil, fmt.Errorf("area.Parse: %w", err)
+	}
+	t := &Table{}
+	t.now.Store(s)
+	return t, nil
+}
+
+func newSheet(places *register.Register, version string) *sheet {
+	t := &sheet{places: places, version: version, byKey: map[Key][]*Area{}, patterns: map[string][]*Area{}, towns: map[string]register.Place{}}
 	for _, p := range places.Places() {
 		if p.Kind == register.Municipality {
 			t.towns[p.ID] = p
 		}
 	}
-	r := csv.NewReader(bytes.NewReader(file))
-	for n := 1; ; n++ {
-		fields, err := r.Read()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("area.Parse: %w", err)
-		}
-		if n == 1 {
-			if !slices.Equal(fields, Columns) {
-				return nil, fmt.Errorf("area.Parse: the columns are %v, want %v", fields, Columns)
-			}
-			continue
-		}
-		a, err := t.row(fields)
-		if err == nil {
-			err = t.add(a)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("area.Parse: line %d: %w", n, err)
-		}
-	}
+	return t
+}
+
+// complete adds what follows from the rows.
+func (t *sheet) complete() error {
 	if err := t.municipalities(); err != nil {
-		return nil, fmt.Errorf("area.Parse: %w", err)
+		return err
 	}
 	t.derive()
 	for _, list := range t.patterns {
 		slices.SortStableFunc(list, func(a, b *Area) int { return cmp.Compare(len(b.Code), len(a.Code)) })
 	}
-	return t, nil
+	return nil
 }
 
 // Version tells tables apart: the day of the edition and the beginning of the file's
-// SHA-256.
-func (t *Table) Version() string { return t.version }
+// SHA-256; with own rows, that of theirs.
+func (t *Table) Version() string { return t.now.Load().version }
 
-func (t *Table) row(f []string) (*Area, error) {
-	get := func(column string) string { return f[slices.Index(Columns, column)] }
+// Lookup returns the area of a code as it was at a time. A code that follows by a rule
+// from another one is Derived. It is false for a code that nobody knows.
+func (t *Table) Lookup(scheme, code string, at time.Time) (Area, bool) {
+	return t.now.Load().Lookup(scheme, code, at)
+}
+
+// Municipalities returns those of an area, in the order of their codes, and what they
+// are of it. It is false for a code that nobody knows.
+func (t *Table) Municipalities(scheme, code string, at time.Time) ([]register.Place, Coverage, bool) {
+	s := t.now.Load()
+	a, ok := s.Lookup(scheme, code, at)
+	if !ok {
+		return nil, Unknown, false
+	}
+	return s.placesOf(&a), a.Coverage, true
+}
+
+// PlacesOf are the municipalities of an area.
+func (t *Table) PlacesOf(a Area) []register.Place { return t.now.Load().placesOf(&a) }
+
+// Areas lists the rows, shipped, own, of the register and derived ones, by scheme and
+// code; patterns are left out. Rows of all times are in it.
+func (t *Table) Areas() []Area { return t.now.Load().areas() }
+
+// Check compares the rows with each other, with the register of municipalities and with
+// the middles and outlines that a second source has: names of the same area in all
+// schemes, codes that follow from others, parents, places. It finds rows that were mixed
+// up. at is the day that it looks at; rows of other days lend their names.
+func (t *Table) Check(at time.Time) []Doubt { return t.now.Load().check(at) }
+
+// Concerns tells whether one of the areas of a warning concerns a place, by the table as
+// it was at a time. A municipality is concerned by its code, its ORP's, its district's
+// and so on; shapes are asked too. One Yes is enough; codes that all lie elsewhere are
+// stronger than a shape nearby; whatever nobody knows is Unclear.
+func (t *Table) Concerns(areas []feed.Area, place Place, at time.Time) Answer {
+	return t.now.Load().Concerns(areas, place, at)
+}
+
+func (t *sheet) row(f []string) (*Area, error) {
+	get := func(column string) string {
+		if i := slices.Index(Columns, column); i < len(f) {
+			return strings.TrimSpace(f[i])
+		}
+		return ""
+	}
 	a := &Area{
 		Key: Key{get("scheme"), get("code")}, Country: register.Country(get("country")), Level: get("level"), Name: get("name"), Names: map[i18n.Lang]string{},
 		Status: Status(get("status")), NamesStatus: Status(get("names_status")), Source: get("source"), members: get("members"),
 	}
 	if !slices.Contains(register.Countries, a.Country) || a.Scheme == "" || a.Code == "" || a.Name == "" || a.Level == "" {
-		return nil, fmt.Errorf("%s is no row: country, level, scheme, code and name are needed", a.Key)
+		return nil, a.wrong("empty", nil)
 	}
 	if !slices.Contains(statuses, a.Status) || a.NamesStatus != "" && !slices.Contains(statuses, a.NamesStatus) {
-		return nil, fmt.Errorf("%s: the status is none of %v", a.Key, statuses)
+		return nil, a.wrong("status", i18n.Args{"of": "verified, verified-secondary, from-memory, derived"})
 	}
 	for _, l := range i18n.Langs {
 		if n := get(string(l)); n != "" {
@@ -187,7 +257,7 @@ func (t *Table) row(f []string) (*Area, error) {
 	if p := get("parent"); p != "" {
 		scheme, code, ok := strings.Cut(p, ":")
 		if !ok {
-			return nil, fmt.Errorf("%s: parent %q is not written scheme:code", a.Key, p)
+			return nil, a.wrong("parent", i18n.Args{"value": p})
 		}
 		a.Parent = Key{scheme, code}
 	}
@@ -198,7 +268,7 @@ func (t *Table) row(f []string) (*Area, error) {
 		if text := get(d.column); text != "" {
 			day, err := time.ParseInLocation(time.DateOnly, text, zone())
 			if err != nil {
-				return nil, fmt.Errorf("%s: %s %q is no day such as 2021-01-01", a.Key, d.column, text)
+				return nil, a.wrong("day", i18n.Args{"column": d.column, "value": text})
 			}
 			*d.to = day
 		}
@@ -208,7 +278,18 @@ func (t *Table) row(f []string) (*Area, error) {
 		x, err2 := strconv.ParseFloat(lon, 64)
 		a.Centre, a.HasCentre = geo.Point{Lat: y, Lon: x}, true
 		if err1 != nil || err2 != nil || !a.Centre.Valid() {
-			return nil, fmt.Errorf("%s: %s %s is no point", a.Key, lat, lon)
+			return nil, a.wrong("point", i18n.Args{"value": lat + " " + lon})
+		}
+	}
+	if !a.From.IsZero() && !a.To.IsZero() && !a.From.Before(a.To) {
+		return nil, a.wrong("order", nil)
+	}
+	if text := get("outline"); text != "" {
+		var faults []Fault
+		a.outlineText = text
+		a.Outline, faults = Read(strings.Split(text, ";"), nil, nil)
+		if i := slices.IndexFunc(faults, func(f Fault) bool { return f.Refused }); i >= 0 {
+			return nil, a.wrong("outline", i18n.Args{"n": int64(faults[i].Index + 1), "wrong": Text{Key: faults[i].Key()}})
 		}
 	}
 	a.patterns = strings.Contains(a.Code, "*")
@@ -227,13 +308,14 @@ var zone = sync.OnceValue(func() *time.Location {
 // hold finds the municipalities of an area by what the table says of them: "none" (it
 // lies elsewhere), "" (nobody knows), "country=CZ", "district=14626", "orp=Liberec" (all
 // with that in the register), "list=PL-0225011;PL-…", "part=14626" (some of a district).
-func (t *Table) hold(a *Area) error {
+func (t *sheet) hold(a *Area) error {
 	how, what, _ := strings.Cut(a.members, "=")
 	var in func(register.Place) bool
 	a.Coverage = Listed
 	switch how {
 	case "":
 		a.Coverage = Unknown
+		t.outlined(a)
 		return nil
 	case "none":
 		a.Coverage = Outside
@@ -251,12 +333,12 @@ func (t *Table) hold(a *Area) error {
 		ids := strings.Split(what, ";")
 		for _, id := range ids {
 			if _, ok := t.towns[id]; !ok {
-				return fmt.Errorf("%s: there is no municipality %q in the register", a.Key, id)
+				return a.wrong("municipality", i18n.Args{"value": id})
 			}
 		}
 		in = func(p register.Place) bool { return slices.Contains(ids, p.ID) }
 	default:
-		return fmt.Errorf("%s: members %q is not understood", a.Key, a.members)
+		return a.wrong("members", i18n.Args{"value": a.members})
 	}
 	a.places = nil
 	for id, p := range t.towns {
@@ -266,15 +348,48 @@ func (t *Table) hold(a *Area) error {
 	}
 	slices.Sort(a.places)
 	if len(a.places) == 0 {
-		return fmt.Errorf("%s: no municipality of the register has %s", a.Key, a.members)
+		return a.wrong("nobody", i18n.Args{"value": a.members})
 	}
 	return nil
 }
 
-func (t *Table) add(a *Area) error {
+// outlined says of an area that only its outline tells which municipalities it may hold
+// a part of: whether it holds one, its points tell.
+func (t *sheet) outlined(a *Area) {
+	if a.Outline == nil {
+		return
+	}
+	a.Coverage = Outside
+	for id, p := range t.towns {
+		if p.Country == a.Country && (a.Outline.Contains(p.Point) || a.Outline.Edge(p.Point) <= reach+p.PointError) {
+			a.Coverage, a.places = Part, append(a.places, id)
+		}
+	}
+	slices.Sort(a.places)
+}
+
+// Wrong is what keeps a row out of the table, as a text for people.
+type Wrong struct {
+	Area Key
+	Text
+}
+
+// Text is a sentence with its arguments.
+type Text struct {
+	Key  string
+	Args i18n.Args
+}
+
+func (w Wrong) Error() string { return fmt.Sprintf("%s: %s %v", w.Area, w.Text.Key, w.Args) }
+
+func (a *Area) wrong(what string, args i18n.Args) error {
+	return Wrong{a.Key, Text{"area.wrong." + what, args}}
+}
+
+func (t *sheet) add(a *Area) error {
 	for _, b := range t.byKey[a.Key] {
 		if (a.From.IsZero() || b.To.IsZero() || a.From.Before(b.To)) && (b.From.IsZero() || a.To.IsZero() || b.From.Before(a.To)) {
-			return fmt.Errorf("%s twice at one time", a.Key)
+			return a.wrong("twice", nil)
 		}
 	}
 	t.rows = append(t.rows, a)
@@ -289,7 +404,7 @@ func (t *Table) add(a *Area) error {
 var municipal = map[register.Country]string{register.CZ: "LAU2", register.DE: "AGS", register.PL: "TERYT"}
 
 // municipalities adds those of the register.
-func (t *Table) municipalities() error {
+func (t *sheet) municipalities() error {
 	for _, p := range t.places.Places() {
 		if p.Kind != register.Municipality {
 			continue
@@ -337,9 +452,8 @@ func canonical(scheme, code string) Key {
 	return Key{scheme, code}
 }
 
-// Lookup returns the area of a code as it was at a time. A code that follows by a rule
-// from another one is Derived. It is false for a code that nobody knows.
-func (t *Table) Lookup(scheme, code string, at time.Time) (Area, bool) {
+// Lookup is Table.Lookup.
+func (t *sheet) Lookup(scheme, code string, at time.Time) (Area, bool) {
 	k := canonical(scheme, code)
 	if strings.Contains(k.Code, "*") {
 		return Area{}, false
@@ -360,7 +474,7 @@ func (t *Table) Lookup(scheme, code string, at time.Time) (Area, bool) {
 	return Area{}, false
 }
 
-func (t *Table) find(k Key, at time.Time) *Area {
+func (t *sheet) find(k Key, at time.Time) *Area {
 	for _, a := range t.byKey[k] {
 		if a.valid(at) && !a.patterns {
 			return a
@@ -369,17 +483,7 @@ func (t *Table) find(k Key, at time.Time) *Area {
 	return nil
 }
 
-// Municipalities returns those of an area, in the order of their codes, and what they
-// are of it. It is false for a code that nobody knows.
-func (t *Table) Municipalities(scheme, code string, at time.Time) ([]register.Place, Coverage, bool) {
-	a, ok := t.Lookup(scheme, code, at)
-	if !ok {
-		return nil, Unknown, false
-	}
-	return t.placesOf(&a), a.Coverage, true
-}
-
-func (t *Table) placesOf(a *Area) []register.Place {
+func (t *sheet) placesOf(a *Area) []register.Place {
 	all := make([]register.Place, 0, len(a.places))
 	for _, id := range a.places {
 		all = append(all, t.towns[id])
@@ -387,9 +491,7 @@ func (t *Table) placesOf(a *Area) []register.Place {
 	return all
 }
 
-// Areas lists the rows, shipped, of the register and derived ones, by scheme and code;
-// patterns are left out. Rows of all times are in it.
-func (t *Table) Areas() []Area {
+func (t *sheet) areas() []Area {
 	var all []Area
 	for _, a := range t.rows {
 		if !a.patterns {
@@ -407,22 +509,27 @@ func (t *Table) Write(w io.Writer, rows []Area) error {
 	out := csv.NewWriter(w)
 	out.Write(Columns)
 	for _, a := range rows {
-		members := a.members
-		if a.Coverage == Listed {
-			members = "list=" + strings.Join(a.places, ";")
-		}
-		parent, lat, lon := "", "", ""
-		if a.Parent != (Key{}) {
-			parent = a.Parent.Scheme + ":" + a.Parent.Code
-		}
-		if a.HasCentre {
-			lat, lon = strconv.FormatFloat(a.Centre.Lat, 'f', -1, 64), strconv.FormatFloat(a.Centre.Lon, 'f', -1, 64)
-		}
-		out.Write([]string{string(a.Country), a.Level, a.Scheme, a.Code, a.Name, a.Names[i18n.Cs], a.Names[i18n.De], a.Names[i18n.Pl], a.Names[i18n.En],
-			parent, members, lat, lon, day(a.From), day(a.To), string(a.Status), string(a.NamesStatus), a.Source})
+		out.Write(a.record())
 	}
 	out.Flush()
 	return out.Error()
+}
+
+// record is a row in Columns.
+func (a *Area) record() []string {
+	members := a.members
+	if a.Coverage == Listed {
+		members = "list=" + strings.Join(a.places, ";")
+	}
+	parent, lat, lon := "", "", ""
+	if a.Parent != (Key{}) {
+		parent = a.Parent.Scheme + ":" + a.Parent.Code
+	}
+	if a.HasCentre {
+		lat, lon = strconv.FormatFloat(a.Centre.Lat, 'f', -1, 64), strconv.FormatFloat(a.Centre.Lon, 'f', -1, 64)
+	}
+	return []string{string(a.Country), a.Level, a.Scheme, a.Code, a.Name, a.Names[i18n.Cs], a.Names[i18n.De], a.Names[i18n.Pl], a.Names[i18n.En],
+		parent, members, lat, lon, day(a.From), day(a.To), string(a.Status), string(a.NamesStatus), a.Source, a.outlineText}
 }
 
 // Query narrows a list of areas.
@@ -452,9 +559,6 @@ func (q Query) Of(all []Area) []Area {
 			slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
 	})
 }
-
-// PlacesOf are the municipalities of an area.
-func (t *Table) PlacesOf(a Area) []register.Place { return t.placesOf(&a) }
 
 // Since is the first day of a row, Until the day after its last; "" for always.
 func (a Area) Since() string { return day(a.From) }

@@ -87,7 +87,7 @@ const mostConcerned = 4096
 
 // concerns are the municipalities of the register that areas concern.
 func (s *Service) concerns(areas []feed.Area) concern {
-	key := keyOf(areas)
+	key := s.areas.Version() + keyOf(areas) // own rows may change whom a code concerns
 	s.mu.Lock()
 	c, known := s.concerned[key]
 	s.mu.Unlock()

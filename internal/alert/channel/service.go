@@ -90,6 +90,8 @@ type Options struct {
 	// Subscribed are the channels by which subscribers of a municipality are told, by its
 	// id; nil: nobody subscribes.
 	Subscribed func(tx *store.Tx) (map[string][]string, error)
+	// Areas are those of the node; nil: the shipped ones.
+	Areas *area.Table
 }
 
 // Service keeps the outbox of a node. It is safe for concurrent use.
@@ -157,9 +159,11 @@ func New(c Config, o Options) (*Service, error) {
 	if o.Key != nil {
 		s.macKey = o.Key.Derive("channel address", sha256.Size)
 	}
-	var err error
-	if s.areas, err = area.Load(o.Places); err != nil {
-		return nil, problem.Wrap("channel.New", err)
+	if s.areas = o.Areas; s.areas == nil {
+		var err error
+		if s.areas, err = area.Load(o.Places); err != nil {
+			return nil, problem.Wrap("channel.New", err)
+		}
 	}
 	for _, x := range c.List {
 		ch := &channel{name: x.Name, sort: Sort(x.Sort), kind: store.Kind(x.Kind), setup: x, stale: x.StaleAfter, rest: func() {}}

@@ -45,7 +45,9 @@ type Options struct {
 	Key    *seal.Node
 	Texts  *i18n.Bundle
 	Places *register.Register
-	Log    *slog.Logger
+	// Areas are those of the node; nil: the shipped ones.
+	Areas *area.Table
+	Log   *slog.Logger
 	// Person and Organisations know the people of the node; problem NotFound.
 	Person        func(tx *store.Tx, id string) (Human, error)
 	Organisations func(tx *store.Tx) ([]Office, error)
@@ -77,9 +79,12 @@ func New(o Options) (*Service, error) {
 	if len(faults) > 0 {
 		return nil, problem.Wrap("notice.New", &Refused{faults})
 	}
-	areas, err := area.Load(o.Places)
-	if err != nil {
-		return nil, problem.Wrap("notice.New", err)
+	areas := o.Areas
+	if areas == nil {
+		var err error
+		if areas, err = area.Load(o.Places); err != nil {
+			return nil, problem.Wrap("notice.New", err)
+		}
 	}
 	return &Service{o: o, voice: Voice{o.Texts, o.Places}, atlas: NewAtlas(o.Places, areas), shipped: all}, nil
 }

@@ -228,7 +228,7 @@ func state(ctx context.Context, l Line) string {
 	case l.Level == nil && l.Flow == nil:
 		return t(ctx, "river.state.none")
 	case l.Stale:
-		return t(ctx, "river.state.stale")
+		return web.T(ctx, "river.state.stale", i18n.Args{"time": spanText(l.Age)})
 	case above:
 		return web.T(ctx, "river.state.above", i18n.Args{"name": h.Name})
 	case l.Rising():

@@ -137,7 +137,7 @@ func (r *rig) pages() *visitor {
 	r.ok(err)
 	places, err := register.Load()
 	r.ok(err)
-	texts, err := i18n.Load(access.Locales, Locales(), web.Locales, ui.Locales, feed.Locales())
+	texts, err := i18n.Load(access.Locales, register.Locales, Locales(), web.Locales, ui.Locales, feed.Locales())
 	r.ok(err)
 	rt := web.NewRouter(web.Config{Bundle: texts, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: r.clk, Policy: policy, Nav: Nav(),
 		Authenticate: func(q *http.Request) (*web.Person, error) {

@@ -26,8 +26,9 @@ type Line struct {
 	Over     time.Duration
 	Limits   []DatedLimit // that hold
 	Open     []OpenCrossing
-	Stages   []Proclaimed // that hold
-	Stale    bool         // the newest good value is too old
+	Stages   []Proclaimed  // that hold
+	Stale    bool          // the newest good value is too old
+	Age      time.Duration // of the newest good value; 0: none
 }
 
 // Rising is whether the level rises fast, as people were told.
@@ -138,10 +139,11 @@ func line(tx *store.Tx, kind store.Kind, key string, known []Number, open []Open
 	}
 	switch {
 	case l.Level != nil:
-		l.Stale = now.Sub(l.Level.At) > rules.Stale
+		l.Age = now.Sub(l.Level.At)
 	case l.Flow != nil:
-		l.Stale = now.Sub(l.Flow.At) > rules.Stale
+		l.Age = now.Sub(l.Flow.At)
 	}
+	l.Stale = l.Age > rules.Stale
 	return l, nil
 }
 

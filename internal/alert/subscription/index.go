@@ -252,6 +252,7 @@ func shapeOf(polygon string) *area.Shape {
 type codeTable struct {
 	towns []register.Place
 	day   int64
+	table string // its version: own rows may change whom a code concerns
 	by    map[feed.Code][]bool
 }
 
@@ -259,8 +260,8 @@ type codeTable struct {
 const mostCodes = 20_000
 
 func (c *codeTable) of(t *area.Table, code feed.Code, at time.Time) []bool {
-	if day := at.Unix() / 86400; day != c.day || len(c.by) > mostCodes {
-		c.day, c.by = day, map[feed.Code][]bool{}
+	if day := at.Unix() / 86400; day != c.day || t.Version() != c.table || len(c.by) > mostCodes {
+		c.day, c.table, c.by = day, t.Version(), map[feed.Code][]bool{}
 	}
 	if all, ok := c.by[code]; ok {
 		return all

@@ -94,7 +94,7 @@ type group struct {
 
 var groups = []group{
 	{"people", []string{"identity."}}, {"console", []string{"console."}}, {"link", []string{"link."}}, {"phrase", []string{"phrase."}}, {"classification", []string{"classification."}}, {"agreement", []string{"agreement."}}, {"unit", []string{"unit."}},
-	{"warning", []string{"warning."}}, {"river", []string{"river."}},
+	{"warning", []string{"warning.", "area."}}, {"river", []string{"river."}},
 	{"notice", []string{"notice."}}, {"channel", []string{"channel."}},
 	{"public", []string{"subscription.", "board."}},
 	{"disclosure", []string{"disclosure."}}, {"gateway", []string{"gateway."}}, {"feed", []string{"feed."}},
