@@ -13,14 +13,18 @@ import (
 
 // newPublic builds what people and offices are told by: subscriptions and the board.
 func (n *node) newPublic() (err error) {
-	n.subs, err = subscription.New(subscription.Options{
-		DB: n.DB, Audit: n.Audit, Clock: n.Clock, Key: n.Key, Texts: n.texts, Places: n.places, Areas: n.areas.Table, Log: n.log,
-		Warnings: n.warnings.Warnings, Owner: nameOf, Base: strings.TrimSuffix(n.config.Notify.BaseURL, "/"), Send: n.sendSubscribers(),
-	})
+	n.subs, err = subscription.New(n.subscriptionOptions())
 	o := boardOptions(n.Opened)
 	o.Jobs, o.Log, o.Notify, o.Warnings = n.jobs, n.log, n.notify.Send, n.warnings.Warnings
 	n.board = board.New(o)
 	return err
+}
+
+func (n *node) subscriptionOptions() subscription.Options {
+	return subscription.Options{
+		DB: n.DB, Audit: n.Audit, Clock: n.Clock, Key: n.Key, Texts: n.texts, Places: n.places, Areas: n.areas.Table, Log: n.log,
+		Warnings: n.warnings.Warnings, Owner: nameOf, Base: strings.TrimSuffix(n.config.Notify.BaseURL, "/"), Send: n.sendSubscribers(),
+	}
 }
 
 // ways are the sorts of channels by which subscribers are told.
@@ -45,7 +49,7 @@ func (n *node) sendSubscribers() func(*store.Tx, ...subscription.Dispatch) error
 				source = n.config.Exchange.Operator
 			}
 			all = append(all, channel.Dispatch{
-				Channel: to[0].Name, Target: d.Target, Lang: d.Language, Kind: d.Kind, Reference: channel.Reference{Origin: channel.Subscription, ID: d.Ref, Revision: "1"},
+				Channel: to[0].Name, Target: d.Target, Lang: d.Language, Kind: d.Kind, Reference: channel.Reference{Origin: channel.Subscription, ID: d.Ref, Revision: d.Revision},
 				Title: d.Title, Body: d.Body, Link: d.Link, Stop: d.End, Source: source,
 			})
 		}

@@ -71,6 +71,9 @@ func (s *Service) compose(from string, l *letter) (*mail.Msg, error) {
 	out.SetGenHeader("Content-Language", string(l.Lang)) // spec: RFC 3282
 	if l.Stop != "" {
 		out.SetGenHeader("List-Unsubscribe", "<"+l.Stop+">") // spec: RFC 2369, §3.2
+		if strings.HasPrefix(l.Stop, "https://") {
+			out.SetGenHeader("List-Unsubscribe-Post", "List-Unsubscribe=One-Click") // spec: RFC 8058, §3.1
+		}
 	}
 	if l.Kind != store.Live {
 		out.SetGenHeader("Trojmezi-Kind", string(l.Kind)) // for filters of who practises

@@ -14,7 +14,9 @@ import (
 	"log/slog"
 	"net/mail"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"trojmezi/internal/alert/area"
@@ -86,7 +88,8 @@ type Dispatch struct {
 	Target   string // address of mail, or the subscription a browser gave
 	Language i18n.Lang
 	Kind     store.Kind
-	Ref      string // the same for the same message: it goes out once
+	Ref      string // what it tells of: one for all whom a change is told
+	Revision string // within Ref: an address gets each once
 	Title    string
 	Body     string
 	Link     string // of the page about it; "" when the node's address is not known
@@ -119,6 +122,9 @@ type Service struct {
 	o     Options
 	index *Index
 	box   cipher.AEAD
+
+	telling sync.Mutex // for now
+	now     turnover
 }
 
 // How long things are kept.
@@ -306,7 +312,7 @@ func (s *Service) Ask(ctx context.Context, x Subscription, target string) (token
 		say := func(key string) string {
 			return s.o.Texts.Text(x.Lang, "subscription.ask."+key, i18n.Args{"place": s.placeText(&x), "hours": int(confirmIn.Hours())})
 		}
-		return s.o.Send(tx, Dispatch{Channel: Email, Target: target, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + x.ID + "/ask", Title: say("title"), Body: say("body"), Link: s.link(x.ID), End: s.link(x.ID)})
+		return s.o.Send(tx, Dispatch{Channel: Email, Target: target, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + x.ID, Revision: "ask", Title: say("title"), Body: say("body"), Link: s.link(x.ID), End: s.link(x.ID)})
 	})
 	return s.token(x.ID), problem.Wrap(op, err)
 }
@@ -547,11 +553,27 @@ func (s *Service) Observe(ctx context.Context) error {
 	}))
 }
 
-// batch is how many people are told in one transaction.
+// batch is how many people are told in one transaction: who else writes waits for so many
+// at most, and what a killed node had begun of it is begun again.
 const batch = 500
 
-// Distribute tells the oldest open change to everybody it is for; more is false when there
-// is none.
+// turnover is a change on its way to everybody it is for.
+type turnover struct {
+	seq     int64
+	numbers []int64
+	what    map[int64]string
+	texts   map[string]words // by what it is for whom: most of a place are told the same
+}
+
+type words struct{ title, body string }
+
+// mostWords bounds what is remembered of a change: more combinations of places and
+// languages than the region has municipalities.
+const mostWords = 5000
+
+// Distribute tells the oldest open change to the next part of those it is for; more is
+// false when there is none. How far it came is noted with what is queued: whoever goes on,
+// after kill -9 or as another instance, begins behind it.
 func (s *Service) Distribute(ctx context.Context) (more bool, err error) {
 	const op = "subscription.Distribute"
 	var c *Change
@@ -561,32 +583,32 @@ func (s *Service) Distribute(ctx context.Context) (more bool, err error) {
 	}); err != nil || c == nil {
 		return false, problem.Wrap(op, err)
 	}
-	numbers, what := c.who(s.index)
-	from, _ := slices.BinarySearch(numbers, c.told+1)
-	numbers = numbers[from:]
-	for {
-		n := min(batch, len(numbers))
-		part, done, mine := numbers[:n], n == len(numbers), true
-		to := c.told
-		if n > 0 {
-			to = part[n-1]
-		}
-		err := s.o.DB.Write(ctx, func(tx *store.Tx) error {
-			var err error
-			if mine, err = c.advance(tx, to, done); err != nil || !mine {
-				return err
-			}
-			return s.tell(tx, c, part, what)
-		})
-		if err != nil || !mine || done {
-			return true, problem.Wrap(op, err)
-		}
-		c.told, numbers = to, numbers[n:]
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	if s.now.seq != c.seq {
+		s.now = turnover{seq: c.seq, texts: map[string]words{}}
+		s.now.numbers, s.now.what = c.who(s.index)
 	}
+	from, _ := slices.BinarySearch(s.now.numbers, c.told+1)
+	part := s.now.numbers[from:]
+	n := min(batch, len(part))
+	done := n == len(part)
+	part = part[:n]
+	to := c.told
+	if n > 0 {
+		to = part[n-1]
+	}
+	return true, problem.Wrap(op, s.o.DB.Write(ctx, func(tx *store.Tx) error {
+		// Another instance may have been faster.
+		if mine, err := c.advance(tx, to, done); err != nil || !mine {
+			return err
+		}
+		return s.tell(tx, c, part)
+	}))
 }
 
 // tell sends a change to people, or holds it back until their quiet hours are over.
-func (s *Service) tell(tx *store.Tx, c *Change, numbers []int64, what map[int64]string) error {
+func (s *Service) tell(tx *store.Tx, c *Change, numbers []int64) error {
 	people, err := confirmedOf(tx, numbers)
 	if err != nil {
 		return err
@@ -594,17 +616,17 @@ func (s *Service) tell(tx *store.Tx, c *Change, numbers []int64, what map[int64]
 	now := s.o.Clock.Now()
 	var all []Dispatch
 	for _, n := range numbers {
-		x := people[n]
-		if x == nil || what[n] == isWorded && !x.Wording {
+		x, what := people[n], s.now.what[n]
+		if x == nil || what == isWorded && !x.Wording {
 			continue
 		}
 		if due := x.Quiet(now); !due.IsZero() && !c.danger() {
-			if err := hold(tx, n, c, what[n], due); err != nil {
+			if err := hold(tx, n, c, what, due); err != nil {
 				return err
 			}
 			continue
 		}
-		d, err := s.dispatch(x, c, what[n])
+		d, err := s.dispatch(x, c, what)
 		if err != nil {
 			return err
 		}
@@ -637,16 +659,29 @@ func (s *Service) pageOf(x *Subscription) string {
 	return s.o.Base + "/public/place/" + x.Municipalities[0] + "/" + string(x.Lang)
 }
 
-// dispatch is a change in the words of its sender.
+// dispatch is a change for one person.
 func (s *Service) dispatch(x *Subscription, c *Change, what string) (Dispatch, error) {
 	target, err := s.Target(x)
 	if err != nil {
 		return Dispatch{}, err
 	}
+	key := what + " " + string(x.Lang) + " " + strings.Join(x.Municipalities, " ")
+	w, ok := s.now.texts[key]
+	if !ok {
+		if len(s.now.texts) >= mostWords {
+			clear(s.now.texts)
+		}
+		w = s.say(x, c, what)
+		s.now.texts[key] = w
+	}
+	return Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + strconv.FormatInt(c.seq, 10), Revision: x.ID, Title: w.title, Body: w.body,
+		Link: s.pageOf(x), End: s.link(x.ID), Source: c.said().Source}, nil
+}
+
+// say is a change in the words of its sender.
+func (s *Service) say(x *Subscription, c *Change, what string) words {
 	said := c.said()
 	say := func(key string, args i18n.Args) string { return s.o.Texts.Text(x.Lang, "subscription.say."+key, args) }
-	d := Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: fmt.Sprintf("subscription/%d/%s", c.seq, x.ID), Link: s.pageOf(x), End: s.link(x.ID), Source: said.Source}
-	d.Title = say("title."+what, i18n.Args{"what": said.headline(x.Lang)})
 	t := said.text(x.Lang)
 	lines := []string{say("whose."+map[bool]string{true: "official", false: "own"}[said.Official], i18n.Args{"source": said.Source})}
 	if what != isEnded || !said.Official {
@@ -665,8 +700,7 @@ func (s *Service) dispatch(x *Subscription, c *Change, what string) (Dispatch, e
 		lines = append(lines, say("until", i18n.Args{"time": said.Expires}))
 	}
 	lines = append(lines, say("received", i18n.Args{"time": said.Received, "place": s.placeText(x)}))
-	d.Body = strings.Join(lines, "\n\n")
-	return d, nil
+	return words{say("title."+what, i18n.Args{"what": said.headline(x.Lang)}), strings.Join(lines, "\n\n")}
 }
 
 // Digest tells those whose quiet hours are over what was held back, in one message each.
@@ -765,7 +799,7 @@ func (s *Service) digest(x *Subscription, all []held) (d Dispatch, ok bool, err 
 		return d, false, err
 	}
 	args := i18n.Args{"n": len(lines), "place": s.placeText(x)}
-	return Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: fmt.Sprintf("subscription/held/%d/%s", all[len(all)-1].seq, x.ID), Link: s.pageOf(x), End: s.link(x.ID),
+	return Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: fmt.Sprint("subscription/held/", all[len(all)-1].seq), Revision: x.ID, Link: s.pageOf(x), End: s.link(x.ID),
 		Title: s.o.Texts.Text(x.Lang, "subscription.digest.title", args), Body: s.o.Texts.Text(x.Lang, "subscription.digest.lead", args) + "\n\n" + strings.Join(lines, "\n\n"), Source: strings.Join(sources, " · ")}, true, nil
 }
 
@@ -795,7 +829,7 @@ func (s *Service) Tidy(ctx context.Context) error {
 				return err
 			}
 			args := i18n.Args{"place": s.placeText(x), "time": x.Until}
-			if err := s.o.Send(tx, Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: fmt.Sprintf("subscription/%s/until/%d", x.ID, x.Until.Unix()),
+			if err := s.o.Send(tx, Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + x.ID, Revision: fmt.Sprint("until ", x.Until.Unix()),
 				Title: s.o.Texts.Text(x.Lang, "subscription.until.title", args), Body: s.o.Texts.Text(x.Lang, "subscription.until.body", args), Link: s.link(x.ID), End: s.link(x.ID)}); err != nil {
 				return err
 			}

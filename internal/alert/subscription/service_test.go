@@ -414,7 +414,7 @@ func TestExactlyOnce(t *testing.T) {
 		wg.Wait()
 		seen := map[string]int{}
 		for _, d := range r.take() {
-			seen[d.Ref]++
+			seen[d.Ref+" "+d.Revision]++
 		}
 		for ref, n := range seen {
 			if n != 1 {
