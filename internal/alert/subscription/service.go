@@ -723,6 +723,10 @@ func (s *Service) Digest(ctx context.Context) error {
 }
 
 func (s *Service) digests(tx *store.Tx, numbers []int64) error {
+	// Two instances that read the same would say it twice.
+	if err := turn(tx); err != nil {
+		return err
+	}
 	people, err := confirmedOf(tx, numbers)
 	if err != nil {
 		return err
@@ -732,12 +736,15 @@ func (s *Service) digests(tx *store.Tx, numbers []int64) error {
 		if err != nil {
 			return err
 		}
-		gone, err := release(tx, n)
-		if err != nil {
+		if len(all) == 0 { // another instance was faster
+			continue
+		}
+		// What another instance holds back meanwhile is of a later change, and stays.
+		if err := release(tx, n, all[len(all)-1].seq); err != nil {
 			return err
 		}
 		x := people[n]
-		if gone == 0 || x == nil { // another instance was faster, or nobody is there any more
+		if x == nil { // nobody is there any more
 			continue
 		}
 		d, ok, err := s.digest(x, all)

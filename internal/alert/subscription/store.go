@@ -291,8 +291,9 @@ type withLast struct {
 
 func (w withLast) Scan(dest ...any) error { return w.row.Scan(append(dest, w.last)...) }
 
-func release(tx *store.Tx, number int64) (int64, error) {
-	return tx.Exec(`DELETE FROM subscription_held WHERE number = $1`, number)
+func release(tx *store.Tx, number, last int64) error {
+	_, err := tx.Exec(`DELETE FROM subscription_held WHERE number = $1 AND change <= $2`, number, last)
+	return err
 }
 
 func dropChanges(tx *store.Tx, before time.Time) error {
