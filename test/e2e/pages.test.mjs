@@ -11,7 +11,7 @@ import { ask, pathOf, patternOf, routes } from "./lib/routes.mjs";
 import { languages } from "./lib/texts.mjs";
 
 const place = "liberec";
-const roles = ["dispatcher", "shift_leader", "technician", "administrator", "auditor"];
+const roles = process.env.E2E_ROLES?.split(",") ?? ["dispatcher", "shift_leader", "technician", "administrator", "auditor"];
 
 let demo;
 let browser;
