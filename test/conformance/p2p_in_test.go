@@ -132,8 +132,11 @@ func TestFromPeer(t *testing.T) {
 		t.Parallel()
 		n, p := simulated(t)
 		c := n.fresh(t)
-		m := decode[item](t, p.deliver(p.at(1), c.oid, ack("ALL"), timeout(shortest)).want(t, 200))
+		p.deliver(p.at(1), c.oid).want(t, 200) // a node's first message may take as long as a short one lives
 		c.await(1, soon)
+		m := decode[item](t, p.deliver(p.at(1), c.oid, ack("ALL"), timeout(3*shortest)).want(t, 200))
+		c.await(2, soon)
+		c.commit(1)
 		time.Sleep(time.Until(m.expiry(t)) + afterwards)
 		c.quiet(0)
 		if got := p.statuses(p.at(1)); len(got) > 0 {
