@@ -534,3 +534,29 @@ func benchCandidates(b *testing.B, metres float64) {
 	}
 	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/1000/float64(n), "cpu-ms")
 }
+
+// TestAcceptAfterAChange: what the sender changed before somebody accepts is what he
+// states; the form offers it, and confirming it is no difference.
+func TestAcceptAfterAChange(t *testing.T) {
+	cz, de := newRooms(t)
+	id := cz.handOver(accident(room2))
+	h := de.state(id, Ringing)
+	cz.changes(id, FieldInjured, "5")
+	cz.changes(id, FieldPlace, "Chotyně")
+	de.until("the changes are there", func() bool { de.sync(); return len(de.incident(id).Changes) == 2 })
+	if said := de.incident(id).Handovers[0].Stated; said.Place != "Chotyně" || *said.Injured != 5 {
+		t.Fatalf("stated: %s", dump(said))
+	}
+	de.ok(de.Accept(t.Context(), de.who("max"), h.ID, Confirm{Place: "Chotyně", Injured: wounded(5)}, "a"))
+	cz.until("it is accepted", func() bool { cz.sync(); return cz.incident(id).Handovers[0].Confirmed != nil })
+	for _, i := range []*Incident{cz.incident(id), de.incident(id)} {
+		if len(i.Mismatch) != 0 || i.Differs {
+			t.Errorf("confirmed as it is stated, and yet: %s, %v", dump(i.Mismatch), i.Differs)
+		}
+	}
+	cz.changes(id, FieldInjured, "6") // after that the confirmation is older than the news
+	cz.sync()
+	if i := cz.incident(id); len(i.Mismatch) != 0 || *i.Handovers[0].Stated.Injured != 5 {
+		t.Errorf("what was confirmed is not what came later: %s", dump(i.Mismatch))
+	}
+}

@@ -540,7 +540,7 @@ func (v *screen) buttons(ctx context.Context) []button {
 				b.URL += "?handover=" + itoa(h.ID)
 			}
 			if v.many(h) {
-				of = h.Name
+				of = v.whose(ctx, h)
 			}
 			for _, o := range out {
 				if o.Key == shortcut {
@@ -633,6 +633,16 @@ func (v *screen) many(h *Handover) bool {
 		}
 	}
 	return n > 1
+}
+
+// whose is the neighbour of a hand-over, with its time where he has several.
+func (v *screen) whose(ctx context.Context, h *Handover) string {
+	for _, o := range v.incident.Handovers {
+		if o.ID != h.ID && o.Name == h.Name && o.Incoming == h.Incoming && !o.Closed {
+			return h.Name + ", " + web.Time(ctx, h.Stored)
+		}
+	}
+	return h.Name
 }
 
 // idle reports whether nobody waits for the incident and it is still in the queue.

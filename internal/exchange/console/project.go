@@ -639,13 +639,28 @@ func anyDiffers(hs []*handover) bool {
 	return false
 }
 
-// statedOf is what a hand-over says of place and injured.
+// statedOf is what the giving side of a hand-over says of place and injured by now: see
+// loader.stated.
 func (s *Service) statedOf(tx *store.Tx, h *handover) (Confirm, error) {
 	e, err := s.Node.Entry(tx, h.entry)
 	if err != nil || e.Envelope == nil {
 		return Confirm{}, err
 	}
 	f := facts(e.Envelope)
+	updates, err := entriesOf(tx, `SELECT entry FROM console_message WHERE org = $1 AND incident = $2 AND other = $3 AND incoming = $4 AND form = 'update' AND entry > $5 ORDER BY entry`,
+		h.org, h.incident, h.other, bit(h.incoming), h.entry)
+	if err != nil {
+		return Confirm{}, err
+	}
+	for _, id := range updates {
+		u, err := s.Node.Entry(tx, id)
+		if err != nil {
+			return Confirm{}, err
+		}
+		if u.Envelope != nil {
+			f.change(s.readUpdate(read[wireText](u.Envelope).Lines))
+		}
+	}
 	return Confirm{Place: f.Place, Injured: f.Injured}, nil
 }
 

@@ -119,6 +119,13 @@ func (f *Facts) set(field Field, value string) {
 	}
 }
 
+// change takes changed values over.
+func (f *Facts) change(list []Change) {
+	for _, c := range list {
+		f.set(c.Field, c.New)
+	}
+}
+
 func onePoint(s string) (geo.Point, bool) {
 	found, err := geo.Parse(s)
 	if err != nil || len(found) == 0 {

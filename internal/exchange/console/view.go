@@ -593,7 +593,7 @@ func (l *loader) handovers(out *Incident) error {
 		}
 		if f := facts(l.envelopes[h.entry]); f != nil {
 			l.facts[h.incident] = f
-			v.Stated = Confirm{Place: f.Place, Injured: f.Injured}
+			v.Stated = l.stated(h, f)
 			for _, w := range read[wireIncident](l.envelopes[h.entry]).Wanted {
 				v.Requests = append(v.Requests, Request{ID: w.Request, Type: w.Type, Name: w.Name})
 			}
@@ -621,6 +621,21 @@ func (l *loader) handovers(out *Incident) error {
 		}
 	}
 	return nil
+}
+
+// stated is what the giving side says of place and injured: in the hand-over, and in what
+// it changed before the receiver confirmed.
+func (l *loader) stated(h *handover, f *Facts) Confirm {
+	said := *f
+	for _, m := range l.list {
+		if m.form != FormUpdate || m.incident != h.incident || m.other != h.other || m.incoming != h.incoming || m.entry < h.entry || h.confirmation != 0 && m.entry > h.confirmation {
+			continue
+		}
+		if e := l.envelopes[m.entry]; e != nil {
+			said.change(l.s.readUpdate(read[wireText](e).Lines))
+		}
+	}
+	return Confirm{Place: said.Place, Injured: said.Injured}
 }
 
 // answer reads the reason of a rejection and the name of who answered.
