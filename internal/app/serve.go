@@ -229,7 +229,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	n.backups = NewBackups(c.Backup, c, o, log)
 	n.links = link.New(link.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name})
 	n.disclosure = disclosure.New(disclosure.Options{DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name, Retained: n.retained,
-		Look: n.look, Recall: n.recall, KeptUntil: n.keptUntil, Country: n.country})
+		Look: n.look, Recall: n.recall, KeptUntil: n.keptUntil, Addresses: n.incidentPages, Country: n.country})
 	n.gateways = gateway.New(c.Gateways, gateway.Deps{
 		DB: o.DB, Node: n.exchange, Key: o.Key, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Dir: c.dir, Lang: c.lang(),
 		Adapters: all.Adapters(), Owner: n.ownerOf, Name: n.people.Name, Disclose: n.toGateway,
@@ -425,6 +425,10 @@ func (n *node) recall(ctx context.Context, organisation string, q disclosure.Sou
 
 func (n *node) keptUntil(ctx context.Context, organisation string, incidents []string) (map[string]time.Time, error) {
 	return n.console.KeptUntil(ctx, organisation, incidents)
+}
+
+func (n *node) incidentPages(ctx context.Context, organisation string, incidents []string) (map[string]string, error) {
+	return n.console.Addresses(ctx, organisation, incidents)
 }
 
 // ownerOf is the organisation at an address, else the one that operates the node.

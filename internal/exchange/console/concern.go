@@ -271,6 +271,27 @@ func (s *Service) KeptUntil(ctx context.Context, org string, shared []string) (m
 	return out, problem.Wrap("console.KeptUntil", err)
 }
 
+// Addresses are the pages of incidents of an organisation, by what all who work on them
+// call them. A deleted one has none.
+func (s *Service) Addresses(ctx context.Context, org string, shared []string) (map[string]string, error) {
+	out := map[string]string{}
+	var ids []string
+	for _, n := range shared {
+		for _, k := range store.Kinds {
+			ids = append(ids, idOf(k, n))
+		}
+	}
+	err := s.DB.Read(ctx, func(tx *store.Tx) error {
+		return byIncident(tx, `SELECT id, shared_id FROM console_incident WHERE org = $1 AND id IN %s`, org, ids, func(r *store.Rows) error {
+			var id, shared string
+			err := r.Scan(&id, &shared)
+			out[shared] = incidentURL(id)
+			return err
+		})
+	})
+	return out, problem.Wrap("console.Addresses", err)
+}
+
 // concernedDrafts looks through the hand-overs of an organisation's people that were not
 // sent.
 func (s *Service) concernedDrafts(tx *store.Tx, org string, q disclosure.Sought) (out []disclosure.Stored, err error) {

@@ -32,7 +32,7 @@ func (r *room) requests() *officer {
 	r.t.Helper()
 	texts := pageTexts(r.t)
 	r.Disclosure = disclosure.New(disclosure.Options{DB: r.db, Node: r.node, Ring: r.ring, Audit: r.audit, Clock: r.clk,
-		Look: r.Look, Recall: r.Recall, KeptUntil: r.KeptUntil, Country: func(context.Context, string) (string, error) { return r.org.Country, nil }})
+		Look: r.Look, Recall: r.Recall, KeptUntil: r.KeptUntil, Addresses: r.Addresses, Country: func(context.Context, string) (string, error) { return r.org.Country, nil }})
 	policy, err := access.Load(map[string][]byte{"disclosure/policy.cedar": disclosure.Policy()})
 	r.ok(err)
 	people := map[string]*web.Person{}

@@ -134,6 +134,10 @@ func TestEmergency(t *testing.T) {
 	if len(list) != 1 || list[0].Reason != "únos dítěte" || list[0].Person != "jana" || !list[0].Reviewed.IsZero() {
 		t.Fatalf("%s", dump(list))
 	}
+	at, err := cz.Addresses(t.Context(), "liberec", []string{list[0].Incident, "nobody's"})
+	if cz.ok(err); len(at) != 1 || at[list[0].Incident] != "/console/incidents/"+id {
+		t.Errorf("who looks at it finds the incident: %v", at)
+	}
 	if err := s.Review(t.Context(), "jana", "liberec", list[0].ID, "right", ""); err == nil {
 		t.Error("one person is two")
 	}

@@ -267,13 +267,18 @@ func incidentID(e exchange.Entry) (id, shared string) {
 	if e.Envelope != nil {
 		shared = ucri.SubjectID(e.Envelope.Payload)
 	}
-	switch {
-	case shared == "" || !usable(shared):
+	if shared == "" || !usable(shared) {
 		return "m" + itoa(e.ID), ""
-	case e.Kind == store.Live:
-		return shared, shared
 	}
-	return string(e.Kind) + "-" + shared, shared
+	return idOf(e.Kind, shared), shared
+}
+
+// idOf is the name of an incident of a kind here.
+func idOf(k store.Kind, shared string) string {
+	if k == store.Live {
+		return shared
+	}
+	return string(k) + "-" + shared
 }
 
 // summary is what a row of the queue shows of the content, sealed.

@@ -515,7 +515,17 @@ func (p *Pages) renderReviews(w http.ResponseWriter, r *http.Request, status int
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, status, reviewsPage(list, peers, e))
+	at := map[string]string{}
+	if p.o.Addresses != nil {
+		var incidents []string
+		for _, e := range list {
+			incidents = append(incidents, e.Incident)
+		}
+		if at, err = p.o.Addresses(r.Context(), who(r).Organisation, incidents); err != nil {
+			return err
+		}
+	}
+	return web.Render(w, r, status, reviewsPage(list, peers, at, e))
 }
 
 func (p *Pages) review(w http.ResponseWriter, r *http.Request) error {

@@ -36,11 +36,13 @@ type Options struct {
 	// called the days.
 	Retained func(context.Context) ([]Kept, error)
 	// Look goes on with the search for a person in the records of an organisation, Recall
-	// opens again what it found, KeptUntil tells when incidents are deleted, Country where
-	// the organisation is (CZ, DE, PL); nil: there are no records but this package's.
+	// opens again what it found, KeptUntil tells when incidents are deleted, Addresses on
+	// which page each is, Country where the organisation is (CZ, DE, PL); nil: there are no
+	// records but this package's.
 	Look      func(ctx context.Context, organisation string, q Sought, at Search) (Search, error)
 	Recall    func(ctx context.Context, organisation string, q Sought, found []string) ([]Stored, error)
 	KeptUntil func(ctx context.Context, organisation string, incidents []string) (map[string]time.Time, error)
+	Addresses func(ctx context.Context, organisation string, incidents []string) (map[string]string, error)
 	Country   func(ctx context.Context, organisation string) (string, error)
 }
 
