@@ -244,7 +244,14 @@ func TestPeerDown(t *testing.T) {
 			before := ten(1)
 			break_(dead)
 			a.sendMany(dead.at(1), 1, 30)
-			if after := ten(11); after > 3*before+2*time.Second { // the machine may be busy otherwise
+			// The machine may be busy otherwise, but not each time; a peer that delays others does so each time.
+			var after time.Duration
+			for first := 11; first <= 31; first += 10 {
+				if after = ten(first); after <= 3*before+2*time.Second {
+					break
+				}
+			}
+			if after > 3*before+2*time.Second {
 				t.Errorf("10 messages to a living peer took %v, before %v", after, before)
 			}
 			local := n.fresh(t)
