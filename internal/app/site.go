@@ -75,7 +75,7 @@ func (n *node) pages() (rt *web.Router, stop func()) {
 	screens.Agreements.Operator, screens.Agreements.Country = n.people.DirectoryResource, n.country
 	rt = web.NewRouter(web.Config{
 		Bundle: n.texts, Log: n.log, Clock: n.Clock, Policy: n.policy, Authenticate: n.people.Authenticate, Unsent: people.Unsent,
-		Nav: slices.Concat(console.Nav(), trail.Nav(), people.Nav(), link.Nav(), bridge.Nav(), health.Nav(), register.Nav(), intake.Nav(), unit.Nav(), warning.Nav(), river.Nav(), area.Nav(), agreement.Nav(), notice.Nav(), board.Nav(), outlet.Nav(), channel.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav()), Banner: n.health.Banner(), Built: built.Built(),
+		Nav: slices.Concat(console.Nav(), warning.Nav(), notice.Nav(), trail.Nav(), people.Nav(), link.Nav(), health.Nav(), river.Nav(), board.Nav(), register.Nav(), unit.Nav(), agreement.Nav(), intake.Nav(), area.Nav(), outlet.Nav(), channel.Nav(), phrase.Nav(), gateway.Nav(), disclosure.Nav(), classification.Nav(), bridge.Nav()), Banner: n.health.Banner(), Built: built.Built(),
 		Proxied: n.config.SignIn.OverTLS(),
 	})
 	rt.Health(web.Check{Name: "database", Func: n.DB.Ping})

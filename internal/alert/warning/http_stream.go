@@ -35,7 +35,7 @@ func (p *Pages) parts(ctx context.Context, r *http.Request) (all []part, err err
 		return nil, err
 	}
 	o.shorten()
-	for _, x := range []part{{id: "warning-feeds", c: p.feedsRegion(o)}, {id: "warning-list", c: p.listRegion(o)}} {
+	for _, x := range []part{{id: "warning-feeds", c: p.feedsRegion(o)}, {id: "warning-list", c: p.listRegion(o)}, {id: "warning-sources", c: p.sourcesRegion(o)}} {
 		var out bytes.Buffer
 		if err := x.c.Render(ctx, &out); err != nil {
 			return nil, fmt.Errorf("warning: part %s: %w", x.id, err)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"context"
 	"log/slog"
 	"net/http"
@@ -193,7 +194,7 @@ type NavItem struct {
 }
 
 // nav returns the entries the person may use, at most maxNav; beyond are the rest,
-// which stand in his own menu.
+// which stand in a menu beside them.
 func nav(ctx context.Context) []NavItem {
 	items := permitted(ctx)
 	return items[:min(len(items), maxNav)]
@@ -202,6 +203,11 @@ func nav(ctx context.Context) []NavItem {
 func beyond(ctx context.Context) []NavItem {
 	items := permitted(ctx)
 	return items[min(len(items), maxNav):]
+}
+
+// of reports whether one of the entries leads to a section.
+func of(items []NavItem, section string) bool {
+	return slices.ContainsFunc(items, func(n NavItem) bool { return n.Section == section })
 }
 
 func permitted(ctx context.Context) (items []NavItem) {

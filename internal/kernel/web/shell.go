@@ -14,7 +14,7 @@ import (
 )
 
 // maxNav is how many entries a navigation may have: more are not taken in at
-// one look. The rest stands in the person's menu.
+// one look. The rest stands in a menu beside them.
 const maxNav = 7
 
 // EndNotice is how long before its end a session is announced to end (WCAG 2.2.1

@@ -113,7 +113,7 @@ func TestPage(t *testing.T) {
 						t.Errorf("the page has %s", bad)
 					}
 				}
-				if n := strings.Count(got, `href="/h"`); tt.person != nil && n != 1 { // the eighth: in his own menu only
+				if n := strings.Count(got, `href="/h"`); tt.person != nil && n != 2 { // the eighth: under "more" and in the menu of phones
 					t.Errorf("%d times /h", n)
 				}
 				if n := strings.Count(got, `href="/a"`); tt.person != nil && n != 2 { // as a row and as the phone's menu
