@@ -73,6 +73,9 @@ func hasLetters(text string) bool {
 	return strings.IndexFunc(placeholder.ReplaceAllString(text, ""), unicode.IsLetter) >= 0
 }
 
+// aMoment is a German text whose moment would read "14:06 Uhr Uhr".
+var aMoment = regexp.MustCompile(`\{(at|time|until|from|since)\} Uhr`)
+
 // textsWrong returns the faults of one package's texts. same is called for every
 // text equal to the English one and says whether that is permitted.
 func textsWrong(name string, c catalogue, same func(lang, key string) bool) []string {
@@ -104,6 +107,9 @@ func textsWrong(name string, c catalogue, same func(lang, key string) bool) []st
 			for f, text := range forms {
 				if strings.TrimSpace(text) == "" {
 					wrong = append(wrong, fmt.Sprintf("%s is empty in %s", key, lang))
+				}
+				if lang == "de" && aMoment.MatchString(text) && !strings.HasPrefix(key, "web.link.") { // there a clock stands, of the page
+					wrong = append(wrong, fmt.Sprintf("%s in de says Uhr after a moment, which says it itself", key))
 				}
 				if lang != "en" && hasLetters(text) && english[f] == text && !same(lang, key) {
 					wrong = append(wrong, fmt.Sprintf("%s in %s is the English text %q", key, lang, text))
