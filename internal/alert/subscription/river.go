@@ -2,6 +2,7 @@ package subscription
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -217,7 +218,7 @@ func (g *Gauge) args() i18n.Args {
 		unit = "m³/s"
 	}
 	round := func(v float64) float64 { return math.Round(v*10) / 10 }
-	return i18n.Args{"gauge": g.Name, "river": cmp.Or(g.River, "–"), "v": round(g.Value), "unit": unit, "from": round(g.From), "name": g.Limit, "rise": math.Round(g.Rise), "time": g.Within, "at": g.At}
+	return i18n.Args{"gauge": g.Name, "river": cmp.Or(g.River, "–"), "v": round(g.Value), "unit": unit, "from": round(g.From), "name": g.Limit, "rise": math.Round(g.Rise), "time": fmt.Sprintf("%d\u00a0min", int(g.Within.Minutes())), "at": g.At}
 }
 
 // measured is the line above: what a gauge says, in the reader's language.

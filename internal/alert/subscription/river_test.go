@@ -116,7 +116,7 @@ func TestRiverAlarms(t *testing.T) {
 	r.alarm(again)
 	r.told()
 	r.alarm(river.Alarm{Gauge: "cz-frydlant", Cause: river.Fast, Rise: 112, Within: time.Hour, Value: 330})
-	r.told("at@x.cz Frýdlant (Smědá / Wittig / Witka) rychle stoupá: 112 cm za 1 h, nyní 330 cm", "below@x.de Frýdlant (Smědá / Wittig / Witka) steigt schnell: 112 cm in 1 h, jetzt 330 cm")
+	r.told("at@x.cz Frýdlant (Smědá / Wittig / Witka) rychle stoupá: 112 cm za 60 min, nyní 330 cm", "below@x.de Frýdlant (Smědá / Wittig / Witka) steigt schnell: 112 cm in 60 min, jetzt 330 cm")
 	r.clk.Advance(6 * time.Hour)
 	r.ok(r.Digest(t.Context()))
 	all := r.take()
