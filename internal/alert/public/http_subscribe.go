@@ -181,7 +181,7 @@ var workerScript string
 func (p *Pages) worker(w http.ResponseWriter, r *http.Request) error {
 	texts := map[i18n.Lang]map[string]string{}
 	for _, l := range i18n.Langs {
-		texts[l] = map[string]string{"unknown": p.o.Texts.Text(l, "public.worker.unknown", nil), "mine": p.o.Texts.Text(l, "public.worker.mine", nil)}
+		texts[l] = map[string]string{"unknown": p.o.Texts.Text(l, "public.worker.unknown", nil), "over": p.o.Texts.Text(l, "public.worker.over", nil), "mine": p.o.Texts.Text(l, "public.worker.mine", nil)}
 	}
 	raw, err := json.Marshal(texts)
 	if err != nil {

@@ -1,8 +1,18 @@
 // Shows what the node pushes (RFC 8030), and nothing else: it asks nobody for anything and
 // keeps nothing. TEXTS stands above, as the node writes it in four languages.
 
+const own = self.navigator.language.slice(0, 2);
+const language = (wanted) => [wanted, own].find((l) => TEXTS[l]) ?? "en";
+
+function show(title, lang, tag, body, link) {
+  return self.registration.showNotification(title, {
+    body, lang, tag, renotify: true, // an update takes the place of what it is an update of
+    actions: [{ action: "mine", title: TEXTS[lang].mine }],
+    data: { link, mine: "/subscribe/" + lang },
+  });
+}
+
 self.addEventListener("install", () => self.skipWaiting());
-self.addEventListener("activate", (e) => e.waitUntil(self.clients.claim()));
 
 self.addEventListener("push", (e) => {
   let m = {};
@@ -11,15 +21,15 @@ self.addEventListener("push", (e) => {
   } catch {
     // a browser asks that something is shown also of what cannot be read
   }
-  const lang = TEXTS[m.lang] ? m.lang : TEXTS[self.navigator.language.slice(0, 2)] ? self.navigator.language.slice(0, 2) : "en";
-  const texts = TEXTS[lang];
+  const lang = language(m.lang);
   const drill = m.mark && m.kind !== "live" ? m.mark + "\n" : "";
-  e.waitUntil(self.registration.showNotification(m.title || texts.unknown, {
-    body: drill + (m.body || ""), lang, dir: "ltr",
-    tag: m.of || "unknown", renotify: true, // an update takes the place of what it is an update of
-    actions: [{ action: "mine", title: texts.mine }],
-    data: { link: m.link || "/public/in/" + lang, mine: "/subscribe/" + lang },
-  }));
+  e.waitUntil(show(m.title || TEXTS[lang].unknown, lang, m.of || "unknown", drill + (m.body || ""), m.link || "/public/in/" + lang));
+});
+
+// The browser has ended its address or made another one: the node would write to nobody.
+self.addEventListener("pushsubscriptionchange", (e) => {
+  const lang = language();
+  e.waitUntil(show(TEXTS[lang].over, lang, "over", "", "/subscribe/" + lang));
 });
 
 self.addEventListener("notificationclick", (e) => {
