@@ -233,15 +233,15 @@ func (s *Service) measured(l i18n.Lang, said *Said, what string) string {
 // ofGauge is the text: measured when, by whom, what limit, where, and what it is not.
 func (s *Service) ofGauge(x *Subscription, said *Said) string {
 	g := said.Gauge
-	say := func(key string, args i18n.Args) string { return s.o.Texts.Text(x.Lang, "subscription."+key, args) }
-	lines := []string{say("river.no_stage", nil), say("river.measured", g.args())}
+	say := func(key string, args i18n.Args) string { return s.o.Texts.Text(x.Lang, key, args) }
+	lines := []string{say("subscription.river.no_stage", nil), say("subscription.river.measured", g.args())}
 	if g.Limit != "" {
-		lines = append(lines, say("river.limit", g.args()))
+		lines = append(lines, say("subscription.river.limit", g.args()))
 	}
 	where := "below"
 	if slices.ContainsFunc(x.Municipalities, func(id string) bool { return slices.Contains(g.Stands, id) }) {
 		where = "at"
 	}
-	lines = append(lines, say("river."+where, g.args()), say("river.source", i18n.Args{"source": said.Source}), say("say.received", i18n.Args{"time": said.Received, "place": s.placeText(x)}))
+	lines = append(lines, say("subscription.river."+where, g.args()), say("subscription.river.source", i18n.Args{"source": said.Source}), say("subscription.say.received", i18n.Args{"time": said.Received, "place": s.placeText(x)}))
 	return strings.Join(lines, "\n\n")
 }

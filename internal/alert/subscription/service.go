@@ -310,16 +310,16 @@ func (s *Service) Ask(ctx context.Context, x Subscription, target string) (token
 	hash := s.hash(target)
 	first := Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + x.ID, Revision: "ask", Link: s.link(x.ID), End: s.link(x.ID)}
 	say := func(key string) string {
-		return s.o.Texts.Text(x.Lang, "subscription."+key, i18n.Args{"place": s.placeText(&x), "hours": int(confirmIn.Hours())})
+		return s.o.Texts.Text(x.Lang, key, i18n.Args{"place": s.placeText(&x), "hours": int(confirmIn.Hours())})
 	}
 	err = s.o.DB.Write(ctx, func(tx *store.Tx) error {
 		if x.Channel == WebPush {
 			if err := s.enterBrowser(tx, &x, hash); err != nil {
 				return err
 			}
-			first.Title, first.Body = say("push.title"), say("push.body")
+			first.Title, first.Body = say("subscription.push.title"), say("subscription.push.body")
 			err := s.o.Send(tx, first)
-			if problem.KindOf(err) == problem.Invalid && err != nil {
+			if err != nil && problem.KindOf(err) == problem.Invalid {
 				return &Refused{[]Fault{{Field: "target", Key: "subscription.fault.push"}}}
 			}
 			return err
@@ -334,7 +334,7 @@ func (s *Service) Ask(ctx context.Context, x Subscription, target string) (token
 		if err := s.note(tx, "subscription.ask", x.ID); err != nil {
 			return err
 		}
-		first.Title, first.Body = say("ask.title"), say("ask.body")
+		first.Title, first.Body = say("subscription.ask.title"), say("subscription.ask.body")
 		return s.o.Send(tx, first)
 	})
 	return s.token(x.ID), problem.Wrap(op, err)
