@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"strings"
 
 	"trojmezi/internal/alert/board"
@@ -23,17 +24,40 @@ func (n *node) newPublic() (err error) {
 func (n *node) subscriptionOptions() subscription.Options {
 	return subscription.Options{
 		DB: n.DB, Audit: n.Audit, Clock: n.Clock, Key: n.Key, Texts: n.texts, Places: n.places, Areas: n.areas.Table, Log: n.log,
-		Warnings: n.warnings.Warnings, Owner: nameOf, Base: strings.TrimSuffix(n.config.Notify.BaseURL, "/"), Send: n.sendSubscribers(),
+		Warnings: n.warnings.Warnings, Owner: nameOf, Base: strings.TrimSuffix(n.config.Notify.BaseURL, "/"), Send: n.sendSubscribers(), Ways: n.subscriberWays(),
 	}
 }
 
 // ways are the sorts of channels by which subscribers are told.
 var ways = map[string]channel.Sort{subscription.Email: channel.Mail, subscription.WebPush: channel.Push}
 
-// sendSubscribers hands messages to the first channel of their sort; nil: there is no
-// channel of mail, by which one confirms.
+// subscriberWays are those that the node has, in the order of their names.
+func (n *node) subscriberWays() (have []string) {
+	for way, sort := range ways {
+		if len(n.channels.Of(sort, store.Live)) > 0 {
+			have = append(have, way)
+		}
+	}
+	slices.Sort(have)
+	return have
+}
+
+// pushKey is what browsers need to subscribe to the channel that tells them; "": none does.
+func (n *node) pushKey() string {
+	to := n.channels.Of(channel.Push, store.Live)
+	if len(to) == 0 {
+		return ""
+	}
+	key, err := n.channels.PushKey(to[0].Name)
+	if err != nil {
+		n.log.Error("app: browsers cannot subscribe", "error", err)
+	}
+	return key
+}
+
+// sendSubscribers hands messages to the first channel of their sort; nil: there is none.
 func (n *node) sendSubscribers() func(*store.Tx, ...subscription.Dispatch) error {
-	if len(n.channels.Of(channel.Mail, store.Live)) == 0 {
+	if len(n.subscriberWays()) == 0 {
 		return nil
 	}
 	return func(tx *store.Tx, list ...subscription.Dispatch) error {
@@ -83,7 +107,7 @@ func offices(tx *store.Tx) (all []board.Office, err error) {
 // publicOptions are what the pages for everybody stand on.
 func (n *node) publicOptions() public.Options {
 	return public.Options{Texts: n.texts, Places: n.places, Areas: n.areas.Table, Warnings: n.warnings, Notices: n.notices, Rivers: n.rivers, Now: n.Clock.Now,
-		Subscriptions: n.subs, Address: n.config.clientAddress()}
+		PushKey: n.pushKey(), Subscriptions: n.subs, Address: n.config.clientAddress()}
 }
 
 func boardOptions(o *Opened) board.Options {

@@ -386,6 +386,16 @@ func riverClass(a river.Alarm) notify.Class {
 
 // riverAlarm tells people what a river does, in the transaction that took its values.
 func (n *node) riverAlarm(tx *store.Tx, a river.Alarm) error {
+	if n.places == nil { // of the command line
+		places, err := register.Load()
+		if err != nil {
+			return err
+		}
+		n.places = places
+	}
+	if err := subscription.Measured(tx, n.places, a); err != nil {
+		return err
+	}
 	args := river.AlarmArgs(a)
 	return n.notify.Send(tx, notify.Notification{
 		Kind: a.Kind, Class: riverClass(a), Text: notify.Text{Key: "river.notice." + string(a.Cause), Args: args},

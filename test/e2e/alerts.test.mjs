@@ -59,3 +59,43 @@ test("a warning and a level that somebody brings", async (t) => {
   assert.match(await fetched("a[href*='values.csv']"), /306/);
   assert.deepEqual(d.faults, []);
 });
+
+// No push service is asked: the browser is given a message as one would hand it over.
+test("what is pushed to a browser is shown, and an update takes its place", async (t) => {
+  const w = await openWindow(browser, demo.urls.liberec, "de", { permissions: ["notifications"] });
+  t.after(() => w.context.close());
+  await w.page.goto("/subscribe/de");
+  const cdp = await w.context.newCDPSession(w.page);
+  const registered = new Promise((done) => {
+    cdp.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => {
+      const r = registrations.find((x) => x.scopeURL === `${new URL(demo.urls.liberec).origin}/subscribe/`);
+      if (r) done(r.registrationId);
+    });
+  });
+  await cdp.send("ServiceWorker.enable");
+  await w.page.evaluate(async () => {
+    await navigator.serviceWorker.register("/subscribe/worker.js");
+    await navigator.serviceWorker.ready; // this page is under it
+  });
+  const registrationId = await registered;
+  const push = (data) => cdp.send("ServiceWorker.deliverPushMessage", { origin: new URL(demo.urls.liberec).origin, registrationId, data });
+  const shown = async (n, title) => {
+    for (const end = Date.now() + 30_000; ;) {
+      const all = await w.page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map((x) => ({ title: x.title, body: x.body, tag: x.tag, lang: x.lang, data: x.data })));
+      if (all.length === n && all.some((x) => x.title === title)) return all;
+      assert.ok(Date.now() < end, `${title}: ${JSON.stringify(all)}`);
+      await new Promise((done) => { setTimeout(done, 100); });
+    }
+  };
+  const message = { id: "1", kind: "live", origin: "subscription", of: "subscription/warning/7", lang: "de", title: "Neu: Hochwasser", body: "Zdroj: ČHMÚ", link: `${demo.urls.liberec}/public/place/CZ-564028/de` };
+  await push(JSON.stringify(message));
+  assert.deepEqual(await shown(1, "Neu: Hochwasser"), [{ title: "Neu: Hochwasser", body: "Zdroj: ČHMÚ", tag: "subscription/warning/7", lang: "de", data: { link: message.link, mine: "/subscribe/de" } }]);
+  await push(JSON.stringify({ ...message, title: "Geändert: Hochwasser" }));
+  await shown(1, "Geändert: Hochwasser");
+  await push(JSON.stringify({ ...message, of: "other", kind: "exercise", mark: "CVIČENÍ · ÜBUNG", title: "ÜBUNG: Hochwasser" }));
+  const drill = (await shown(2, "ÜBUNG: Hochwasser")).find((x) => x.tag === "other");
+  assert.equal(drill.body, "CVIČENÍ · ÜBUNG\nZdroj: ČHMÚ");
+  await push("not JSON");
+  await shown(3, "Für Ihren Ort hat sich etwas geändert");
+  assert.deepEqual(w.faults, []);
+});

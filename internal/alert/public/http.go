@@ -47,6 +47,8 @@ type Options struct {
 	Notices  *notice.Service
 	Rivers   *river.Service
 	Now      func() time.Time
+	// PushKey is what a browser needs to subscribe to the node's channel; "": there is none.
+	PushKey string
 	// Subscriptions are those of people; Address is who asks, as far
 	// as limits go; nil: the far end of the connection.
 	Subscriptions *subscription.Service
@@ -91,13 +93,13 @@ func Public() []string {
 	return []string{"GET " + Root, "GET " + Root + "/in/{lang}", "GET " + Root + "/place/{code}", "GET " + Root + "/place/{code}/{lang}", "GET " + Root + "/place/{code}/{lang}/calendar.ics",
 		"GET " + Root + "/exercise/{code}", "GET " + Root + "/exercise/{code}/{lang}", "GET " + Root + "/exercise/{code}/{lang}/calendar.ics",
 		"GET " + Root + "/map", "GET " + Root + "/map/{lang}",
-		"GET " + subscribePath, "GET " + subscribePath + "/{lang}", "POST " + subscribePath + "/{lang}", "GET " + subscription.Path + "{token}", "POST " + subscription.Path + "{token}"}
+		"GET " + subscribePath, "GET " + workerPath, "GET " + subscribePath + "/{lang}", "POST " + subscribePath + "/{lang}", "GET " + subscription.Path + "{token}", "POST " + subscription.Path + "{token}"}
 }
 
 // Register adds the pages. All of them are for everybody.
 func (p *Pages) Register(rt *web.Router) {
 	live, drill := p.place(store.Live), p.place(store.Exercise)
-	for i, h := range []web.Handler{p.search, p.search, live, live, p.calendar(store.Live), drill, drill, p.calendar(store.Exercise), p.regional, p.regional, p.subscribeForm, p.subscribeForm, p.subscribe, p.mine, p.change} {
+	for i, h := range []web.Handler{p.search, p.search, live, live, p.calendar(store.Live), drill, drill, p.calendar(store.Exercise), p.regional, p.regional, p.subscribeForm, p.worker, p.subscribeForm, p.subscribe, p.mine, p.change} {
 		rt.Page(Public()[i], web.Public(), h)
 	}
 }
@@ -223,6 +225,19 @@ func (v *Picture) path(l i18n.Lang, rest string) templ.SafeURL {
 	}
 	return templ.SafeURL(root + url.PathEscape(v.Place.ID) + "/" + string(l) + rest)
 }
+
+// atom is the feed of own notices and relayed warnings for the place; a list of its country
+// has every municipality.
+func (v *Picture) atom(l i18n.Lang) templ.SafeURL {
+	root := "/cap/area/"
+	if v.Kind != store.Live {
+		root = "/cap/exercise/area/"
+	}
+	return templ.SafeURL(root + codes[v.Place.Country] + "/" + url.PathEscape(v.Place.Code) + "/feed.atom?lang=" + string(l))
+}
+
+// codes are the lists in which municipalities have theirs.
+var codes = map[register.Country]string{register.CZ: "LAU2", register.DE: "AGS", register.PL: "TERYT"}
 
 func placeURL(l i18n.Lang, id string) templ.SafeURL {
 	return templ.SafeURL(Root + "/place/" + url.PathEscape(id) + "/" + string(l))

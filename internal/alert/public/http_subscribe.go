@@ -3,6 +3,10 @@ package public
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -61,7 +65,7 @@ func (a *askers) may(who string, now time.Time) bool {
 type wish struct {
 	Place, Point, Polygon, Level, From, To, Mail string
 	Hazards                                      []string
-	Wording                                      bool
+	Wording, Rivers                              bool
 	Errors                                       ui.Errors
 }
 
@@ -117,16 +121,26 @@ func (p *Pages) subscribe(w http.ResponseWriter, r *http.Request) error {
 		return problem.New("public.subscribe", problem.Conflict, "public.fault.often", nil)
 	}
 	f := func(name string) string { return strings.TrimSpace(r.PostForm.Get(name)) }
-	v := wish{Place: f("place"), Point: f("point"), Polygon: strings.Join(strings.Fields(f("polygon")), " "), Level: f("level"), From: f("from"), To: f("to"), Mail: f("mail"), Hazards: r.PostForm["hazard"], Wording: f("wording") != ""}
+	v := wish{Place: f("place"), Point: f("point"), Polygon: strings.Join(strings.Fields(f("polygon")), " "), Level: f("level"), From: f("from"), To: f("to"), Mail: f("mail"), Hazards: r.PostForm["hazard"], Wording: f("wording") != "", Rivers: f("rivers") != ""}
+	if f("do") == "mine" {
+		return p.ofBrowser(w, r, l, f("browser"))
+	}
 	x, errs := p.wanted(r.Context(), v, l)
+	to, token := v.Mail, ""
+	if f("do") == "browser" {
+		x.Channel, to = subscription.WebPush, f("browser")
+	}
 	if len(errs) == 0 {
-		_, err = p.o.Subscriptions.Ask(r.Context(), x, v.Mail)
+		token, err = p.o.Subscriptions.Ask(r.Context(), x, to)
 		if bad, ok := errors.AsType[*subscription.Refused](err); ok {
 			ids := map[string]string{"target": "mail", "quiet": "from"}
 			for _, fault := range bad.Faults {
 				id := fault.Field
 				if ids[id] != "" {
 					id = ids[id]
+				}
+				if x.Channel == subscription.WebPush && fault.Field == "target" {
+					id = "browser"
 				}
 				errs.Add(id, p.o.Texts.Text(l, fault.Key, fault.Args))
 			}
@@ -137,12 +151,48 @@ func (p *Pages) subscribe(w http.ResponseWriter, r *http.Request) error {
 	if v.Errors = errs; len(errs) > 0 {
 		return p.private(w, r, l, http.StatusUnprocessableEntity, p.subscribePage(l, v))
 	}
+	if x.Channel == subscription.WebPush { // the person has said so to the browser
+		http.Redirect(w, r, subscription.Path+token, http.StatusSeeOther)
+		return nil
+	}
 	return p.private(w, r, l, http.StatusOK, p.askedPage(l))
+}
+
+// ofBrowser shows a browser what it is told of.
+func (p *Pages) ofBrowser(w http.ResponseWriter, r *http.Request, l i18n.Lang, browser string) error {
+	all, err := p.o.Subscriptions.OfBrowser(r.Context(), browser)
+	if bad, ok := errors.AsType[*subscription.Refused](err); ok {
+		return problem.New("public.ofBrowser", problem.Invalid, bad.Faults[0].Key, bad.Faults[0].Args)
+	}
+	if err != nil {
+		return err
+	}
+	return p.private(w, r, l, http.StatusOK, p.browserPage(l, all))
+}
+
+// workerPath is that of the script that shows what is pushed. Its scope is /subscribe/: no
+// other page is under it.
+const workerPath = subscribePath + "/worker.js"
+
+//go:embed worker.js
+var workerScript string
+
+// worker answers with the script and its texts.
+func (p *Pages) worker(w http.ResponseWriter, r *http.Request) error {
+	texts := map[i18n.Lang]map[string]string{}
+	for _, l := range i18n.Langs {
+		texts[l] = map[string]string{"unknown": p.o.Texts.Text(l, "public.worker.unknown", nil), "over": p.o.Texts.Text(l, "public.worker.over", nil), "mine": p.o.Texts.Text(l, "public.worker.mine", nil)}
+	}
+	raw, err := json.Marshal(texts)
+	if err != nil {
+		return problem.Wrap("public.worker", err)
+	}
+	return answer(w, r, []byte("const TEXTS = "+string(raw)+";\n"+workerScript), "text/javascript; charset=utf-8")
 }
 
 // wanted is the subscription a form asks for.
 func (p *Pages) wanted(ctx context.Context, v wish, l i18n.Lang) (x subscription.Subscription, errs ui.Errors) {
-	x.Channel, x.Lang, x.Wording = subscription.Email, l, v.Wording
+	x.Channel, x.Lang, x.Wording, x.Rivers = subscription.Email, l, v.Wording, v.Rivers
 	bad := func(field, key string) { errs.Add(field, p.o.Texts.Text(l, key, nil)) }
 	if v.Place != "" {
 		x.Municipalities = []string{v.Place}
@@ -212,19 +262,45 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) error {
 	token := r.PathValue("token")
 	if r.PostForm.Get("List-Unsubscribe") == "One-Click" || r.PostForm.Get("do") == "end" {
 		l := i18n.Match(r.Header.Get("Accept-Language"))
+		target := ""
 		if x, err := p.o.Subscriptions.Get(r.Context(), token); err == nil {
-			l = x.Lang
+			if l = x.Lang; x.Channel == subscription.WebPush {
+				if target, err = p.o.Subscriptions.Target(x); err != nil {
+					return problem.Wrap("public.change", err)
+				}
+			}
 		}
 		if err := p.o.Subscriptions.End(r.Context(), token); err != nil {
 			return err
 		}
-		return p.private(w, r, l, http.StatusOK, p.endedPage(l))
+		digest, err := p.nothingLeft(r.Context(), target)
+		if err != nil {
+			return err
+		}
+		return p.private(w, r, l, http.StatusOK, p.endedPage(l, digest))
 	}
 	if err := p.o.Subscriptions.Confirm(r.Context(), token); err != nil {
 		return err
 	}
 	http.Redirect(w, r, subscription.Path+token, http.StatusSeeOther)
 	return nil
+}
+
+// nothingLeft is the digest of a browser's address when it is told of nothing more, else "".
+func (p *Pages) nothingLeft(ctx context.Context, target string) (string, error) {
+	if target == "" {
+		return "", nil
+	}
+	left, err := p.o.Subscriptions.OfBrowser(ctx, target)
+	if err != nil || len(left) > 0 {
+		return "", err
+	}
+	var x struct{ Endpoint string }
+	if err := json.Unmarshal([]byte(target), &x); err != nil {
+		return "", problem.Wrap("public.nothingLeft", err)
+	}
+	sum := sha256.Sum256([]byte(x.Endpoint))
+	return hex.EncodeToString(sum[:]), nil
 }
 
 func (p *Pages) hazardOptions(ctx context.Context, chosen []string) (all []ui.Option) {
@@ -249,6 +325,17 @@ func levelOptions(ctx context.Context, chosen string) (all []ui.Option) {
 	return all
 }
 
+// placesOf are the names of the municipalities of a subscription.
+func (p *Pages) placesOf(x *subscription.Subscription) string {
+	var places []string
+	for _, id := range x.Municipalities {
+		if m, ok := p.o.Places.Place(id); ok {
+			places = append(places, title(m, x.Lang))
+		}
+	}
+	return strings.Join(places, " · ")
+}
+
 // fact is a field that is kept of a person.
 type fact struct{ Label, Text, Why string }
 
@@ -261,12 +348,7 @@ func (p *Pages) facts(ctx context.Context, x *subscription.Subscription, target 
 		target = t(ctx, "public.mine.browser")
 	}
 	add("target", target)
-	var places []string
-	for _, id := range x.Municipalities {
-		if m, ok := p.o.Places.Place(id); ok {
-			places = append(places, title(m, x.Lang))
-		}
-	}
+	places := []string{p.placesOf(x)}
 	if x.Point != nil {
 		places = append(places, geo.Write(x.Lang, *x.Point, geo.Decimal))
 	}
@@ -284,7 +366,11 @@ func (p *Pages) facts(ctx context.Context, x *subscription.Subscription, target 
 		hazards = []string{t(ctx, "public.hazard.all")}
 	}
 	level := strconv.Itoa(max(1, int(x.Level)))
-	add("what", strings.Join(hazards, ", ")+" · "+t(ctx, "public.from_level."+level))
+	what := strings.Join(hazards, ", ") + " · " + t(ctx, "public.from_level."+level)
+	if x.Rivers {
+		what += " · " + t(ctx, "public.mine.levels")
+	}
+	add("what", what)
 	quiet := t(ctx, "public.mine.never")
 	if x.QuietFrom != x.QuietTo {
 		quiet = clockText(x.QuietFrom) + "–" + clockText(x.QuietTo)

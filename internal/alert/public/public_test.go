@@ -231,6 +231,7 @@ func TestOfficialAndOwn(t *testing.T) {
 	for l, w := range map[string][2]string{"cs": {"Úřední výstraha", "Vydává a odpovídá: Město Frýdlant"}, "de": {"Amtliche Warnung", "Herausgeber und verantwortlich: Město Frýdlant"}, "pl": {"Ostrzeżenie urzędowe", "odpowiada: Město Frýdlant"}, "en": {"Official warning", "responsible: Město Frýdlant"}} {
 		page := r.get("/public/place/" + frydlant + "/" + l)
 		has(t, page, w[0], w[1], `<html lang="`+l+`"`, "Smědá rychle stoupá", "Opusťte břehy.", "Zdroj: Český hydrometeorologický ústav (ČHMÚ)", "CC BY 4.0", "Uzavřený most", `class="public-item row-l3"`, "public-own", "Hladina &lt;b&gt;roste&lt;/b&gt;.")
+		has(t, page, `<link rel="alternate" type="application/atom+xml" href="/cap/area/LAU2/564028/feed.atom?lang=`+l+`"`, `<link rel="alternate" type="text/calendar" href="/public/place/CZ-564028/`+l+`/calendar.ics"`, `<a href="/cap/area/LAU2/564028/feed.atom?lang=`+l+`">`)
 		hasNot(t, page, "<script", "Set-Cookie", "style=")
 		if l != "cs" && !strings.Contains(page, `<h2 lang="cs">`) {
 			t.Error("an official text in another language is not marked as Czech in " + l)
@@ -399,8 +400,9 @@ func TestSubscribing(t *testing.T) {
 	for _, l := range i18n.Langs {
 		page := r.get("/subscribe/" + string(l) + "?place=" + frydlant)
 		has(t, page, `<option value="CZ-564028" selected>`, `lang="`+string(l)+`"`)
-		hasNot(t, page, "<script")
+		hasNot(t, page, "<script", "data-push") // no channel of Web Push, and the page says so
 	}
+	has(t, r.get("/subscribe/en"), "Messages in the browser are not set up here.", `name="mail"`)
 	w := r.post("/subscribe/en", url.Values{"place": {"nowhere"}, "mail": {"jana"}, "level": {"2"}, "from": {"25:00"}, "to": {"06:00"}, "polygon": {"1,2 3,4"}, "point": {"somewhere"}})
 	if w.Code != http.StatusUnprocessableEntity || w.Header().Get("Cache-Control") != "no-store" {
 		t.Fatal(w.Code, w.Header())

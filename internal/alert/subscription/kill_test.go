@@ -48,6 +48,9 @@ func killed(db *store.DB, clk *clock.Clock, dir string) (*Service, *warning.Serv
 	s, err := New(Options{DB: db, Audit: leaves, Clock: clk, Key: key, Texts: texts, Places: region.places, Areas: region.table, Log: log, Warnings: book.Warnings, Base: "https://node.example",
 		Send: func(tx *store.Tx, all ...Dispatch) error {
 			for _, d := range all {
+				if id, seq, ok := strings.Cut(d.Revision, "/"); ok { // a change for one person
+					d.Ref, d.Revision = "subscription/"+seq, id
+				}
 				if _, err := tx.Exec(`INSERT INTO test_told (ref, revision) VALUES ($1, $2)`, d.Ref, d.Revision); err != nil {
 					return err
 				}

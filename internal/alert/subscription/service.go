@@ -49,6 +49,7 @@ type Subscription struct {
 	// QuietFrom and QuietTo are minutes of the local day; equal ones are no quiet hours.
 	QuietFrom, QuietTo int
 	Wording            bool // tell also of other words for the same
+	Rivers             bool // tell also what gauges measure
 	At, Confirmed      time.Time
 	Until              time.Time // when it is deleted
 	sealed             []byte
@@ -111,6 +112,8 @@ type Options struct {
 	// Send hands messages to the channels, in the transaction in which it is noted that
 	// they were; nil: no channel is there, and nobody can subscribe.
 	Send func(tx *store.Tx, d ...Dispatch) error
+	// Ways are the channels there are; nil: all that people may choose.
+	Ways []string
 	// Owner is the name of an organisation.
 	Owner func(tx *store.Tx, organisation string) string
 	// Base is the address under which everybody finds the node; "": not known.
@@ -172,6 +175,11 @@ func (s *Service) Load(ctx context.Context) error {
 // Open reports whether anybody can subscribe: a channel is there, and the links in its
 // messages lead somewhere.
 func (s *Service) Open() bool { return s.o.Send != nil && s.o.Base != "" }
+
+// Carries reports whether people can be told by a channel.
+func (s *Service) Carries(channel string) bool {
+	return s.Open() && (s.o.Ways == nil || slices.Contains(s.o.Ways, channel))
+}
 
 func (s *Service) hash(target string) string {
 	h := hmac.New(sha256.New, s.o.Key.Derive("subscription-hash", 32))
@@ -242,7 +250,7 @@ func (s *Service) check(x *Subscription, target string) (faults []Fault) {
 			bad("target", "email")
 		}
 	case WebPush:
-		if len(target) > 2000 || !strings.HasPrefix(target, "{") || !strings.Contains(target, `"https://`) {
+		if target == "" {
 			bad("target", "push")
 		}
 	default:
@@ -273,16 +281,22 @@ func (s *Service) check(x *Subscription, target string) (faults []Fault) {
 }
 
 // Ask enters what somebody wants, and asks by mail whether he does: nobody can be made
-// to get messages by another. A browser that gives a subscription has asked its person.
+// to get messages by another. A browser that gives a subscription has asked its person; it
+// is told at once that it works.
 // Who asks is told the same whether the address is known or not.
 func (s *Service) Ask(ctx context.Context, x Subscription, target string) (token string, err error) {
 	const op = "subscription.Ask"
 	if !s.Open() {
 		return "", problem.New(op, problem.Unavailable, "subscription.closed", nil)
 	}
-	target = strings.TrimSpace(target)
+	if target = strings.TrimSpace(target); x.Channel == WebPush {
+		target = browser(target)
+	}
 	if faults := s.check(&x, target); len(faults) > 0 {
 		return "", &Refused{faults}
+	}
+	if !s.Carries(x.Channel) {
+		return "", problem.New(op, problem.Unavailable, "subscription.closed", nil)
 	}
 	if _, ok := i18n.Parse(string(x.Lang)); !ok {
 		x.Lang = i18n.En
@@ -294,7 +308,22 @@ func (s *Service) Ask(ctx context.Context, x Subscription, target string) (token
 	}
 	x.sealed = s.seal(x.ID, target)
 	hash := s.hash(target)
+	first := Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + x.ID, Revision: "ask", Link: s.link(x.ID), End: s.link(x.ID)}
+	say := func(key string) string {
+		return s.o.Texts.Text(x.Lang, key, i18n.Args{"place": s.placeText(&x), "hours": int(confirmIn.Hours())})
+	}
 	err = s.o.DB.Write(ctx, func(tx *store.Tx) error {
+		if x.Channel == WebPush {
+			if err := s.enterBrowser(tx, &x, hash); err != nil {
+				return err
+			}
+			first.Title, first.Body = say("subscription.push.title"), say("subscription.push.body")
+			err := s.o.Send(tx, first)
+			if err != nil && problem.KindOf(err) == problem.Invalid {
+				return &Refused{[]Fault{{Field: "target", Key: "subscription.fault.push"}}}
+			}
+			return err
+		}
 		all, asked, err := counts(tx, hash, now.Add(-24*time.Hour))
 		if err != nil || all >= mostEach || asked >= mostAsked {
 			return err // a stranger learns nothing, and who has the address has mail enough
@@ -305,14 +334,8 @@ func (s *Service) Ask(ctx context.Context, x Subscription, target string) (token
 		if err := s.note(tx, "subscription.ask", x.ID); err != nil {
 			return err
 		}
-		if x.Channel == WebPush {
-			s.enter(tx, x.Number, &x.Want)
-			return nil
-		}
-		say := func(key string) string {
-			return s.o.Texts.Text(x.Lang, "subscription.ask."+key, i18n.Args{"place": s.placeText(&x), "hours": int(confirmIn.Hours())})
-		}
-		return s.o.Send(tx, Dispatch{Channel: Email, Target: target, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + x.ID, Revision: "ask", Title: say("title"), Body: say("body"), Link: s.link(x.ID), End: s.link(x.ID)})
+		first.Title, first.Body = say("subscription.ask.title"), say("subscription.ask.body")
+		return s.o.Send(tx, first)
 	})
 	return s.token(x.ID), problem.Wrap(op, err)
 }
@@ -598,17 +621,50 @@ func (s *Service) Distribute(ctx context.Context) (more bool, err error) {
 	if n > 0 {
 		to = part[n-1]
 	}
-	return true, problem.Wrap(op, s.o.DB.Write(ctx, func(tx *store.Tx) error {
+	return true, problem.Wrap(op, s.write(ctx, func(tx *store.Tx, send send) error {
 		// Another instance may have been faster.
 		if mine, err := c.advance(tx, to, done); err != nil || !mine {
 			return err
 		}
-		return s.tell(tx, c, part)
+		return s.tell(tx, send, c, part)
 	}))
 }
 
+// send hands messages to the channels.
+type send func(...Dispatch) error
+
+// write runs a transaction that tells people. When a channel refuses one message, since a
+// push service is not permitted any more or a text is too long, it is run again with each
+// message by itself: the others are not held up.
+func (s *Service) write(ctx context.Context, f func(*store.Tx, send) error) error {
+	err := s.o.DB.Write(ctx, func(tx *store.Tx) error {
+		return f(tx, func(all ...Dispatch) error {
+			if s.o.Send == nil || len(all) == 0 {
+				return nil
+			}
+			return s.o.Send(tx, all...)
+		})
+	})
+	if err == nil || problem.KindOf(err) != problem.Invalid {
+		return err
+	}
+	return s.o.DB.Write(ctx, func(tx *store.Tx) error {
+		return f(tx, func(all ...Dispatch) error {
+			for _, d := range all {
+				err := s.o.Send(tx, d)
+				if err != nil && problem.KindOf(err) == problem.Invalid {
+					s.o.Log.Error("subscription: a channel refuses a message", "channel", d.Channel, "of", d.Ref, "error", err)
+				} else if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
 // tell sends a change to people, or holds it back until their quiet hours are over.
-func (s *Service) tell(tx *store.Tx, c *Change, numbers []int64) error {
+func (s *Service) tell(tx *store.Tx, send send, c *Change, numbers []int64) error {
 	people, err := confirmedOf(tx, numbers)
 	if err != nil {
 		return err
@@ -617,7 +673,7 @@ func (s *Service) tell(tx *store.Tx, c *Change, numbers []int64) error {
 	var all []Dispatch
 	for _, n := range numbers {
 		x, what := people[n], s.now.what[n]
-		if x == nil || what == isWorded && !x.Wording {
+		if x == nil || what == isWorded && !x.Wording || c.said().Gauge != nil && !x.Rivers {
 			continue
 		}
 		if due := x.Quiet(now); !due.IsZero() && !c.danger() {
@@ -632,10 +688,7 @@ func (s *Service) tell(tx *store.Tx, c *Change, numbers []int64) error {
 		}
 		all = append(all, d)
 	}
-	if len(all) == 0 || s.o.Send == nil {
-		return nil
-	}
-	return s.o.Send(tx, all...)
+	return send(all...)
 }
 
 func (s *Service) placeText(x *Subscription) string {
@@ -674,7 +727,7 @@ func (s *Service) dispatch(x *Subscription, c *Change, what string) (Dispatch, e
 		w = s.say(x, c, what)
 		s.now.texts[key] = w
 	}
-	return Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + strconv.FormatInt(c.seq, 10), Revision: x.ID, Title: w.title, Body: w.body,
+	return Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + c.Ref, Revision: x.ID + "/" + strconv.FormatInt(c.seq, 10), Title: w.title, Body: w.body,
 		Link: s.pageOf(x), End: s.link(x.ID), Source: c.said().Source}, nil
 }
 
@@ -682,6 +735,9 @@ func (s *Service) dispatch(x *Subscription, c *Change, what string) (Dispatch, e
 func (s *Service) say(x *Subscription, c *Change, what string) words {
 	said := c.said()
 	say := func(key string, args i18n.Args) string { return s.o.Texts.Text(x.Lang, "subscription.say."+key, args) }
+	if said.Gauge != nil {
+		return words{s.measured(x.Lang, said, what), s.ofGauge(x, said)}
+	}
 	t := said.text(x.Lang)
 	lines := []string{say("whose."+map[bool]string{true: "official", false: "own"}[said.Official], i18n.Args{"source": said.Source})}
 	if what != isEnded || !said.Official {
@@ -715,14 +771,14 @@ func (s *Service) Digest(ctx context.Context) error {
 			return problem.Wrap(op, err)
 		}
 		for part := range slices.Chunk(numbers, some) {
-			if err := s.o.DB.Write(ctx, func(tx *store.Tx) error { return s.digests(tx, part) }); err != nil {
+			if err := s.write(ctx, func(tx *store.Tx, send send) error { return s.digests(tx, send, part) }); err != nil {
 				return problem.Wrap(op, err)
 			}
 		}
 	}
 }
 
-func (s *Service) digests(tx *store.Tx, numbers []int64) error {
+func (s *Service) digests(tx *store.Tx, send send, numbers []int64) error {
 	// Two instances that read the same would say it twice.
 	if err := turn(tx); err != nil {
 		return err
@@ -751,8 +807,8 @@ func (s *Service) digests(tx *store.Tx, numbers []int64) error {
 		if err != nil {
 			return err
 		}
-		if ok && s.o.Send != nil {
-			if err := s.o.Send(tx, d); err != nil {
+		if ok {
+			if err := send(d); err != nil {
 				return err
 			}
 		}
@@ -786,7 +842,12 @@ func (s *Service) digest(x *Subscription, all []held) (d Dispatch, ok bool, err 
 		} else if first[ref] == isNew {
 			what = isNew
 		}
-		line := s.o.Texts.Text(x.Lang, "subscription.say.title."+what, i18n.Args{"what": said.headline(x.Lang)})
+		var line string
+		if said.Gauge != nil {
+			line = s.measured(x.Lang, said, what) + "\n" + s.o.Texts.Text(x.Lang, "subscription.river.no_stage", nil)
+		} else {
+			line = s.o.Texts.Text(x.Lang, "subscription.say.title."+what, i18n.Args{"what": said.headline(x.Lang)})
+		}
 		if !over && !said.Expires.IsZero() {
 			line += "\n" + s.o.Texts.Text(x.Lang, "subscription.say.until", i18n.Args{"time": said.Expires})
 		}
@@ -813,7 +874,7 @@ func (s *Service) digest(x *Subscription, all []held) (d Dispatch, ok bool, err 
 // Tidy deletes what is past its date, and asks before whether somebody still wants it.
 func (s *Service) Tidy(ctx context.Context) error {
 	now := s.o.Clock.Now()
-	return problem.Wrap("subscription.Tidy", s.o.DB.Write(ctx, func(tx *store.Tx) error {
+	return problem.Wrap("subscription.Tidy", s.write(ctx, func(tx *store.Tx, send send) error {
 		over, err := selected(tx, `WHERE until <= $1 ORDER BY number LIMIT 5000`, millis(now))
 		if err != nil {
 			return err
@@ -836,7 +897,7 @@ func (s *Service) Tidy(ctx context.Context) error {
 				return err
 			}
 			args := i18n.Args{"place": s.placeText(x), "time": x.Until}
-			if err := s.o.Send(tx, Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + x.ID, Revision: fmt.Sprint("until ", x.Until.Unix()),
+			if err := send(Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + x.ID, Revision: fmt.Sprint("until ", x.Until.Unix()),
 				Title: s.o.Texts.Text(x.Lang, "subscription.until.title", args), Body: s.o.Texts.Text(x.Lang, "subscription.until.body", args), Link: s.link(x.ID), End: s.link(x.ID)}); err != nil {
 				return err
 			}

@@ -34,17 +34,17 @@ func flag(b bool) int64 {
 	return 0
 }
 
-const columns = `SELECT number, id, channel, target, lang, municipalities, point, polygon, hazards, level, quiet_from, quiet_to, wording, at, confirmed, until FROM subscription `
+const columns = `SELECT number, id, channel, target, lang, municipalities, point, polygon, hazards, level, quiet_from, quiet_to, wording, rivers, at, confirmed, until FROM subscription `
 
 func scan(row interface{ Scan(...any) error }) (*Subscription, error) {
 	s := &Subscription{}
 	var lang, towns, point string
-	var hazards, level, from, to, wording, at, confirmed, until int64
-	if err := row.Scan(&s.Number, &s.ID, &s.Channel, &s.sealed, &lang, &towns, &point, &s.Polygon, &hazards, &level, &from, &to, &wording, &at, &confirmed, &until); err != nil {
+	var hazards, level, from, to, wording, rivers, at, confirmed, until int64
+	if err := row.Scan(&s.Number, &s.ID, &s.Channel, &s.sealed, &lang, &towns, &point, &s.Polygon, &hazards, &level, &from, &to, &wording, &rivers, &at, &confirmed, &until); err != nil {
 		return nil, err
 	}
 	s.Lang, s.Municipalities, s.Hazards, s.Level = i18n.Lang(lang), strings.Fields(towns), uint16(hazards), uint8(level)
-	s.QuietFrom, s.QuietTo, s.Wording = int(from), int(to), wording == 1
+	s.QuietFrom, s.QuietTo, s.Wording, s.Rivers = int(from), int(to), wording == 1, rivers == 1
 	s.At, s.Confirmed, s.Until = moment(at), moment(confirmed), moment(until)
 	if point != "" {
 		p := geo.Point{}
@@ -115,14 +115,17 @@ func confirmedOf(tx *store.Tx, numbers []int64) (map[int64]*Subscription, error)
 	return found, nil
 }
 
-func (s *Subscription) insert(tx *store.Tx, hash string) error {
-	point := ""
-	if s.Point != nil {
-		point = fmt.Sprintf("%.6f,%.6f", s.Point.Lat, s.Point.Lon)
+func pointText(p *geo.Point) string {
+	if p == nil {
+		return ""
 	}
-	return tx.Row(`INSERT INTO subscription (number, id, kind, channel, target, target_hash, lang, municipalities, point, polygon, hazards, level, quiet_from, quiet_to, wording, at, confirmed, until, reminded)
-		VALUES ((SELECT COALESCE(MAX(number), 0) + 1 FROM subscription), $1, 'live', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0) RETURNING number`,
-		s.ID, s.Channel, s.sealed, hash, string(s.Lang), strings.Join(s.Municipalities, " "), point, s.Polygon, int64(s.Hazards), int64(s.Level), int64(s.QuietFrom), int64(s.QuietTo), flag(s.Wording),
+	return fmt.Sprintf("%.6f,%.6f", p.Lat, p.Lon)
+}
+
+func (s *Subscription) insert(tx *store.Tx, hash string) error {
+	return tx.Row(`INSERT INTO subscription (number, id, kind, channel, target, target_hash, lang, municipalities, point, polygon, hazards, level, quiet_from, quiet_to, wording, rivers, at, confirmed, until, reminded)
+		VALUES ((SELECT COALESCE(MAX(number), 0) + 1 FROM subscription), $1, 'live', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0) RETURNING number`,
+		s.ID, s.Channel, s.sealed, hash, string(s.Lang), strings.Join(s.Municipalities, " "), pointText(s.Point), s.Polygon, int64(s.Hazards), int64(s.Level), int64(s.QuietFrom), int64(s.QuietTo), flag(s.Wording), flag(s.Rivers),
 		millis(s.At), millis(s.Confirmed), millis(s.Until)).Scan(&s.Number)
 }
 
