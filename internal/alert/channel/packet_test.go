@@ -3,7 +3,6 @@ package channel
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +27,7 @@ func crowd(channel string, change string, n int) (all []Dispatch) {
 // what was queued twice, and what was queued before and after in rows. What was waiting
 // when a backup was made does not leave from it.
 func TestPacket(t *testing.T) {
-	folder := filepath.Join(t.TempDir(), "out")
+	folder := t.TempDir()
 	r := newRig(t, Config{List: []Setup{{Name: "out", Sort: "handover", PerMinute: 100_000, Handover: FolderSetup{Directory: folder}}}})
 	const people = mostPacked + 2*packFrom
 	rows := func(table string) (n int) {
@@ -76,7 +75,7 @@ func TestPacket(t *testing.T) {
 	if n := rows("channel_dispatch"); n != people+packFrom {
 		t.Errorf("%d receipts", n)
 	}
-	r.clk.Advance(r.conf.Keep + time.Hour)
+	r.clk.Advance(DefaultKeep + time.Hour)
 	r.ok(r.Erase(t.Context()))
 	r.clk.Advance(24 * time.Hour)
 	r.ok(r.Erase(t.Context()))
