@@ -56,7 +56,7 @@ type Entry struct {
 	From    time.Time
 	Until   time.Time // its address is deleted then
 	Ended   bool
-	Action  string // that made this version
+	Did     string // what made this version
 	Reason  string // why the address is kept, or why this was done
 	Person  string
 	At      time.Time
@@ -281,7 +281,7 @@ func (s *Service) Save(ctx context.Context, person string, e Entry) (id, secret 
 func (s *Service) save(tx *store.Tx, person string, e Entry) (id, secret string, faults []EntryFault, err error) {
 	e.clean()
 	now := s.Clock.Now()
-	e.Action, e.Person, e.At, e.Ended = entryAdd, person, now, false
+	e.Did, e.Person, e.At, e.Ended = entryAdd, person, now, false
 	if e.From.IsZero() {
 		e.From = now
 	}
@@ -300,7 +300,7 @@ func (s *Service) save(tx *store.Tx, person string, e Entry) (id, secret string,
 		if was.Version != e.Version || was.Ended {
 			return "", "", nil, problem.New("channel.Save", problem.Conflict, "channel.entry.stale", nil)
 		}
-		e.Version, e.Action = was.Version+1, entryChange
+		e.Version, e.Did = was.Version+1, entryChange
 		if c != nil && c.sort == Webhook && was.Channel == e.Channel && was.Address == e.Address {
 			e.target = was.target // with the secret that its program knows
 		}
@@ -334,7 +334,7 @@ func (s *Service) enter(tx *store.Tx, e *Entry) error {
 	if err := e.insert(tx); err != nil {
 		return err
 	}
-	return s.Audit.Append(tx, audit.Event{Action: "channel.receiver." + e.Action, Actor: e.Person, Object: e.ID, Detail: []byte(fmt.Sprint(e.Channel, " ", e.Version))})
+	return s.Audit.Append(tx, audit.Event{Action: "channel.receiver." + e.Did, Actor: e.Person, Object: e.ID, Detail: []byte(fmt.Sprint(e.Channel, " ", e.Version))})
 }
 
 // End ends a receiver: it is told nothing more. For a month that can be undone.
@@ -343,7 +343,7 @@ func (s *Service) End(ctx context.Context, person, id string, version int64, rea
 		if e.Ended {
 			return problem.New("channel.End", problem.Conflict, "channel.entry.stale", nil)
 		}
-		e.Action, e.Ended = entryEnd, true
+		e.Did, e.Ended = entryEnd, true
 		return nil
 	})
 }
@@ -352,7 +352,7 @@ func (s *Service) End(ctx context.Context, person, id string, version int64, rea
 func (s *Service) Undo(ctx context.Context, person, id string, version int64, reason string) error {
 	return s.step(ctx, person, id, version, reason, func(tx *store.Tx, e *Entry) error {
 		if e.Version == 1 {
-			e.Action, e.Ended = entryUndo, true
+			e.Did, e.Ended = entryUndo, true
 			return nil
 		}
 		all, err := versions(tx, id)
@@ -362,7 +362,7 @@ func (s *Service) Undo(ctx context.Context, person, id string, version int64, re
 		was := *all[1]
 		was.Version = e.Version
 		*e = was
-		e.Action = entryUndo
+		e.Did = entryUndo
 		if e.Ended {
 			return nil
 		}

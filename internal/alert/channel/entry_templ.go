@@ -264,9 +264,9 @@ func (p *Pages) entriesPage(all []Addressee) templ.Component {
 								return templ_7745c5c3_Err
 							}
 							var templ_7745c5c3_Var15 string
-							templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(web.T(ctx, "channel.entry.did."+a.Entry.Action, i18n.Args{"time": a.Entry.At}))
+							templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(web.T(ctx, "channel.entry.did."+a.Entry.Did, i18n.Args{"time": a.Entry.At}))
 							if templ_7745c5c3_Err != nil {
-								return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/alert/channel/entry.templ`, Line: 51, Col: 105}
+								return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/alert/channel/entry.templ`, Line: 51, Col: 102}
 							}
 							_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 							if templ_7745c5c3_Err != nil {
@@ -953,9 +953,9 @@ func (p *Pages) entryPage(f entryForm) templ.Component {
 								return templ_7745c5c3_Err
 							}
 							var templ_7745c5c3_Var44 string
-							templ_7745c5c3_Var44, templ_7745c5c3_Err = templ.JoinStringErrs(web.T(ctx, "channel.entry.did."+x.Action, i18n.Args{"time": x.At}))
+							templ_7745c5c3_Var44, templ_7745c5c3_Err = templ.JoinStringErrs(web.T(ctx, "channel.entry.did."+x.Did, i18n.Args{"time": x.At}))
 							if templ_7745c5c3_Err != nil {
-								return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/alert/channel/entry.templ`, Line: 178, Col: 123}
+								return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/alert/channel/entry.templ`, Line: 178, Col: 120}
 							}
 							_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var44))
 							if templ_7745c5c3_Err != nil {

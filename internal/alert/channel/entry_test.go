@@ -95,7 +95,7 @@ func TestEntry(t *testing.T) {
 	r.refused(r.End(ctx, "theo", id, 4, ""), "channel.entry.fault.reason")
 	_, history, err := r.Entry(ctx, id)
 	r.ok(err)
-	if len(history) != 4 || history[0].Action != entryUndo || history[3].Reason != "povodňový plán" {
+	if len(history) != 4 || history[0].Did != entryUndo || history[3].Reason != "povodňový plán" {
 		t.Errorf("%d versions", len(history))
 	}
 	r.run(r.settled)

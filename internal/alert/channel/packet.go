@@ -31,16 +31,16 @@ type packed struct {
 
 // packet is many messages of one channel about one thing.
 type packet struct {
-	id, channel     string
-	kind            store.Kind
-	ref             Reference // without a revision
-	items           []packed
-	sealed          []byte
-	key             int64
-	created, until  time.Time
-	delete          time.Time
-	sealKey         *seal.Key
-	channelOfPacket *channel
+	id, channel    string
+	kind           store.Kind
+	ref            Reference // without a revision
+	items          []packed
+	sealed         []byte
+	key            int64
+	created, until time.Time
+	delete         time.Time
+	sealKey        *seal.Key
+	way            *channel
 }
 
 func (p *packet) place() []byte { return []byte("channel_packet.items." + p.id) }
@@ -105,7 +105,7 @@ func (q *queueing) add(d *Dispatch) error {
 	name := c.name + " " + d.Reference.ID
 	p := q.packets[name]
 	if p == nil {
-		p = &packet{id: q.Clock.NewID(), channel: c.name, kind: d.Kind, ref: Reference{Origin: d.Reference.Origin, ID: d.Reference.ID}, key: key.ID(), created: q.now, sealKey: key, channelOfPacket: c}
+		p = &packet{id: q.Clock.NewID(), channel: c.name, kind: d.Kind, ref: Reference{Origin: d.Reference.Origin, ID: d.Reference.ID}, key: key.ID(), created: q.now, sealKey: key, way: c}
 		q.packets[name] = p
 	}
 	p.items = append(p.items, packed{d.Target, d.Stop, d.Reference.Revision, text.id, millis(until)})
@@ -180,9 +180,7 @@ func (q *queueing) write() error {
 			q.full = append(q.full, p)
 			continue
 		}
-		for _, r := range q.unpacked(p) {
-			q.rows[p.channelOfPacket] = append(q.rows[p.channelOfPacket], r)
-		}
+		q.rows[p.way] = append(q.rows[p.way], q.unpacked(p)...)
 	}
 	for _, p := range q.full {
 		plain, err := json.Marshal(p.items)
@@ -193,7 +191,7 @@ func (q *queueing) write() error {
 		if err := p.insert(q.tx); err != nil {
 			return err
 		}
-		wake[p.channelOfPacket] = true
+		wake[p.way] = true
 	}
 	for c, rows := range q.rows {
 		fresh, err := insertRows(q.tx, rows)

@@ -14,7 +14,7 @@ func entriesOf(tx *store.Tx, where string, args ...any) (all []*Entry, err error
 		e := &Entry{}
 		var kind, lang, places, takes string
 		var ack, from, until, ended, at int64
-		if err := scan(&e.ID, &e.Version, &e.Channel, &kind, &e.Name, &lang, &places, &e.Minimum, &takes, &ack, &e.sealed, &e.mark, &e.key, &from, &until, &ended, &e.Action, &e.Reason, &e.Person, &at); err != nil {
+		if err := scan(&e.ID, &e.Version, &e.Channel, &kind, &e.Name, &lang, &places, &e.Minimum, &takes, &ack, &e.sealed, &e.mark, &e.key, &from, &until, &ended, &e.Did, &e.Reason, &e.Person, &at); err != nil {
 			return err
 		}
 		e.Kind, e.Lang, e.Ack, e.Ended = store.Kind(kind), i18n.Lang(lang), ack == 1, ended == 1
@@ -50,7 +50,7 @@ func (e *Entry) insert(tx *store.Tx) error {
 	_, err = tx.Exec(`INSERT INTO channel_receiver (id, version, channel, kind, channel_kind, name, lang, places, minimum, takes, ack, target, mark, seal_key, from_at, until_at, ended, action, reason, person, at)
 		VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
 		e.ID, e.Version, e.Channel, string(e.Kind), e.Name, string(e.Lang), string(places), e.Minimum, string(takes), bit(e.Ack), e.sealed, e.mark, e.key,
-		millis(e.From), millis(e.Until), bit(e.Ended), e.Action, e.Reason, e.Person, millis(e.At))
+		millis(e.From), millis(e.Until), bit(e.Ended), e.Did, e.Reason, e.Person, millis(e.At))
 	return err
 }
 
