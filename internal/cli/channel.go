@@ -16,6 +16,9 @@ type channelCmd struct {
 	List  channelListCmd  `cmd:"" help:"cli.channel.list"`
 	Check channelCheckCmd `cmd:"" help:"cli.channel.check"`
 	Reach channelReachCmd `cmd:"" help:"cli.channel.reach"`
+	// Receiver and Test change something: what they do is noted as done by the operator.
+	Receiver channelReceiverCmd `cmd:"" help:"cli.channel.receiver"`
+	Test     channelTestCmd     `cmd:"" help:"cli.channel.test"`
 }
 
 // channels opens the channels of a node beside it, which sends.

@@ -47,7 +47,9 @@ type Setup struct {
 	// StaleAfter is how long after its last success a channel counts as stale.
 	StaleAfter time.Duration `yaml:"stale_after"`
 	// Trial is whom trials go to; not of a live channel.
-	Trial    string       `yaml:"trial_target"`
+	Trial string `yaml:"trial_target"`
+	// Tests permits test messages, marked as such, to receivers of a live channel.
+	Tests    bool         `yaml:"tests"`
 	SMTP     notify.SMTP  `yaml:"smtp"`
 	Gateway  GatewaySetup `yaml:"gateway"`
 	Webhook  HTTPSetup    `yaml:"webhook"`
@@ -194,6 +196,9 @@ func (c *Config) Validate() []Fault {
 		if s.Trial != "" && s.Kind == string(store.Live) {
 			add("trial", nil, at("trial_target")...)
 		}
+		if s.Tests && (s.Kind != string(store.Live) || !slices.Contains(testers, Sort(s.Sort))) {
+			add("tests", nil, at("tests")...)
+		}
 		switch Sort(s.Sort) {
 		case Mail:
 			for _, f := range s.SMTP.Validate() {
@@ -229,6 +234,10 @@ func (c *Config) Validate() []Fault {
 	}
 	return faults
 }
+
+// testers are the sorts of live channels that may carry tests: what stands in a folder may
+// make sirens sound, and browsers subscribe by themselves.
+var testers = []Sort{Mail, SMS, Webhook, Node}
 
 // separate finds channels of different kinds with the same credentials: an exercise must
 // not be able to use those of reality.

@@ -122,11 +122,7 @@ func (c *channel) check(d *Dispatch) error {
 		return problem.New("channel.Queue", problem.Invalid, "channel.refuse."+key, args)
 	}
 	switch {
-	case !d.Kind.Valid() || d.Kind != c.kind:
-		return refuse("kind", i18n.Args{"channel": c.name, "kind": string(d.Kind), "own": string(c.kind)})
-	case d.Reference.Origin == Trial && d.Kind == store.Live:
-		return refuse("trial", nil)
-	case !slices.Contains([]Origin{Notice, Warning, Subscription, Trial}, d.Reference.Origin), d.Reference.ID == "", d.Reference.Revision == "":
+	case !slices.Contains([]Origin{Notice, Warning, Subscription, Trial}, d.Reference.Origin):
 		return refuse("reference", nil)
 	case strings.TrimSpace(d.Title) == "":
 		return refuse("title", nil)
@@ -134,17 +130,40 @@ func (c *channel) check(d *Dispatch) error {
 		return refuse("source", nil)
 	case d.Reference.Origin == Warning && d.Short != "":
 		return refuse("short", nil)
-	case len(d.Title) > maxTitle || len(d.Body)+len(d.Short) > maxBody || len(d.Speech) > maxSpeech || len(d.Source) > maxSource || len(d.Link)+len(d.Stop) > maxLink || len(d.Target) > maxTarget:
+	case len(d.Title) > maxTitle || len(d.Body)+len(d.Short) > maxBody || len(d.Speech) > maxSpeech || len(d.Source) > maxSource:
 		return refuse("length", i18n.Args{"n": maxBody})
-	case strings.ContainsFunc(d.Link+d.Stop, unicode.IsControl) || strings.ContainsFunc(d.Title+d.Body+d.Short+d.Source+d.Speech, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' && r != '\r' }):
+	case strings.ContainsFunc(d.Link, unicode.IsControl) || strings.ContainsFunc(d.Title+d.Body+d.Short+d.Source+d.Speech, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' && r != '\r' }):
 		return refuse("control", nil)
-	case !isPage(d.Link) || !isPage(d.Stop):
+	case !isPage(d.Link):
 		return refuse("link", nil)
 	}
 	if _, ok := i18n.Parse(string(d.Lang)); !ok {
 		return refuse("language", i18n.Args{"value": string(d.Lang)})
 	}
-	if !c.takes(d.Target) {
+	return c.checkAddress(d)
+}
+
+// checkAddress is the part of check that is not of the text.
+func (c *channel) checkAddress(d *Dispatch) error {
+	refuse := func(key string, args i18n.Args) error {
+		return problem.New("channel.Queue", problem.Invalid, "channel.refuse."+key, args)
+	}
+	switch {
+	case !d.Kind.Valid() || d.Kind != c.kind:
+		return refuse("kind", i18n.Args{"channel": c.name, "kind": string(d.Kind), "own": string(c.kind)})
+	case d.Reference.Origin == Trial && d.Kind == store.Live:
+		return refuse("trial", nil)
+	case c.base != c.name && d.Reference.Origin != Trial:
+		return refuse("test_only", i18n.Args{"channel": c.base})
+	case d.Reference.ID == "", d.Reference.Revision == "":
+		return refuse("reference", nil)
+	case len(d.Link)+len(d.Stop) > maxLink || len(d.Target) > maxTarget:
+		return refuse("length", i18n.Args{"n": maxBody})
+	case strings.ContainsFunc(d.Stop, unicode.IsControl):
+		return refuse("control", nil)
+	case !isPage(d.Stop):
+		return refuse("link", nil)
+	case !c.takes(d.Target):
 		return refuse("target."+string(c.sort), nil)
 	}
 	return nil

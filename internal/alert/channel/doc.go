@@ -6,7 +6,9 @@
 //
 //	Queue    puts dispatches into the outbox, in the transaction of their cause
 //	Channels what is configured, each of one kind: live, exercise or test
-//	Follow   own notices and official warnings for receivers of the configuration
+//	Follow   own notices and official warnings for receivers
+//	Entry    a receiver that somebody entered on a page, with its address, for a time
+//	Test     a message marked as a test, by the way that a warning would take
 //	Reach    which places nobody would reach now
 //
 // A dispatch is a finished text. An official warning goes out as its sender wrote it,

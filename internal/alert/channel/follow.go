@@ -32,8 +32,9 @@ func digest(parts ...string) string {
 // transaction in which it did. It is the hook notice.Options.Published.
 func (s *Service) Published(tx *store.Tx, p *notice.Publication) error {
 	const op = "channel.Published"
-	if len(s.receivers) == 0 {
-		return nil
+	receivers, err := s.everybody(tx)
+	if err != nil || len(receivers) == 0 {
+		return problem.Wrap(op, err)
 	}
 	alert, item, err := own(p)
 	if err != nil {
@@ -43,7 +44,7 @@ func (s *Service) Published(tx *store.Tx, p *notice.Publication) error {
 	places := whom.all()
 	said := map[i18n.Lang]Dispatch{}
 	var all []Dispatch
-	for _, r := range s.receivers {
+	for _, r := range receivers {
 		if !r.meets(places) || !r.wants(Notice, inLanguage(alert.Infos, r.lang).Severity) {
 			continue
 		}
@@ -113,7 +114,7 @@ const following = 30 * time.Second
 
 // Run follows the official warnings for the receivers until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	if s.Warnings == nil || len(s.receivers) == 0 {
+	if s.Warnings == nil {
 		<-ctx.Done()
 		return ctx.Err()
 	}
@@ -212,7 +213,14 @@ func (s *Service) Follow(ctx context.Context) error {
 		return problem.Wrap(op, err)
 	}
 	var known map[string]*told
-	if err := s.DB.Read(ctx, func(tx *store.Tx) (err error) { known, err = toldAll(tx); return err }); err != nil {
+	var receivers []*receiver
+	if err := s.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		if receivers, err = s.everybody(tx); err != nil {
+			return err
+		}
+		known, err = toldAll(tx)
+		return err
+	}); err != nil || len(receivers) == 0 {
 		return problem.Wrap(op, err)
 	}
 	for _, w := range all {
@@ -233,7 +241,11 @@ func (s *Service) Follow(ctx context.Context) error {
 			if was != nil {
 				is.revision = was.revision + 1
 			}
-			if err := s.Queue(tx, s.bounded(s.relays(w, was, is, whom))...); err != nil {
+			receivers, err := s.everybody(tx)
+			if err != nil {
+				return err
+			}
+			if err := s.Queue(tx, s.bounded(s.relays(receivers, w, was, is, whom))...); err != nil {
 				return err
 			}
 			return is.put(tx, s.Clock.Now())
@@ -261,11 +273,11 @@ func lastTold(known map[string]*told, w *warning.Warning) (last *told) {
 }
 
 // relays are the dispatches of a change of a warning.
-func (s *Service) relays(w *warning.Warning, was, is *told, whom concern) (all []Dispatch) {
+func (s *Service) relays(receivers []*receiver, w *warning.Warning, was, is *told, whom concern) (all []Dispatch) {
 	said := w.Says()
 	item := outlet.Relay(w, time.Time{})
 	codes, speech := codesOf(said.Code, item.Areas), map[i18n.Lang]string{}
-	for _, r := range s.receivers {
+	for _, r := range receivers {
 		turn := r.turn(was, is)
 		if turn == "" {
 			continue

@@ -75,6 +75,7 @@ func (p *Pages) Register(rt *web.Router) {
 	} {
 		rt.Page(r.pattern, r.guard, r.handler)
 	}
+	p.registerEntries(rt)
 }
 
 func t(ctx context.Context, key string) string { return web.T(ctx, key, nil) }
@@ -385,6 +386,9 @@ func (p *Pages) report(w http.ResponseWriter, r *http.Request) error {
 	if arrived || lost {
 		if err := p.DB.Write(r.Context(), func(tx *store.Tx) error {
 			known, err := reported(tx, c, id, arrived, "the gateway says: "+state, p.Clock.Now())
+			if test := p.channel(c.name + testSuffix); err == nil && !known && test != nil {
+				known, err = reported(tx, test, id, arrived, "the gateway says: "+state, p.Clock.Now())
+			}
 			if err != nil || !known {
 				return err
 			}

@@ -240,7 +240,7 @@ func (s *Service) webhook(c *channel) {
 	own := map[string]string{} // secret files by address, of receivers
 	for _, r := range s.config.Receivers {
 		for _, t := range r.Targets {
-			if t.Channel == c.name {
+			if t.Channel == c.base {
 				own[t.To] = s.path(t.SecretFile)
 			}
 		}

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -10,6 +11,7 @@ import (
 	"trojmezi/internal/alert/outlet"
 	"trojmezi/internal/format/cap"
 	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/store"
 )
 
 // Preview is how a notice leaves by channels that say the same, before it does.
@@ -37,6 +39,10 @@ func (s *Service) Preview(p *notice.Publication) (all []Preview, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var receivers []*receiver
+	if err := s.DB.Read(context.Background(), func(tx *store.Tx) error { receivers, err = s.everybody(tx); return err }); err != nil {
+		return nil, err
+	}
 	for _, lang := range i18n.Langs {
 		l := &letter{Dispatch: s.tells(p, alert, item, lang), id: noLetter, at: p.Sent}
 		for _, sort := range previewed {
@@ -49,7 +55,7 @@ func (s *Service) Preview(p *notice.Publication) (all []Preview, err error) {
 				if err != nil {
 					return nil, err
 				}
-				if s.asksBack(c.name, lang) && (sort == Mail || sort == Node) {
+				if asksBack(receivers, c.name, lang) && (sort == Mail || sort == Node) {
 					v.Notes = append(v.Notes, "channel.preview.ack")
 				}
 				if n := slices.IndexFunc(made, v.same); n >= 0 {
@@ -98,8 +104,8 @@ func (s *Service) previewOf(l *letter, sort Sort, setup *Setup) (Preview, error)
 }
 
 // asksBack reports whether a receiver of a channel in a language is asked to acknowledge.
-func (s *Service) asksBack(channel string, lang i18n.Lang) bool {
-	return slices.ContainsFunc(s.receivers, func(r *receiver) bool {
+func asksBack(receivers []*receiver, channel string, lang i18n.Lang) bool {
+	return slices.ContainsFunc(receivers, func(r *receiver) bool {
 		return r.Acknowledge && r.lang == lang && slices.ContainsFunc(r.Targets, func(t Target) bool { return t.Channel == channel })
 	})
 }

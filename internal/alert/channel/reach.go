@@ -54,6 +54,10 @@ func (s *Service) cover(tx *store.Tx) ([]Coverage, error) {
 		works[st.Name] = st.Status == Works && st.Kind == store.Live
 		live[st.Name] = st.Kind == store.Live
 	}
+	receivers, err := s.everybody(tx)
+	if err != nil {
+		return nil, err
+	}
 	lost, err := dead(tx)
 	if err != nil {
 		return nil, err
@@ -88,7 +92,7 @@ func (s *Service) cover(tx *store.Tx) ([]Coverage, error) {
 				*list = append(*list, channel)
 			}
 		}
-		for _, r := range s.receivers {
+		for _, r := range receivers {
 			if !r.places[p.ID] {
 				continue
 			}

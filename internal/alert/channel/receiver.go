@@ -11,7 +11,7 @@ import (
 	"trojmezi/internal/kernel/store"
 )
 
-// receiver is one of the configuration with the municipalities it answers for.
+// receiver is one of the configuration, or one that was entered, with the municipalities it answers for.
 type receiver struct {
 	*Receiver
 	lang    i18n.Lang

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -99,7 +98,8 @@ type Service struct {
 	Options
 	config    Config
 	channels  []*channel
-	receivers []*receiver
+	tests     []*channel  // ways of test messages beside live channels
+	receivers []*receiver // of the configuration
 	areas     *area.Table
 	macKey    []byte
 
@@ -112,6 +112,7 @@ type Service struct {
 // channel is one way out.
 type channel struct {
 	name  string
+	base  string // name of the channel whose way of tests it is, else its own
 	sort  Sort
 	kind  store.Kind
 	setup Setup
@@ -166,35 +167,50 @@ func New(c Config, o Options) (*Service, error) {
 		}
 	}
 	for _, x := range c.List {
-		ch := &channel{name: x.Name, sort: Sort(x.Sort), kind: store.Kind(x.Kind), setup: x, stale: x.StaleAfter, rest: func() {}}
-		ch.takes = func(target string) bool { return wellFormed(ch.sort, target) }
-		switch ch.sort {
-		case Mail:
-			s.mail(ch)
-		case SMS:
-			s.sms(ch)
-		case Webhook:
-			s.webhook(ch)
-		case Push:
-			if err := s.push(ch); err != nil {
-				return nil, problem.Wrap("channel.New", err)
-			}
-		case Node:
-			s.node(ch)
-		case Handover:
-			s.folder(ch)
-		}
-		if ch.stale == 0 {
-			if ch.stale = DefaultStale; ch.try == nil {
-				ch.stale = staleUntried
-			}
+		ch, err := s.way(x, x.Name, store.Kind(x.Kind))
+		if err != nil {
+			return nil, problem.Wrap("channel.New", err)
 		}
 		s.channels = append(s.channels, ch)
+		if x.Tests && ch.kind == store.Live {
+			if ch, err = s.way(x, x.Name+testSuffix, store.Test); err != nil {
+				return nil, problem.Wrap("channel.New", err)
+			}
+			s.tests = append(s.tests, ch)
+		}
 	}
 	for i := range c.Receivers {
 		s.receivers = append(s.receivers, s.receiver(&c.Receivers[i]))
 	}
 	return s, nil
+}
+
+// way makes the channel of a setup, under a name and for a kind.
+func (s *Service) way(x Setup, name string, kind store.Kind) (*channel, error) {
+	ch := &channel{name: name, base: x.Name, sort: Sort(x.Sort), kind: kind, setup: x, stale: x.StaleAfter, rest: func() {}}
+	ch.takes = func(target string) bool { return wellFormed(ch.sort, target) }
+	switch ch.sort {
+	case Mail:
+		s.mail(ch)
+	case SMS:
+		s.sms(ch)
+	case Webhook:
+		s.webhook(ch)
+	case Push:
+		if err := s.push(ch); err != nil {
+			return nil, err
+		}
+	case Node:
+		s.node(ch)
+	case Handover:
+		s.folder(ch)
+	}
+	if ch.stale == 0 {
+		if ch.stale = DefaultStale; ch.try == nil {
+			ch.stale = staleUntried
+		}
+	}
+	return ch, nil
 }
 
 func (s *Service) path(p string) string {
@@ -205,9 +221,11 @@ func (s *Service) path(p string) string {
 }
 
 func (s *Service) channel(name string) *channel {
-	for _, c := range s.channels {
-		if c.name == name {
-			return c
+	for _, list := range [][]*channel{s.channels, s.tests} {
+		for _, c := range list {
+			if c.name == name {
+				return c
+			}
 		}
 	}
 	return nil
@@ -249,84 +267,18 @@ func sealPlace(id, column string) []byte { return []byte("channel_dispatch." + c
 // only if that is committed. An address that has this revision already gets nothing
 // again. problem Invalid says what is wrong with one; nothing is queued then.
 func (s *Service) Queue(tx *store.Tx, all ...Dispatch) error {
-	const op = "channel.Queue"
-	keys := map[string]*seal.Key{}
-	texts := map[string]bool{}
-	wake := map[*channel]bool{}
-	now := s.Clock.Now()
+	q := &queueing{Service: s, tx: tx, now: s.Clock.Now(), keys: map[string]*seal.Key{}, contents: map[said]*content{}, rows: map[*channel][]*row{}, packets: map[string]*packet{}}
 	for i := range all {
-		d := &all[i]
-		c := s.channel(d.Channel)
-		if c == nil {
-			return problem.New(op, problem.Invalid, "channel.refuse.unknown", i18n.Args{"channel": d.Channel})
-		}
-		if err := c.check(d); err != nil {
+		if err := q.add(&all[i]); err != nil {
 			return err
 		}
-		until := d.Until
-		if until.IsZero() {
-			until = now.Add(lasts)
-		}
-		if until.After(now.Add(longest)) {
-			until = now.Add(longest)
-		}
-		subject := "channel/" + string(d.Reference.Origin) + "/" + d.Reference.ID
-		key := keys[subject]
-		if key == nil {
-			var err error
-			if key, err = s.Ring.Key(tx, subject); err != nil {
-				return problem.Wrap(op, err)
-			}
-			keys[subject] = key
-		}
-		text := content{lang: d.Lang, title: d.Title, body: d.Body, short: d.Short, link: d.Link, source: d.Source, speech: d.Speech}
-		if d.Codes.Event != "" || len(d.Codes.Areas) > 0 {
-			codes, err := json.Marshal(d.Codes)
-			if err != nil {
-				return problem.Wrap(op, err)
-			}
-			text.codes = string(codes)
-		}
-		sum := sha256.New()
-		for _, part := range []string{string(text.lang), text.title, text.body, text.short, text.link, text.source, text.speech, text.codes} {
-			fmt.Fprintf(sum, "%d %s", len(part), part)
-		}
-		text.id = hex.EncodeToString(sum.Sum(nil)[:16])
-		if !texts[text.id] {
-			if err := text.insert(tx); err != nil {
-				return problem.Wrap(op, err)
-			}
-			texts[text.id] = true
-		}
-		r := row{id: s.Clock.NewID(), channel: c.name, kind: d.Kind, mark: s.mark(c.name, d.Target), key: key.ID(), receiver: d.Receiver, ref: d.Reference,
-			content: text.id, ack: d.Ack, due: now, created: now, until: until, delete: now.Add(s.config.Keep), stop: []byte{}}
-		if until.After(r.delete) {
-			r.delete = until
-		}
-		r.target = key.Seal([]byte(d.Target), sealPlace(r.id, "target"))
-		if d.Stop != "" {
-			r.stop = key.Seal([]byte(d.Stop), sealPlace(r.id, "stop"))
-		}
-		fresh, err := r.insert(tx)
-		if err != nil {
-			return problem.Wrap(op, err)
-		}
-		if fresh {
-			wake[c] = true
-		}
 	}
-	for c := range wake {
-		// One that is at work finds what is new before it ends.
-		if _, err := s.Jobs.Enqueue(tx, job.Job{Queue: queueOf(c), Kind: c.kind, UniqueKey: "now"}); err != nil {
-			return problem.Wrap(op, err)
-		}
-	}
-	return nil
+	return problem.Wrap("channel.Queue", q.write())
 }
 
 // Schedule registers the workers; call it before Jobs.Run.
 func (s *Service) Schedule(ctx context.Context) error {
-	for _, c := range s.channels {
+	for _, c := range slices.Concat(s.channels, s.tests) {
 		if err := s.Jobs.Handle(queueOf(c), c.kind, func(ctx context.Context, j job.Job) error { return s.work(ctx, c, j) }); err != nil {
 			return err
 		}
@@ -361,14 +313,20 @@ func (s *Service) work(ctx context.Context, c *channel, j job.Job) error {
 		holder := s.Clock.NewID()
 		var letters []*claimed
 		var next time.Time
+		var unpacked bool
 		err := s.DB.Write(ctx, func(tx *store.Tx) (err error) {
-			letters, next = nil, time.Time{}
+			letters, next, unpacked = nil, time.Time{}, false
 			now := s.Clock.Now()
-			if _, err := giveUp(tx, c, now); err != nil {
-				return err
-			}
 			room, free, err := s.room(tx, c, now)
 			if err != nil {
+				return err
+			}
+			if room > 0 {
+				if unpacked, err = s.unpack(tx, c); err != nil {
+					return err
+				}
+			}
+			if _, err := giveUp(tx, c, now); err != nil {
 				return err
 			}
 			if room > 0 {
@@ -385,7 +343,7 @@ func (s *Service) work(ctx context.Context, c *channel, j job.Job) error {
 					return err
 				}
 			}
-			if len(letters) > 0 {
+			if len(letters) > 0 || unpacked {
 				return nil
 			}
 			// In the transaction that finds nothing: what is queued after it wakes anew.
@@ -404,8 +362,11 @@ func (s *Service) work(ctx context.Context, c *channel, j job.Job) error {
 			_, err = s.Jobs.Enqueue(tx, job.Job{Queue: queueOf(c), Kind: c.kind, RunAt: next, UniqueKey: fmt.Sprint("at ", next.Unix())})
 			return err
 		})
-		if err != nil || len(letters) == 0 {
+		if err != nil || len(letters) == 0 && !unpacked {
 			return err
+		}
+		if len(letters) == 0 {
+			continue
 		}
 		if err := s.deliver(ctx, c, holder, letters); err != nil {
 			return err
@@ -509,6 +470,11 @@ func (s *Service) deliver(ctx context.Context, c *channel, holder string, letter
 				if err := s.Gone(tx, c.name, l.Target); err != nil {
 					return err
 				}
+			}
+		}
+		if fine && c.base != c.name { // a test has shown it
+			if err := worked(tx, s.channel(c.base), now); err != nil {
+				return err
 			}
 		}
 		if fine {
@@ -706,6 +672,9 @@ func (s *Service) Erase(ctx context.Context) error {
 					}
 				}
 			}
+		}
+		if err := s.eraseEntries(tx, now); err != nil {
+			return err
 		}
 		if err := s.forgetRefusals(tx); err != nil {
 			return err

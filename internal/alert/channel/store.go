@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,10 +58,79 @@ type content struct {
 	codes                            string // JSON, "" for none
 }
 
-func (c *content) insert(tx *store.Tx) error {
-	_, err := tx.Exec(`INSERT INTO channel_text (id, lang, title, body, short, link, source, speech, codes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING`,
-		c.id, string(c.lang), c.title, c.body, c.short, c.link, c.source, c.speech, c.codes)
-	return err
+// grown are statements for rows in numbers, the most first: each is prepared once, and
+// none has more variables than both databases take (SQLite 32,766).
+func grown(head, tail string, columns int, numbers ...int) (all []manyRows) {
+	for _, n := range numbers {
+		var b strings.Builder
+		b.WriteString(head)
+		for i := range n {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			for j := range columns {
+				b.WriteString(map[bool]string{true: "($", false: ", $"}[j == 0] + strconv.Itoa(i*columns+j+1))
+			}
+			b.WriteString(")")
+		}
+		all = append(all, manyRows{n, b.String() + tail})
+	}
+	return all
+}
+
+// manyRows is a statement for so many rows.
+type manyRows struct {
+	n     int
+	query string
+}
+
+// fitting is the first of the statements that so many rows fill.
+func fitting(all []manyRows, rows int) manyRows {
+	return all[slices.IndexFunc(all, func(m manyRows) bool { return m.n <= rows })]
+}
+
+var (
+	textsKnown = grown(`SELECT id FROM channel_text WHERE id IN `, ``, 64, 1)[0].query
+	textInsert = grown(`INSERT INTO channel_text (id, lang, title, body, short, link, source, speech, codes) VALUES `, ` ON CONFLICT (id) DO NOTHING`, 9, 32, 1)
+	rowInsert  = grown(`INSERT INTO channel_dispatch (id, channel, kind, channel_kind, mark, target, seal_key, receiver, sort, ref, revision, content, stop, ack,
+			due, created_at, expires_at, delete_at, state, attempt, holder, tried_at, done_at, delivered_at, acked_at, hop_id, note, error) VALUES `,
+		` ON CONFLICT (channel, mark, sort, ref, revision) DO NOTHING`, 28, 100, 10, 1)
+)
+
+// insertTexts adds those that are not there. Most are, when a part of many is told: asking
+// is cheaper than sending all texts again.
+func insertTexts(tx *store.Tx, all []*content) error {
+	known := map[string]bool{}
+	for part := range slices.Chunk(all, 64) {
+		if len(all) == 1 {
+			break
+		}
+		args := make([]any, 64)
+		for i := range args {
+			args[i] = part[min(i, len(part)-1)].id
+		}
+		if err := each(tx, func(scan func(...any) error) error {
+			var id string
+			err := scan(&id)
+			known[id] = true
+			return err
+		}, textsKnown, args...); err != nil {
+			return err
+		}
+	}
+	all = slices.DeleteFunc(all, func(c *content) bool { return known[c.id] })
+	for len(all) > 0 {
+		m := fitting(textInsert, len(all))
+		args := make([]any, 0, 9*m.n)
+		for _, c := range all[:m.n] {
+			args = append(args, c.id, string(c.lang), c.title, c.body, c.short, c.link, c.source, c.speech, c.codes)
+		}
+		if _, err := tx.Exec(m.query, args...); err != nil {
+			return err
+		}
+		all = all[m.n:]
+	}
+	return nil
 }
 
 // row is a dispatch as it is stored.
@@ -78,15 +149,55 @@ type row struct {
 	delete         time.Time
 }
 
-// insert is false when the address has this revision already.
-func (r *row) insert(tx *store.Tx) (bool, error) {
-	n, err := tx.Exec(`INSERT INTO channel_dispatch (id, channel, kind, channel_kind, mark, target, seal_key, receiver, sort, ref, revision, content, stop, ack,
-			state, due, attempt, holder, created_at, expires_at, tried_at, done_at, delivered_at, acked_at, hop_id, note, error, delete_at)
-		VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'waiting', $14, 0, '', $15, $16, 0, 0, 0, 0, '', '', '', $17)
-		ON CONFLICT (channel, mark, sort, ref, revision) DO NOTHING`,
-		r.id, r.channel, string(r.kind), r.mark, r.target, r.key, r.receiver, string(r.ref.Origin), r.ref.ID, r.ref.Revision, r.content, r.stop, bit(r.ack),
-		millis(r.due), millis(r.created), millis(r.until), millis(r.delete))
-	return n > 0, err
+// insertRows counts those whose address did not have this revision already.
+func insertRows(tx *store.Tx, all []*row) (fresh int64, err error) {
+	for len(all) > 0 {
+		m := fitting(rowInsert, len(all))
+		args := make([]any, 0, 28*m.n)
+		for _, r := range all[:m.n] {
+			kind, none := string(r.kind), int64(0)
+			args = append(args, r.id, r.channel, kind, kind, r.mark, r.target, r.key, r.receiver, string(r.ref.Origin), r.ref.ID, r.ref.Revision, r.content, r.stop, bit(r.ack),
+				millis(r.due), millis(r.created), millis(r.until), millis(r.delete), "waiting", none, "", none, none, none, none, "", "", "")
+		}
+		n, err := tx.Exec(m.query, args...)
+		if err != nil {
+			return fresh, err
+		}
+		fresh, all = fresh+n, all[m.n:]
+	}
+	return fresh, nil
+}
+
+func (p *packet) insert(tx *store.Tx) error {
+	_, err := tx.Exec(`INSERT INTO channel_packet (id, channel, kind, channel_kind, sort, ref, n, items, seal_key, created_at, expires_at, delete_at) VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		p.id, p.channel, string(p.kind), string(p.ref.Origin), p.ref.ID, int64(len(p.items)), p.sealed, p.key, millis(p.created), millis(p.until), millis(p.delete))
+	return err
+}
+
+func (p *packet) drop(tx *store.Tx) error {
+	_, err := tx.Exec(`DELETE FROM channel_packet WHERE id = $1`, p.id)
+	return err
+}
+
+// firstPacket is the oldest of a channel, still sealed; nil: there is none.
+func firstPacket(tx *store.Tx, c *channel) (*packet, error) {
+	p := &packet{channel: c.name, kind: c.kind}
+	var sort string
+	var created, until, deletion int64
+	err := tx.Row(`SELECT id, sort, ref, items, seal_key, created_at, expires_at, delete_at FROM channel_packet WHERE channel = $1 AND kind = $2 ORDER BY created_at, id LIMIT 1`, c.name, string(c.kind)).
+		Scan(&p.id, &sort, &p.ref.ID, &p.sealed, &p.key, &created, &until, &deletion)
+	if errors.Is(err, store.ErrNoRows) {
+		return nil, nil
+	}
+	p.ref.Origin, p.created, p.until, p.delete = Origin(sort), moment(created), moment(until), moment(deletion)
+	return p, err
+}
+
+// dueBefore counts what is due by a time, at most limit.
+func dueBefore(tx *store.Tx, c *channel, at time.Time, limit int) (n int, err error) {
+	err = tx.Row(`SELECT COUNT(*) FROM (SELECT 1 FROM channel_dispatch WHERE channel = $1 AND kind = $2 AND state IN ('waiting', 'sending') AND due <= $3 LIMIT $4) x`,
+		c.name, string(c.kind), millis(at), limit).Scan(&n)
+	return n, err
 }
 
 // claimed is a dispatch that a worker holds, still sealed.
@@ -150,7 +261,14 @@ func giveUp(tx *store.Tx, c *channel, now time.Time) (n int64, err error) {
 // nextDue is when the next dispatch of a channel is due; zero: nothing waits.
 func nextDue(tx *store.Tx, c *channel) (time.Time, error) {
 	var at int64
-	err := tx.Row(`SELECT COALESCE(MIN(due), 0) FROM channel_dispatch WHERE channel = $1 AND kind = $2 AND state IN ('waiting', 'sending')`, c.name, string(c.kind)).Scan(&at)
+	if err := tx.Row(`SELECT COALESCE(MIN(due), 0) FROM channel_dispatch WHERE channel = $1 AND kind = $2 AND state IN ('waiting', 'sending')`, c.name, string(c.kind)).Scan(&at); err != nil {
+		return time.Time{}, err
+	}
+	var packet int64
+	err := tx.Row(`SELECT COALESCE(MIN(created_at), 0) FROM channel_packet WHERE channel = $1 AND kind = $2`, c.name, string(c.kind)).Scan(&packet)
+	if at == 0 || packet > 0 && packet < at {
+		at = packet
+	}
 	return moment(at), err
 }
 
@@ -199,13 +317,21 @@ func healthOf(tx *store.Tx, c *channel) (ok, failed time.Time, failures int64, f
 // counts are how many dispatches of a channel stand where.
 func counts(tx *store.Tx, c *channel) (map[State]int64, error) {
 	all := map[State]int64{}
-	return all, each(tx, func(scan func(...any) error) error {
+	var packed int64
+	if err := tx.Row(`SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM channel_packet WHERE channel = $1 AND kind = $2`, c.name, string(c.kind)).Scan(&packed); err != nil {
+		return nil, err
+	}
+	err := each(tx, func(scan func(...any) error) error {
 		var state string
 		var n int64
 		err := scan(&state, &n)
 		all[State(state)] = n
 		return err
 	}, `SELECT state, COUNT(*) FROM channel_dispatch WHERE channel = $1 AND kind = $2 GROUP BY state`, c.name, string(c.kind))
+	if packed > 0 {
+		all[Waiting] += packed
+	}
+	return all, err
 }
 
 // Receipt is what became of a dispatch. Whom it was for is told by a name of the
@@ -389,18 +515,24 @@ func erase(tx *store.Tx, now time.Time) (n int64, keys []int64, err error) {
 		err := scan(&k)
 		old = append(old, k)
 		return err
-	}, `SELECT DISTINCT seal_key FROM channel_dispatch WHERE delete_at <= $1`, millis(now)); err != nil {
+	}, `SELECT seal_key FROM channel_dispatch WHERE delete_at <= $1 UNION SELECT seal_key FROM channel_packet WHERE delete_at <= $1`, millis(now)); err != nil {
 		return 0, nil, err
 	}
-	if n, err = tx.Exec(`DELETE FROM channel_dispatch WHERE delete_at <= $1`, millis(now)); err != nil || n == 0 {
+	packets, err := tx.Exec(`DELETE FROM channel_packet WHERE delete_at <= $1`, millis(now))
+	if err != nil {
+		return 0, nil, err
+	}
+	if n, err = tx.Exec(`DELETE FROM channel_dispatch WHERE delete_at <= $1`, millis(now)); err != nil || n+packets == 0 {
 		return n, nil, err
 	}
-	if _, err := tx.Exec(`DELETE FROM channel_text WHERE NOT EXISTS (SELECT 1 FROM channel_dispatch d WHERE d.content = channel_text.id)`); err != nil {
+	n += packets
+	// What a packet says can't be seen from outside: while one waits, all texts stay.
+	if _, err := tx.Exec(`DELETE FROM channel_text WHERE NOT EXISTS (SELECT 1 FROM channel_dispatch d WHERE d.content = channel_text.id) AND NOT EXISTS (SELECT 1 FROM channel_packet)`); err != nil {
 		return n, nil, err
 	}
 	for _, k := range old {
 		var left int64
-		if err := tx.Row(`SELECT COUNT(*) FROM channel_dispatch WHERE seal_key = $1`, k).Scan(&left); err != nil {
+		if err := tx.Row(`SELECT (SELECT COUNT(*) FROM channel_dispatch WHERE seal_key = $1) + (SELECT COUNT(*) FROM channel_packet WHERE seal_key = $1)`, k).Scan(&left); err != nil {
 			return n, nil, err
 		}
 		if left == 0 {
@@ -414,6 +546,9 @@ func erase(tx *store.Tx, now time.Time) (n int64, keys []int64, err error) {
 // since, or is of the past.
 func Restored(tx *store.Tx) error {
 	if _, err := tx.Exec(`UPDATE channel_dispatch SET state = 'expired', error = 'restored from a backup' WHERE state IN ('waiting', 'sending')`); err != nil {
+		return fmt.Errorf("channel: restore: %w", err)
+	}
+	if _, err := tx.Exec(`UPDATE channel_packet SET expires_at = 0`); err != nil {
 		return fmt.Errorf("channel: restore: %w", err)
 	}
 	return nil
