@@ -80,7 +80,7 @@ type Options struct {
 	// further run with it goes on where the last ended. "": a temporary folder,
 	// removed at the end.
 	Data string
-	// Once ends the demo after the play; otherwise it runs until ctx ends.
+	// Once ends the demo after the play and the replay; otherwise it runs until ctx ends.
 	Once bool
 	// Replay also plays the flood of 2010, on a page of its own.
 	Replay bool
@@ -177,13 +177,17 @@ func (d *demo) run(ctx context.Context, o Options) (err error) {
 	for _, s := range out {
 		g.Go(func() error { return s.run(ctx) })
 	}
+	replayed := make(chan struct{}) // closed when the replay is over, or there is none
 	if o.Replay {
 		// LockOSThread: the kernel ends the child with the thread that made it.
 		g.Go(func() error {
+			defer close(replayed)
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			return d.replay(ctx)
+			return d.replay(ctx, o.Once)
 		})
+	} else {
+		close(replayed)
 	}
 	procs := make([]*process, len(f.nodes))
 	for i, n := range f.nodes {
@@ -192,7 +196,14 @@ func (d *demo) run(ctx context.Context, o Options) (err error) {
 	}
 	g.Go(func() error {
 		defer stop() // the nodes end with the demo
-		return d.show(ctx, f, procs, out, o.Once)
+		if err := d.show(ctx, f, procs, out, o.Once); err != nil {
+			return err
+		}
+		select {
+		case <-replayed:
+		case <-ctx.Done():
+		}
+		return nil
 	})
 	return g.Wait()
 }
