@@ -181,7 +181,7 @@ func TestSupervise(t *testing.T) {
 // asked for. Its page stays, or the replay ends with the play, and one that went wrong is
 // told.
 func TestReplay(t *testing.T) {
-	const evening = "replay | --lang en --log-level error replay 2010 --from 2010-08-07T15:00 --to 2010-08-07T21:00 --speed 60"
+	const evening = "replay | --lang en --log-level error replay 2010 --from 2010-08-07T15:00 --to 2010-08-07T21:00 --speed 60 --listen 127.0.0.1:1"
 	for _, c := range []struct {
 		behaviour string
 		once      bool
@@ -197,7 +197,7 @@ func TestReplay(t *testing.T) {
 		d := &demo{out: &output{w: writer(func(p []byte) { said <- string(p) })}, texts: texts(t), lang: i18n.En, binary: os.Args[0]}
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- d.replay(ctx, c.once) }()
+		go func() { done <- d.replay(ctx, "127.0.0.1:1", c.once) }()
 		if line := <-said; line != c.said {
 			t.Errorf("%s: %q", c.behaviour, line)
 		}

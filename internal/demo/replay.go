@@ -16,13 +16,17 @@ const (
 	replayFrom  = "2010-08-07T15:00"
 	replayTo    = "2010-08-07T21:00"
 	replaySpeed = "60"
+
+	// replayPort lies beside those of the nodes; a taken one is replaced by a free one.
+	replayPort = 8104
+	replayPath = "/replay"
 )
 
-// replay plays it beside the nodes, on a node of its own. It prints the address of the
-// page, and at the end what was told when; then the page stays until the demo ends, unless
+// replay plays it beside the nodes, on a node of its own whose page listens at an address.
+// It prints at the end what was told when; then the page stays until the demo ends, unless
 // it is to end once all is played. Something that had to happen and did not is an error.
-func (d *demo) replay(ctx context.Context, once bool) error {
-	args := []string{"--lang", string(d.lang), "--log-level", "error", "replay", "2010", "--from", replayFrom, "--to", replayTo, "--speed", replaySpeed}
+func (d *demo) replay(ctx context.Context, listen string, once bool) error {
+	args := []string{"--lang", string(d.lang), "--log-level", "error", "replay", "2010", "--from", replayFrom, "--to", replayTo, "--speed", replaySpeed, "--listen", listen}
 	if !once {
 		args = append(args, "--stay")
 	}

@@ -140,7 +140,7 @@ func TestPagesForecast(t *testing.T) {
 	r.take(store.Live, "saxony", expect(r.clk.Now(), 300, 500, 0, 410))
 	page := v.get("petr", "/rivers/de-goerlitz")
 	mustHave(t, page, "chart-line chart-line-2", "The dashed line is the forecast of saxony, not measured", "Highest: 500\u00a0cm", "Forecast as a table", "estimate", "Forecast reaches Alarmstufe 3 (480 cm)", "not yet seen live", "Forecast: up to 500\u00a0cm", "/rivers/de-goerlitz/forecast.csv")
-	mustHave(t, page, "Below all limits")
+	mustHave(t, page, "below all limits")
 	for _, text := range []string{"Old forecast", "says that it has a forecast"} {
 		if strings.Contains(page, text) {
 			t.Errorf("a forecast counts as measured, is old, or is said to be elsewhere: %s", cut(page, text))
