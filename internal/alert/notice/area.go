@@ -17,12 +17,12 @@ import (
 
 // Unit is an area one can name: a municipality, or a district with its codes.
 type Unit struct {
-	ID string // "CZ-563889", "ORP-5102", "AGS-14626", "TERYT-0225"
+	ID string // "CZ-563889", "ORP-5102", "AGS-14626", "TERYT-0225", "WARNCELL-914626002"
 	// Place is the municipality; Members are those of a district.
 	Place   register.Place
 	Members []string
 	Name    string // official
-	Level   string // municipality, orp, kreis, powiat
+	Level   string // municipality, orp, kreis, powiat, kreispart
 	keys    []area.Key
 }
 
@@ -50,6 +50,7 @@ type units struct {
 // of codes they are named by, what their id begins with, and the lists sent beside it.
 var districts = []struct{ level, scheme, prefix, also string }{
 	{"orp", "CISORP", "ORP-", "EMMA_ID"}, {"kreis", "AGS", "AGS-", "EMMA_ID"}, {"powiat", "TERYT", "TERYT-", "EMMA_ID"},
+	{"kreispart", "WARNCELLID", "WARNCELL-", "EMMA_ID"}, // once an operator has written what it holds
 }
 
 // NewAtlas derives the areas. Outlines are approximate and drawn generously: what lies

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"trojmezi/internal/alert/area"
+	"trojmezi/internal/format/cap"
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/clock"
 	"trojmezi/internal/kernel/register"
@@ -35,26 +36,26 @@ func TestOwnDistrict(t *testing.T) {
 	}
 	atlas := NewAtlas(places, book.Table)
 	before := len(atlas.Units())
-	was, ok := atlas.Unit("ORP-5102")
-	if !ok || len(was.Members) < 2 {
-		t.Fatalf("%+v", was)
+	const id = "WARNCELL-914626002"
+	if u, ok := atlas.Unit(id); ok {
+		t.Fatalf("nobody has said what it holds: %+v", u)
 	}
 	const rows = "country,level,scheme,code,name,cs,de,pl,en,parent,members,lat,lon,valid_from,valid_to,status,names_status,source,outline\n" +
-		"CZ,orp,CISORP,5102,Frýdlant,Frýdlant,Friedland,,,NUTS:CZ051,list=CZ-564028,50.922,15.144,,,verified,,letter of the region,\n"
-	if _, refused, err := book.ImportByOperator(t.Context(), []byte(rows), "smaller"); err != nil || len(refused) > 0 {
+		"DE,kreispart,WARNCELLID,914626002,Görlitz (Bergland),,Görlitz (Bergland),,,AGS:14626,list=DE-14626110,51.15,14.97,,,verified,verified,letter of the Kreis,\n"
+	if _, refused, err := book.ImportByOperator(t.Context(), []byte(rows), "it is known now"); err != nil || len(refused) > 0 {
 		t.Fatal(refused, err)
 	}
-	u, ok := atlas.Unit("ORP-5102")
-	if !ok || !slices.Equal(u.Members, []string{"CZ-564028"}) || u.Name != "Frýdlant" || len(atlas.Units()) != before {
+	u, ok := atlas.Unit(id)
+	if !ok || !slices.Equal(u.Members, []string{"DE-14626110"}) || u.Name != "Görlitz (Bergland)" || len(atlas.Units()) != before+1 {
 		t.Errorf("%+v of %d", u, len(atlas.Units()))
 	}
-	if found, ok := atlas.Find("5102"); !ok || len(atlas.Outline(found)) != 1 {
+	if found, ok := atlas.Find("914626002"); !ok || len(atlas.Outline(found)) != 1 || !slices.Contains(atlas.Codes(found, clk.Now()), cap.Pair{Name: "WARNCELLID", Value: "914626002"}) {
 		t.Errorf("%+v", found)
 	}
-	if _, err := book.UndoByOperator(t.Context(), area.Key{Scheme: "CISORP", Code: "5102"}, "taken back"); err != nil {
+	if _, err := book.UndoByOperator(t.Context(), area.Key{Scheme: "WARNCELLID", Code: "914626002"}, "taken back"); err != nil {
 		t.Fatal(err)
 	}
-	if u, _ := atlas.Unit("ORP-5102"); !slices.Equal(u.Members, was.Members) {
+	if u, ok := atlas.Unit(id); ok || len(atlas.Units()) != before {
 		t.Errorf("%+v", u)
 	}
 }
