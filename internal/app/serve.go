@@ -267,7 +267,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	if n.agreements, err = agreement.New(agreement.Options{DB: o.DB, Places: n.places, Audit: o.Audit, Clock: o.Clock, Name: n.people.Name}); err != nil {
 		return nil, err
 	}
-	n.rivers = river.New(river.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Tell: n.riverAlarm})
+	n.rivers = river.New(river.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Tell: n.riverAlarm, Hint: n.riverHint})
 	n.health.Add(n.rivers.Checks()...)
 	n.units = unit.New(unit.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Organisations: n.unitRooms, Name: n.people.Name})
 	n.console = console.New(console.Deps{
@@ -403,12 +403,19 @@ func (n *node) riverAlarm(tx *store.Tx, a river.Alarm) error {
 	})
 }
 
+// riverHint tells the staff that a forecast reaches a limit. It is no alarm: nobody is woken,
+// and no subscriber is told what nobody has measured.
+func (n *node) riverHint(tx *store.Tx, h river.Hint) error {
+	text, more := river.HintText(h)
+	return n.notify.Send(tx, notify.Notification{Kind: h.Kind, Class: notify.C, Text: text, More: more, Link: river.Address(h.Gauge, h.Kind), Unique: "river/hint/" + h.ID})
+}
+
 // Rivers opens the gauges for the command line, beside a running node, whose channels
 // carry what is told.
 func Rivers(c *Config, o *Opened, texts *i18n.Bundle, log *slog.Logger) *river.Service {
 	n := &node{Opened: o, config: c, texts: texts, log: log, jobs: job.New(o.DB, o.Clock, log)}
 	n.notify = notify.New(c.Notify, notify.Deps{DB: o.DB, Jobs: n.jobs, Clock: o.Clock, Texts: texts, Log: log, Dir: c.dir, Place: c.Exchange.Operator})
-	return river.New(river.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Tell: n.riverAlarm})
+	return river.New(river.Options{DB: o.DB, Audit: o.Audit, Clock: o.Clock, Log: log, Tell: n.riverAlarm, Hint: n.riverHint})
 }
 
 // retained are how long the node keeps what.

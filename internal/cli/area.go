@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -25,14 +26,21 @@ type areaCmd struct {
 	Undo     areaUndoCmd     `cmd:"" help:"cli.area.undo"`
 }
 
-// areas loads the shipped table.
-func areas() (*area.Table, *register.Register, error) {
+// areas hands on the table: the shipped one, or that of a node with the rows its operator
+// wrote. lost are those of them that do not count any more.
+func (e *env) areas(config string, f func(t *area.Table, places *register.Register, lost []area.Refusal) error) error {
 	places, err := register.Load()
 	if err != nil {
-		return nil, nil, err
+		return err
+	}
+	if config != "" {
+		return e.withAreas(config, func(_ context.Context, b *area.Book) error { return f(b.Table, places, b.Lost()) })
 	}
 	t, err := area.Load(places)
-	return t, places, err
+	if err != nil {
+		return err
+	}
+	return f(t, places, nil)
 }
 
 type areaListCmd struct {
@@ -65,10 +73,10 @@ func (c *areaListCmd) Run(e *env) error {
 	if c.Own {
 		return c.own(e)
 	}
-	t, _, err := areas()
-	if err != nil {
-		return err
-	}
+	return e.areas(c.Config, func(t *area.Table, _ *register.Register, _ []area.Refusal) error { return c.list(e, t) })
+}
+
+func (c *areaListCmd) list(e *env, t *area.Table) error {
 	found := area.Query{Scheme: c.Scheme, Country: register.Country(c.Country), Words: strings.Join(c.Words, " ")}.Of(t.Areas())
 	if c.CSV {
 		return t.Write(e.out, found)
@@ -105,20 +113,24 @@ func (c *areaListCmd) Run(e *env) error {
 	})
 }
 
-type areaCheckCmd struct{}
+type areaCheckCmd struct {
+	Config string `type:"path" placeholder:"node.yaml" help:"cli.area.node"`
+}
 
 // Run compares the rows of the table with each other and exits with 1 when two disagree.
 func (c *areaCheckCmd) Run(e *env) error {
-	t, _, err := areas()
-	if err != nil {
-		return err
-	}
-	doubts := t.Check(time.Now())
+	return e.areas(c.Config, func(t *area.Table, _ *register.Register, lost []area.Refusal) error { return c.check(e, t, lost) })
+}
+
+func (c *areaCheckCmd) check(e *env, t *area.Table, lost []area.Refusal) error {
 	lines := []string{}
-	for _, d := range doubts {
+	for _, d := range t.Check(time.Now()) {
 		lines = append(lines, d.String())
 	}
-	err = e.show(lines, func() {
+	for _, l := range lost {
+		lines = append(lines, e.t("cli.area.lost", i18n.Args{"area": l.Key.String(), "why": e.textOf(l.Text)}))
+	}
+	err := e.show(lines, func() {
 		for _, l := range lines {
 			fmt.Fprintln(e.out, harmless(l))
 		}
@@ -133,9 +145,10 @@ func (c *areaCheckCmd) Run(e *env) error {
 }
 
 type areaConcernsCmd struct {
-	Place string   `required:"" placeholder:"CODE|LAT,LON" help:"cli.area.place"`
-	Feed  string   `enum:",chmi,dwd,nina,imgw-meteo,imgw-hydro,rso,meteoalarm,lhp" default:"" help:"cli.area.feed"`
-	Files []string `arg:"" name:"file" help:"cli.area.file"`
+	Config string   `type:"path" placeholder:"node.yaml" help:"cli.area.node"`
+	Place  string   `required:"" placeholder:"CODE|LAT,LON" help:"cli.area.place"`
+	Feed   string   `enum:",chmi,dwd,nina,imgw-meteo,imgw-hydro,rso,meteoalarm,lhp" default:"" help:"cli.area.feed"`
+	Files  []string `arg:"" name:"file" help:"cli.area.file"`
 }
 
 // concernLine is the answer for one warning.
@@ -158,10 +171,10 @@ type reasonLine struct {
 // Run answers for each warning of the files whether it concerns the place: documents of a
 // feed, or what `alert parse` printed.
 func (c *areaConcernsCmd) Run(e *env) error {
-	t, places, err := areas()
-	if err != nil {
-		return err
-	}
+	return e.areas(c.Config, func(t *area.Table, places *register.Register, _ []area.Refusal) error { return c.tell(e, t, places) })
+}
+
+func (c *areaConcernsCmd) tell(e *env, t *area.Table, places *register.Register) error {
 	place, ok := placeOf(c.Place, places)
 	if !ok {
 		fmt.Fprintln(e.errw, harmless(e.t("cli.area.no_place", i18n.Args{"place": c.Place})))

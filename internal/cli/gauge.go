@@ -37,6 +37,8 @@ type stationLine struct {
 	Flows      []measurementLine `json:"flows_m3s"`
 	Trend      string            `json:"trend"`
 	Limits     []limitLine       `json:"limits"`
+	Foretold   bool              `json:"has_forecast"` // says the service, with values here or without
+	Forecasts  []forecastLine    `json:"forecasts"`
 	Remarks    []string          `json:"remarks"`
 	Deviations []deviation       `json:"deviations"`
 }
@@ -44,6 +46,27 @@ type stationLine struct {
 type measurementLine struct {
 	At    time.Time `json:"at"`
 	Value float64   `json:"value"`
+}
+
+// forecastLine is one issue of a forecast: nothing in it was measured.
+type forecastLine struct {
+	Service string         `json:"service"`
+	Issued  time.Time      `json:"issued"`
+	Stale   *bool          `json:"stale,omitempty"` // in what a node says of it
+	Levels  []expectedLine `json:"levels_cm"`
+}
+
+type expectedLine struct {
+	At    time.Time `json:"at"`
+	Value float64   `json:"value"`
+	Sort  string    `json:"sort"` // forecast or estimate
+}
+
+func expected(at time.Time, v float64, estimate bool) expectedLine {
+	if estimate {
+		return expectedLine{at, v, "estimate"}
+	}
+	return expectedLine{at, v, "forecast"}
 }
 
 type limitLine struct {
@@ -84,13 +107,20 @@ func (e *env) station(s *gauge.Station) stationLine {
 	}
 	line := stationLine{
 		ID: s.ID, Source: s.Source, Number: s.Number, Name: s.Name, River: s.River, Levels: measured(s.Levels), Flows: measured(s.Flows), Trend: s.Trend,
-		Limits: []limitLine{}, Remarks: append([]string{}, s.Remarks...), Deviations: e.deviations(s.Deviations),
+		Limits: []limitLine{}, Foretold: s.Foretold, Forecasts: []forecastLine{}, Remarks: append([]string{}, s.Remarks...), Deviations: e.deviations(s.Deviations),
 	}
 	if !math.IsNaN(s.Lat) && !math.IsNaN(s.Lon) {
 		line.Lat, line.Lon = &s.Lat, &s.Lon
 	}
 	for _, l := range s.Limits {
 		line.Limits = append(line.Limits, limitLine(l))
+	}
+	for _, f := range s.Forecasts {
+		one := forecastLine{Service: s.Source, Issued: f.Issued.At, Levels: []expectedLine{}}
+		for _, x := range f.Levels {
+			one.Levels = append(one.Levels, expected(x.At.At, x.Value, x.Estimate))
+		}
+		line.Forecasts = append(line.Forecasts, one)
 	}
 	return line
 }

@@ -12,7 +12,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	netmail "net/mail"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +25,7 @@ import (
 	"trojmezi/internal/alert/replay"
 	"trojmezi/internal/app"
 	"trojmezi/internal/kernel/clock"
+	"trojmezi/internal/kernel/store/storetest"
 	"trojmezi/internal/simulator/feeds"
 )
 
@@ -163,6 +167,91 @@ func TestReplayCommand(t *testing.T) {
 	}
 	if !got.Good || len(got.Moments) != 14 || len(got.Told) == 0 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What a node has kept of its feeds is played again by the command, on SQLite and, where a
+// server is at hand, on PostgreSQL: what the gauges told then is told again, as an exercise.
+func TestReplayRecorded(t *testing.T) {
+	address, drop, err := storetest.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := drop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	begun := time.Now().Add(-3 * time.Hour)
+	senders := httptest.NewServer(feeds.New(feeds.Shipped(), begun, time.Now))
+	defer senders.Close()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "node.json")
+	raw, err := json.Marshal(map[string]any{"data": filepath.Join(dir, "data"), "database": address, "listen": "127.0.0.1:0",
+		"exchange": map[string]any{"oid": "1.2.3.0", "operator": "Node", "listen": "127.0.0.1:0", "insecure_loopback": true},
+		"feeds":    map[string]any{"contact": "alerts@region.example", "simulator": senders.URL}})
+	if err == nil {
+		err = os.WriteFile(file, raw, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) (int, string, string) {
+		var out, errs bytes.Buffer
+		code := Main(append([]string{"--lang", "en", "--log-level", "error"}, args...), strings.NewReader(""), &out, &errs)
+		return code, out.String(), errs.String()
+	}
+	if code, _, errs := run("db", "migrate", "--config", file); code != 0 {
+		t.Fatal(errs)
+	}
+	fetch(t, file, "chmi-gauges", "nina-mowas")
+	moment := func(d time.Duration) string { return time.Now().Add(d).In(zone).Format("2006-01-02T15:04") }
+	code, out, errs := run("--json", "replay", "--recorded", "--config", file, "--from", moment(-time.Hour), "--to", moment(2*time.Minute))
+	var got struct {
+		Good    bool
+		Moments []momentLine
+		Told    []toldLine
+	}
+	if err := json.Unmarshal([]byte(out), &got); code != 0 || err != nil || !got.Good || len(got.Moments) != 1 {
+		t.Fatalf("exit %d, %v: %s %s", code, err, out, errs)
+	}
+	if !slices.ContainsFunc(got.Told, func(l toldLine) bool {
+		return strings.Contains(l.Subject, "EXERCISE") && strings.Contains(l.Subject, "Frýdlant")
+	}) {
+		t.Errorf("nothing of the recorded flood was told: %+v", got.Told)
+	}
+	if code, _, errs := run("replay", "--recorded", "--config", file, "--from", moment(-3*time.Hour), "--to", moment(-2*time.Hour)); code == 0 || errs == "" {
+		t.Error("a time of which nothing is kept is played")
+	}
+}
+
+// fetch has a node fetch what sources say now, as it does when it serves.
+func fetch(t *testing.T, file string, names ...string) {
+	t.Helper()
+	cfg, err := app.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	o, err := app.Open(t.Context(), cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.DB.Close()
+	s := app.Feeds(cfg, o, log)
+	files, closeFiles, err := app.Files(t.Context(), cfg, o.Clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeFiles()
+	s.Files = files
+	for _, n := range names {
+		if err := s.Switch(t.Context(), intake.Operator, n, true, "a test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Turn(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 

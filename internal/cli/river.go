@@ -49,11 +49,27 @@ type listedGauge struct {
 	Fast     bool        `json:"rises_fast"`
 	Limits   []limitLine `json:"limits"`
 	Stages   []string    `json:"stages_proclaimed"`
+	// Forecast is the newest, which was not measured; null without one. Elsewhere are services
+	// that say they have one whose values are not described.
+	Forecast  *forecastLine `json:"forecast"`
+	Elsewhere []string      `json:"forecast_elsewhere"`
+}
+
+// forecastOf is a forecast as the commands print it.
+func forecastOf(f *river.Forecast) *forecastLine {
+	if f == nil {
+		return nil
+	}
+	line := &forecastLine{Service: f.Service, Issued: f.Issued, Stale: &f.Stale, Levels: []expectedLine{}}
+	for _, x := range f.Levels {
+		line.Levels = append(line.Levels, expected(x.At, x.Value, x.Estimate))
+	}
+	return line
 }
 
 func listed(kind string, l river.Line) listedGauge {
 	g := listedGauge{Key: l.Key, Kind: kind, River: l.Gauge.River, Name: l.Gauge.Name, Country: l.Gauge.Country, Stations: append([]string{}, l.Numbers...), Stale: l.Stale,
-		Crossed: []string{}, Fast: l.Rising(), Limits: []limitLine{}, Stages: []string{}}
+		Crossed: []string{}, Fast: l.Rising(), Limits: []limitLine{}, Stages: []string{}, Forecast: forecastOf(l.Forecast), Elsewhere: append([]string{}, l.Foretold...)}
 	for _, v := range []*river.Value{l.Flow, l.Level} {
 		if v != nil {
 			g.At = &v.At
@@ -152,8 +168,9 @@ type valueLine struct {
 type gaugeSeriesCmd struct {
 	configFlag
 	kindFlag
-	Hours int    `default:"72" help:"cli.gauge.hours"`
-	Gauge string `arg:"" help:"cli.gauge.gauge"`
+	Hours    int    `default:"72" help:"cli.gauge.hours"`
+	Forecast bool   `help:"cli.gauge.forecast"`
+	Gauge    string `arg:"" help:"cli.gauge.gauge"`
 }
 
 func (c *gaugeSeriesCmd) Run(e *env) error {
@@ -166,6 +183,9 @@ func (c *gaugeSeriesCmd) Run(e *env) error {
 		d, err := s.Detail(ctx, kind, key, time.Duration(c.Hours)*time.Hour)
 		if err != nil {
 			return err
+		}
+		if c.Forecast {
+			return c.forecast(e, d.Line)
 		}
 		list := []valueLine{}
 		add := func(values []river.Value, unit river.Unit) {
@@ -194,11 +214,32 @@ func (c *gaugeSeriesCmd) Run(e *env) error {
 	})
 }
 
+// forecast prints the newest forecast in place of what was measured.
+func (c *gaugeSeriesCmd) forecast(e *env, l river.Line) error {
+	f := forecastOf(l.Forecast)
+	return e.show(f, func() {
+		if f == nil {
+			e.say("river.chart.forecast", nil)
+			return
+		}
+		e.say("river.forecast.by", i18n.Args{"service": f.Service, "issued": e.texts.DateTime(e.lang, f.Issued), "until": e.texts.DateTime(e.lang, l.Forecast.Until())})
+		if *f.Stale {
+			e.say("river.forecast.stale", i18n.Args{"time": l.Forecast.Age.Round(time.Minute).String()})
+		}
+		w := tabwriter.NewWriter(e.out, 0, 8, 2, ' ', 0)
+		for _, x := range f.Levels {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", e.texts.DateTime(e.lang, x.At), e.t("river.cm", i18n.Args{"v": x.Value}), e.t("river.forecast.sort."+x.Sort, nil))
+		}
+		w.Flush()
+	})
+}
+
 type gaugeTakeCmd struct {
 	configFlag
 	kindFlag
-	Feed  string   `required:"" enum:"chmi,imgw,saxony,pegelonline" help:"cli.gauge.feed"`
-	Files []string `arg:"" name:"file" help:"cli.alert.file"`
+	Feed    string   `required:"" enum:"chmi,imgw,saxony,pegelonline" help:"cli.gauge.feed"`
+	Station string   `placeholder:"501010" help:"cli.gauge.of"`
+	Files   []string `arg:"" name:"file" help:"cli.alert.file"`
 }
 
 // takenFile is what became of one document.
@@ -212,6 +253,9 @@ type takenFile struct {
 	Refused  int      `json:"refused"`
 	Limits   int      `json:"limits"`
 	Alarms   []string `json:"alarms"`
+	// Forecasts are the issues that are new, Hints what was told of them.
+	Forecasts int      `json:"forecasts"`
+	Hints     []string `json:"hints"`
 }
 
 // Run takes documents in as if they had been fetched now.
@@ -225,6 +269,11 @@ func (c *gaugeTakeCmd) Run(e *env) error {
 			if fault != nil {
 				return e.notUnderstood(file, fault)
 			}
+			for i := range r.Stations { // a forecast of PegelOnline does not say of which it is
+				if r.Stations[i].Number == "" {
+					r.Stations[i].Number = c.Station
+				}
+			}
 			var t river.Taken
 			if err := o.DB.Write(ctx, func(tx *store.Tx) (err error) {
 				t, err = s.Take(tx, river.From{Service: f.Name, Endpoint: file, Fetched: o.Clock.Now(), Kind: store.Kind(c.Kind)}, r)
@@ -232,9 +281,12 @@ func (c *gaugeTakeCmd) Run(e *env) error {
 			}); err != nil {
 				return err
 			}
-			line := takenFile{file, t.Stations, t.Others, t.Values, t.Changed, t.Late, t.Refused, t.Limits, []string{}}
+			line := takenFile{file, t.Stations, t.Others, t.Values, t.Changed, t.Late, t.Refused, t.Limits, []string{}, t.Forecasts, []string{}}
 			for _, a := range t.Alarms {
 				line.Alarms = append(line.Alarms, e.t("river.alarm."+string(a.Cause), river.AlarmArgs(a)))
+			}
+			for _, h := range t.Hints {
+				line.Hints = append(line.Hints, e.t("river.hint", river.HintArgs(h)))
 			}
 			done = append(done, line)
 			return nil
@@ -245,7 +297,7 @@ func (c *gaugeTakeCmd) Run(e *env) error {
 		if shown := e.show(done, func() {
 			for _, d := range done {
 				e.say("cli.gauge.taken", i18n.Args{"file": d.File, "stations": d.Stations, "values": d.Values, "late": d.Late, "refused": d.Refused, "limits": d.Limits})
-				for _, a := range d.Alarms {
+				for _, a := range append(d.Alarms, d.Hints...) {
 					fmt.Fprintln(e.out, "  "+a)
 				}
 			}

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -80,7 +82,7 @@ type Options struct {
 	// further run with it goes on where the last ended. "": a temporary folder,
 	// removed at the end.
 	Data string
-	// Once ends the demo after the play; otherwise it runs until ctx ends.
+	// Once ends the demo after the play and the replay; otherwise it runs until ctx ends.
 	Once bool
 	// Replay also plays the flood of 2010, on a page of its own.
 	Replay bool
@@ -102,7 +104,7 @@ type Options struct {
 var DefaultPorts = []int{8101, 8102, 8103, 8201, 8202, 8203}
 
 // Run starts the nodes, prints "demo NAME URL ROLE LOGIN PASSWORD" for each
-// account and "demo ready" once all know each other, plays the exchange, prints "demo
+// account, with a replay "demo replay URL", and "demo ready" once all know each other, plays the exchange, prints "demo
 // played" and waits for the end of ctx, which is no error. When it returns, no process of
 // its own is left. An error that has a text for people is a *problem.Error.
 func Run(ctx context.Context, o Options) error {
@@ -177,13 +179,25 @@ func (d *demo) run(ctx context.Context, o Options) (err error) {
 	for _, s := range out {
 		g.Go(func() error { return s.run(ctx) })
 	}
+	listen := ""
+	if o.Replay {
+		port, err := d.choosePorts(ctx, []int{replayPort})
+		if err != nil {
+			return err
+		}
+		listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(port[0]))
+	}
+	replayed := make(chan struct{}) // closed when the replay is over, or there is none
 	if o.Replay {
 		// LockOSThread: the kernel ends the child with the thread that made it.
 		g.Go(func() error {
+			defer close(replayed)
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			return d.replay(ctx)
+			return d.replay(ctx, listen, o.Once)
 		})
+	} else {
+		close(replayed)
 	}
 	procs := make([]*process, len(f.nodes))
 	for i, n := range f.nodes {
@@ -192,7 +206,14 @@ func (d *demo) run(ctx context.Context, o Options) (err error) {
 	}
 	g.Go(func() error {
 		defer stop() // the nodes end with the demo
-		return d.show(ctx, f, procs, out, o.Once)
+		if err := d.show(ctx, f, procs, out, listen, o.Once); err != nil {
+			return err
+		}
+		select {
+		case <-replayed:
+		case <-ctx.Done():
+		}
+		return nil
 	})
 	return g.Wait()
 }
@@ -214,7 +235,7 @@ func loadPlaces() ([]place, error) {
 }
 
 // show is the demo as its reader sees it.
-func (d *demo) show(ctx context.Context, f *folder, procs []*process, out foreign, once bool) error {
+func (d *demo) show(ctx context.Context, f *folder, procs []*process, out foreign, replay string, once bool) error {
 	for _, p := range procs {
 		select {
 		case <-ctx.Done():
@@ -242,6 +263,9 @@ func (d *demo) show(ctx context.Context, f *folder, procs []*process, out foreig
 			fmt.Fprintln(d.out, "demo", n.place.Name, "http://"+n.listen, p.Role, p.Login, f.passwords[n.place.Name+"/"+p.Login])
 		}
 	}
+	if replay != "" {
+		fmt.Fprintln(d.out, "demo replay", "http://"+replay+replayPath)
+	}
 	fmt.Fprintln(d.out, "demo ready")
 	// The dispatch systems go on reading after the play, for whoever then works at
 	// a console.
@@ -258,6 +282,9 @@ func (d *demo) show(ctx context.Context, f *folder, procs []*process, out foreig
 	fmt.Fprintln(d.out, "demo played")
 	if once {
 		return nil
+	}
+	if replay != "" { // the play has carried the line above away
+		d.say("demo.replay", i18n.Args{"url": "http://" + replay + replayPath})
 	}
 	d.say("demo.wait", nil)
 	<-ctx.Done()

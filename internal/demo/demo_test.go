@@ -54,6 +54,16 @@ func fake(behaviour string) {
 		run(context.Background(), os.Args[1], os.Args[2])
 		return
 	}
+	if strings.HasPrefix(behaviour, "replay") { // which has no configuration
+		fmt.Println(strings.Join(os.Args[1:], " "))
+		if behaviour == "replay missed" {
+			os.Exit(1)
+		}
+		if slices.Contains(os.Args, "--stay") {
+			select {}
+		}
+		return
+	}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM, syscall.SIGINT)
 	fmt.Fprintln(os.Stderr, "log of the fake node")
@@ -166,6 +176,51 @@ func TestSupervise(t *testing.T) {
 		})
 	}
 }
+
+// TestReplay: the evening of the dam break at sixty times its speed is what the program is
+// asked for. Its page stays, or the replay ends with the play, and one that went wrong is
+// told.
+func TestReplay(t *testing.T) {
+	const evening = "replay | --lang en --log-level error replay 2010 --from 2010-08-07T15:00 --to 2010-08-07T21:00 --speed 60 --listen 127.0.0.1:1"
+	for _, c := range []struct {
+		behaviour string
+		once      bool
+		said, key string
+	}{
+		{"replay", true, evening + "\n", ""},
+		{"replay", false, evening + " --stay\n", ""},
+		{"replay missed", true, evening + "\n", "demo.error.replay"},
+		{"replay missed", false, evening + " --stay\n", "demo.error.replay"},
+	} {
+		t.Setenv(fakeEnv, c.behaviour)
+		said := make(chan string, 1)
+		d := &demo{out: &output{w: writer(func(p []byte) { said <- string(p) })}, texts: texts(t), lang: i18n.En, binary: os.Args[0]}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- d.replay(ctx, "127.0.0.1:1", c.once) }()
+		if line := <-said; line != c.said {
+			t.Errorf("%s: %q", c.behaviour, line)
+		}
+		if c.key == "" && !c.once {
+			select {
+			case err := <-done:
+				t.Errorf("the page did not stay: %v", err)
+			case <-time.After(50 * time.Millisecond):
+			}
+			stop()
+		}
+		err := <-done
+		stop()
+		if p, ok := errors.AsType[*problem.Error](err); c.key == "" && err != nil || c.key != "" && (!ok || p.Key != c.key || !texts(t).Has(p.Key)) {
+			t.Errorf("%s, once %v: %v", c.behaviour, c.once, err)
+		}
+	}
+}
+
+// writer is a function to which is written.
+type writer func([]byte)
+
+func (w writer) Write(p []byte) (int, error) { w(p); return len(p), nil }
 
 func TestSuperviseGivesUp(t *testing.T) {
 	t.Setenv(fakeEnv, "dies")

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"time"
@@ -15,12 +16,21 @@ const (
 	replayFrom  = "2010-08-07T15:00"
 	replayTo    = "2010-08-07T21:00"
 	replaySpeed = "60"
+
+	// replayPort lies beside those of the nodes; a taken one is replaced by a free one.
+	replayPort = 8104
+	replayPath = "/replay"
 )
 
-// replay plays it beside the nodes, on a node of its own, and goes on showing the page when
-// it is over. It prints the address of the page, and at the end what was told when.
-func (d *demo) replay(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, d.binary, "--lang", string(d.lang), "--log-level", "error", "replay", "2010", "--from", replayFrom, "--to", replayTo, "--speed", replaySpeed, "--stay")
+// replay plays it beside the nodes, on a node of its own whose page listens at an address.
+// It prints at the end what was told when; then the page stays until the demo ends, unless
+// it is to end once all is played. Something that had to happen and did not is an error.
+func (d *demo) replay(ctx context.Context, listen string, once bool) error {
+	args := []string{"--lang", string(d.lang), "--log-level", "error", "replay", "2010", "--from", replayFrom, "--to", replayTo, "--speed", replaySpeed, "--listen", listen}
+	if !once {
+		args = append(args, "--stay")
+	}
+	cmd := exec.CommandContext(ctx, d.binary, args...)
 	out := &lines{line: func(s string) { fmt.Fprintln(d.out, "replay |", s) }}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = procAttr()
@@ -28,8 +38,11 @@ func (d *demo) replay(ctx context.Context) error {
 	cmd.WaitDelay = stopTimeout
 	begun := time.Now()
 	err := cmd.Run()
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || once && err == nil {
 		return nil
+	}
+	if err == nil {
+		err = errors.New("exit status 0")
 	}
 	return &problem.Error{Op: "demo: replay", Key: "demo.error.replay", Err: fmt.Errorf("ended after %v: %w", time.Since(begun), err)}
 }

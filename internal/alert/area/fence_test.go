@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -342,20 +343,23 @@ func TestMeetsAgainstExhaustiveSearch(t *testing.T) {
 	}
 }
 
-// manyAreas is as many areas as the goal names, of 376 corners each, four over a point.
-func manyAreas(tb testing.TB, n, corners int) []*Shape {
+// manyAreas are as many areas as the goal names, of 376 corners each, four over a point.
+// They are made once, and not read from text: that rings do not cross is not measured here,
+// and theirs can't.
+var manyAreas = sync.OnceValue(func() []*Shape {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	var all []*Shape
-	for len(all) < n {
-		y, x := 47+8*rnd.Float64(), 6+18*rnd.Float64()
-		s, faults := Read([]string{text(smooth(rnd, y, x, 0.105, corners))}, nil, nil)
-		if len(faults) > 0 {
-			tb.Fatal(faults)
+	all := make([]*Shape, 10_000)
+	for i := range all {
+		var corners []s2.Point
+		for _, c := range smooth(rnd, 47+8*rnd.Float64(), 6+18*rnd.Float64(), 0.105, 376) {
+			corners = append(corners, onSphere(c[0], c[1]))
 		}
-		all = append(all, s)
+		l := s2.LoopFromPoints(corners)
+		l.Normalize()
+		all[i] = &Shape{shells: []*ring{{l, l.RectBound()}}}
 	}
 	return all
-}
+})
 
 // smooth is a ring such as a boundary: its radius changes a little from corner to corner.
 func smooth(rnd *rand.Rand, lat, lon, size float64, n int) [][2]float64 {
@@ -370,8 +374,7 @@ func smooth(rnd *rand.Rand, lat, lon, size float64, n int) [][2]float64 {
 }
 
 func BenchmarkFence(b *testing.B) {
-	areas := manyAreas(b, 10_000, 376)
-	fence := NewFence(areas)
+	fence := NewFence(manyAreas())
 	rnd := rand.New(rand.NewPCG(3, 4))
 	points := make([]geo.Point, 4096)
 	for i := range points {
@@ -418,7 +421,7 @@ func BenchmarkFence(b *testing.B) {
 }
 
 func BenchmarkNewFence(b *testing.B) {
-	areas := manyAreas(b, 1000, 376)
+	areas := manyAreas()[:1000]
 	for b.Loop() {
 		NewFence(areas)
 	}
@@ -447,7 +450,7 @@ func percentile(points []geo.Point, fence *Fence, share float64) float64 {
 // yardstick.
 func BenchmarkContainsPointQuery(b *testing.B) {
 	index := s2.NewShapeIndex()
-	for _, s := range manyAreas(b, 10_000, 376) {
+	for _, s := range manyAreas() {
 		index.Add(s2.LaxLoopFromLoop(s.shells[0].loop))
 	}
 	index.Build()

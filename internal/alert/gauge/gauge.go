@@ -4,7 +4,8 @@
 // alert module and `trojmezi gauge parse`.
 //
 // A level is what was measured; a limit crossed is another thing; and a stage proclaimed
-// by an authority a third, which no document here tells. Limits of different services
+// by an authority a third, which no document here tells. What a service expects stands
+// apart from all of them. Limits of different services
 // are not compared: each has its national name. Nothing is fetched, judged or alarmed
 // here.
 package gauge
@@ -48,8 +49,25 @@ type Station struct {
 	Trend   string        // as the service says it; "" without
 	Limits  []Limit
 	Remarks []string
+	// Foretold says that the service has a forecast for the station, whether or not the
+	// document holds its values: Forecasts are those that it holds.
+	Foretold  bool
+	Forecasts []Forecast
 
 	Deviations []shape.Deviation
+}
+
+// Forecast is one issue of what a service expects of a station. Nothing in it was
+// measured.
+type Forecast struct {
+	Issued feed.Moment
+	Levels []Expected // cm above the zero of the gauge, the oldest first
+}
+
+// Expected is a value of a forecast.
+type Expected struct {
+	Measurement
+	Estimate bool // the service calls it an estimate: of the days after its forecast
 }
 
 // Measurement is a value that was measured.

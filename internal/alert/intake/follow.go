@@ -61,6 +61,8 @@ func (l *look) follow(ctx context.Context, out *found, address string, body []by
 		if l.src.Detail != "" {
 			parts = l.stationParts(out, func(id string) string { return strings.ReplaceAll(l.src.Detail, stationMark, url.PathEscape(id)) })
 		}
+	case "pegelonline-gauges":
+		parts = l.forecastParts(out, address)
 	case "lhp":
 		if l.src.Detail != "" {
 			parts = l.portalParts(out)
@@ -315,6 +317,29 @@ func (l *look) stationParts(out *found, address func(id string) string) (parts [
 			out.gauges.Stations = keep
 			return l.stationParts(out, address) // the pointers are into the shorter list
 		}
+	}
+	return parts
+}
+
+// forecastParts: the forecast of each station that is wanted and has one. Its document
+// does not say of which it is.
+func (l *look) forecastParts(out *found, address string) (parts []part) {
+	for i := range out.gauges.Stations {
+		s := &out.gauges.Stations[i]
+		if !s.Foretold || !l.wanted(s) {
+			continue
+		}
+		parts = append(parts, part{address: beside(address, "stations/"+url.PathEscape(s.Number)+"/WV/measurements.json"), polled: true, absent: true, join: func(r reading, _ []byte, number int64) *Diagnosis {
+			for _, more := range r.gauges.Stations {
+				if more.Number != "" {
+					continue // a list of stations in its place
+				}
+				out.origins[s.ID] = number
+				s.Forecasts = append(slices.Clone(s.Forecasts), more.Forecasts...)
+				s.Deviations = append(slices.Clone(s.Deviations), more.Deviations...)
+			}
+			return nil
+		}})
 	}
 	return parts
 }

@@ -53,8 +53,43 @@ func TestEveryFeed(t *testing.T) {
 			t.Errorf("%s has no level of now with %d limits", station, limits)
 		}
 	}
+	// A station of the region with a forecast: the list, and its values.
+	if n := r.count(`SELECT COUNT(*) FROM intake_document WHERE source = 'pegelonline-gauges' AND address LIKE '%/stations/501010/WV/measurements.json'`); n != 1 || r.count(`SELECT COUNT(*) FROM intake_document WHERE source = 'pegelonline-gauges'`) != 2 {
+		t.Error("the forecast was not fetched, or one of another region was")
+	}
 	if n := r.count(`SELECT COUNT(*) FROM test_level WHERE station = 'chmi/0-203-1-900010'`); n != 0 {
 		t.Error("a station of another region was fetched")
+	}
+}
+
+// TestRecorded: of a period come the documents that were fetched in it, and of each address
+// the last one before it, in the order of their times.
+func TestRecorded(t *testing.T) {
+	r := newRig(t, fakeAt(later))
+	r.on("saxony-gauges", "imgw-hydro")
+	for range 3 {
+		r.lookAt("saxony-gauges", "imgw-hydro")
+		r.clk.Advance(10 * time.Minute)
+	}
+	for _, c := range []struct{ from, to, levels, warnings int }{{0, 30, 3, 1}, {5, 30, 3, 1}, {15, 30, 2, 1}, {0, 10, 1, 1}, {-60, 0, 0, 0}, {100, 200, 1, 1}} {
+		at := func(minute int) time.Time { return start.Add(later + time.Duration(minute)*time.Minute) }
+		all, err := r.Recorded(t.Context(), at(c.from), at(c.to))
+		r.ok(err)
+		levels := 0
+		for i, o := range all {
+			if o.Source == "saxony-gauges" {
+				levels++
+			}
+			if i > 0 && o.FetchedAt.Before(all[i-1].FetchedAt) {
+				t.Errorf("%v is out of order", o)
+			}
+			if _, body, err := r.Original(t.Context(), o.ID); err != nil || len(body) == 0 {
+				t.Errorf("%d: %v", o.ID, err)
+			}
+		}
+		if levels != c.levels || len(all)-levels != c.warnings {
+			t.Errorf("%d to %d: %d documents, %d of levels", c.from, c.to, len(all), levels)
+		}
 	}
 }
 

@@ -100,7 +100,7 @@ func known() []Source {
 		Source{Name: "chmi-gauges", Format: "chmi-gauges", Addresses: []string{"https://opendata.chmi.cz/hydrology/now/metadata/meta1.json"}, Interval: 10 * time.Minute, Stale: 90 * time.Minute, Dated: true},
 		Source{Name: "imgw-gauges", Format: "imgw-gauges", Addresses: []string{"https://danepubliczne.imgw.pl/api/data/hydro"}, Interval: 10 * time.Minute, Stale: 3 * time.Hour, Dated: true},
 		Source{Name: "saxony-gauges", Format: "saxony-gauges", Addresses: []string{saxonBase + "?f=json&where=1=1&outFields=*&returnGeometry=true&outSR=4326&resultRecordCount=500"}, Interval: 10 * time.Minute, Stale: 2 * time.Hour, Dated: true},
-		Source{Name: "pegelonline-gauges", Format: "pegelonline-gauges", Addresses: []string{"https://www.pegelonline.wsv.de/webservices/rest-api/v2/stations.json?includeTimeseries=true&includeCurrentMeasurement=true"}, Interval: 10 * time.Minute, Stale: 2 * time.Hour, Dated: true},
+		Source{Name: "pegelonline-gauges", Format: "pegelonline-gauges", Addresses: []string{"https://www.pegelonline.wsv.de/webservices/rest-api/v2/stations.json?includeTimeseries=true&includeForecastTimeseries=true&includeCurrentMeasurement=true"}, Interval: 10 * time.Minute, Stale: 2 * time.Hour, Dated: true},
 	)
 }
 

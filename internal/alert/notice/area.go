@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"trojmezi/internal/alert/area"
@@ -16,12 +17,12 @@ import (
 
 // Unit is an area one can name: a municipality, or a district with its codes.
 type Unit struct {
-	ID string // "CZ-563889", "ORP-5102", "AGS-14626", "TERYT-0225"
+	ID string // "CZ-563889", "ORP-5102", "AGS-14626", "TERYT-0225", "WARNCELL-914626002"
 	// Place is the municipality; Members are those of a district.
 	Place   register.Place
 	Members []string
 	Name    string // official
-	Level   string // municipality, orp, kreis, powiat
+	Level   string // municipality, orp, kreis, powiat, kreispart
 	keys    []area.Key
 }
 
@@ -30,26 +31,62 @@ type Unit struct {
 type Atlas struct {
 	places *register.Register
 	table  *area.Table
-	units  []Unit
-	byID   map[string]int
-	cells  map[string]Ring // of municipalities
+	towns  []Unit          // municipalities, by name
+	cells  map[string]Ring // theirs
 	waters []water
+
+	mu    sync.Mutex
+	units *units // of the version of the table that counts
+}
+
+// units are the areas by one version of the table: districts first.
+type units struct {
+	version string
+	list    []Unit
+	byID    map[string]int
 }
 
 // districts are the areas of several municipalities one warns, by their level: the list
 // of codes they are named by, what their id begins with, and the lists sent beside it.
 var districts = []struct{ level, scheme, prefix, also string }{
 	{"orp", "CISORP", "ORP-", "EMMA_ID"}, {"kreis", "AGS", "AGS-", "EMMA_ID"}, {"powiat", "TERYT", "TERYT-", "EMMA_ID"},
+	{"kreispart", "WARNCELLID", "WARNCELL-", "EMMA_ID"}, // once an operator has written what it holds
 }
 
 // NewAtlas derives the areas. Outlines are approximate and drawn generously: what lies
 // nearer to the point of a place than to any other, and somewhat beyond.
 func NewAtlas(places *register.Register, table *area.Table) *Atlas {
-	a := &Atlas{places: places, table: table, byID: map[string]int{}, cells: map[string]Ring{}}
-	rows, all := table.Areas(), places.Places()
+	a := &Atlas{places: places, table: table, cells: map[string]Ring{}}
+	all := places.Places()
+	for _, p := range all {
+		if p.Kind == register.Municipality {
+			a.towns = append(a.towns, Unit{ID: p.ID, Place: p, Members: []string{p.ID}, Name: p.Name, Level: "municipality", keys: []area.Key{municipalityKey(p)}})
+			a.cells[p.ID] = cellOf(p, all)
+		}
+	}
+	slices.SortFunc(a.towns, func(x, y Unit) int { return cmp.Compare(i18n.Fold(x.Name), i18n.Fold(y.Name)) })
+	a.waters = waters(places)
+	a.now()
+	return a
+}
+
+// now are the areas by the table as it counts: a row that the operator wrote is offered
+// as soon as the node knows it.
+func (a *Atlas) now() *units {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if v := a.table.Version(); a.units == nil || a.units.version != v {
+		a.units = a.derive(v)
+	}
+	return a.units
+}
+
+func (a *Atlas) derive(version string) *units {
+	n := &units{version: version, byID: map[string]int{}}
+	table, rows := a.table, a.table.Areas()
 	for _, d := range districts {
 		for _, r := range rows {
-			if r.Scheme != d.scheme || r.Level != d.level || r.Coverage != area.Listed || slices.ContainsFunc(a.units, func(u Unit) bool { return u.ID == d.prefix+r.Code }) {
+			if r.Scheme != d.scheme || r.Level != d.level || r.Coverage != area.Listed || slices.ContainsFunc(n.list, func(u Unit) bool { return u.ID == d.prefix+r.Code }) {
 				continue
 			}
 			u := Unit{ID: d.prefix + r.Code, Level: d.level, keys: districtKeys(table, rows, r, d.also)}
@@ -57,23 +94,18 @@ func NewAtlas(places *register.Register, table *area.Table) *Atlas {
 				u.Members = append(u.Members, p.ID)
 				u.Name = cmp.Or(p.ORP, p.District) // as people say it, without the word for a district
 			}
-			a.units = append(a.units, u)
+			if r.Own > 0 {
+				u.Name = r.Name
+			}
+			n.list = append(n.list, u)
 		}
 	}
-	slices.SortFunc(a.units, func(x, y Unit) int { return cmp.Compare(x.ID, y.ID) })
-	large := len(a.units)
-	for _, p := range all {
-		if p.Kind == register.Municipality {
-			a.units = append(a.units, Unit{ID: p.ID, Place: p, Members: []string{p.ID}, Name: p.Name, Level: "municipality", keys: []area.Key{municipalityKey(p)}})
-			a.cells[p.ID] = cellOf(p, all)
-		}
+	slices.SortFunc(n.list, func(x, y Unit) int { return cmp.Compare(x.ID, y.ID) })
+	n.list = append(n.list, a.towns...)
+	for i, u := range n.list {
+		n.byID[u.ID] = i
 	}
-	slices.SortFunc(a.units[large:], func(x, y Unit) int { return cmp.Compare(i18n.Fold(x.Name), i18n.Fold(y.Name)) })
-	for i, u := range a.units {
-		a.byID[u.ID] = i
-	}
-	a.waters = waters(places)
-	return a
+	return n
 }
 
 // municipalityKey is the code of exactly this municipality: that of a whole district
@@ -196,15 +228,16 @@ func half(cell []flat, m, d flat) (out []flat) {
 }
 
 // Units lists what can be named: districts first, then municipalities by name.
-func (a *Atlas) Units() []Unit { return a.units }
+func (a *Atlas) Units() []Unit { return a.now().list }
 
 // Unit finds an area by id.
 func (a *Atlas) Unit(id string) (Unit, bool) {
-	i, ok := a.byID[id]
+	n := a.now()
+	i, ok := n.byID[id]
 	if !ok {
 		return Unit{}, false
 	}
-	return a.units[i], true
+	return n.list[i], true
 }
 
 // Find reads what somebody wrote for an area: its id, one of its codes, or its name; of
@@ -214,14 +247,15 @@ func (a *Atlas) Find(text string) (Unit, bool) {
 	if u, ok := a.Unit(text); ok {
 		return u, true
 	}
-	for _, u := range a.units {
+	all := a.Units()
+	for _, u := range all {
 		for _, k := range u.keys {
 			if k.Code == text {
 				return u, true
 			}
 		}
 	}
-	for _, u := range a.units {
+	for _, u := range all {
 		if i18n.Fold(u.Name) == i18n.Fold(text) && u.Level == "municipality" {
 			return u, true
 		}

@@ -175,6 +175,11 @@ func TestRulesAreExplained(t *testing.T) {
 			t.Errorf("no text of %s", m)
 		}
 	}
+	for _, key := range []string{"river.hint", "river.notice.hint", "river.notice.hint.at"} {
+		if !texts.Has(key) {
+			t.Errorf("no text %s", key)
+		}
+	}
 	for _, c := range []Cause{Up, Down, Fast, Past} {
 		if !texts.Has("river.alarm."+string(c)) || !texts.Has("river.notice."+string(c)) {
 			t.Errorf("no text of %s", c)

@@ -67,6 +67,7 @@ func (p *Pages) Register(rt *web.Router) {
 		{"POST " + root + "/rules", keep, p.saveRules},
 		{"GET " + root + "/{gauge}", read, p.show},
 		{"GET " + root + "/{gauge}/values.csv", read, p.values},
+		{"GET " + root + "/{gauge}/forecast.csv", read, p.forecastFile},
 		{"GET " + root + "/{gauge}/stage", proclaim, p.stageForm},
 		{"POST " + root + "/{gauge}/stage", proclaim, p.proclaim},
 		{"POST " + root + "/{gauge}/stage/{id}/end", proclaim, p.end},
@@ -244,6 +245,8 @@ func alarmText(ctx context.Context, a Alarm) string {
 	return web.T(ctx, "river.alarm."+string(a.Cause), AlarmArgs(a))
 }
 
+func rounded(v float64) float64 { return math.Round(v*10) / 10 }
+
 // AlarmArgs are the placeholders of an alarm's texts: river.alarm.CAUSE here and
 // river.notice.CAUSE for those who are told elsewhere.
 func AlarmArgs(a Alarm) i18n.Args {
@@ -251,8 +254,8 @@ func AlarmArgs(a Alarm) i18n.Args {
 	if name == "" {
 		name = "–"
 	}
-	return i18n.Args{"gauge": a.Where, "river": cmp.Or(a.River, "–"), "name": name, "v": math.Round(a.Value*10) / 10, "unit": unitText(a.Unit),
-		"from": math.Round(a.From*10) / 10, "rise": math.Round(a.Rise), "time": spanText(a.Within), "at": a.At}
+	return i18n.Args{"gauge": a.Where, "river": cmp.Or(a.River, "–"), "name": name, "v": rounded(a.Value), "unit": unitText(a.Unit),
+		"from": rounded(a.From), "rise": math.Round(a.Rise), "time": spanText(a.Within), "at": a.At}
 }
 
 func unitText(u Unit) string {
@@ -393,6 +396,29 @@ func (p *Pages) values(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return p.sendCSV(w, "river-values.csv", rows)
+}
+
+// forecastFile is the newest forecast, in a file of its own: no row of it was measured.
+func (p *Pages) forecastFile(w http.ResponseWriter, r *http.Request) error {
+	d, err := p.Detail(r.Context(), kindOf(r), keyOf(r), time.Hour)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"key", "kind", "service", "issued_utc", "stale", "at_utc", "expected", "unit", "sort", "read_utc"}}
+	if f := d.Forecast; f != nil {
+		for _, e := range f.Levels {
+			rows = append(rows, []string{cell(d.Key), string(d.Kind), cell(f.Service), stamp(f.Issued), strconv.FormatBool(f.Stale), stamp(e.At), plain(e.Value), string(CM), e.sort(), stamp(f.Read)})
+		}
+	}
+	return p.sendCSV(w, "river-forecast.csv", rows)
+}
+
+// sort is the word for what a value of a forecast is.
+func (e Expected) sort() string {
+	if e.Estimate {
+		return "estimate"
+	}
+	return "forecast"
 }
 
 // stageView is the form of a stage.

@@ -12,8 +12,9 @@ const (
 	plotWidth, plotHeight = 640.0, 280.0
 	plotLeft, plotRight   = 8.0, 8.0
 	plotTop, plotBottom   = 14.0, 30.0
-	limitName             = 130.0         // where the names of limits begin, right of the axis
-	gap                   = 3 * time.Hour // a longer time without a value lifts the pen
+	limitName             = 130.0          // where the names of limits begin, right of the axis
+	gap                   = 3 * time.Hour  // a longer time without a value lifts the pen
+	farApart              = 25 * time.Hour // likewise in a forecast, which may have a value a day
 )
 
 // Plot is a hydrograph: time against level.
@@ -23,6 +24,7 @@ type Plot struct {
 	Values   []Value
 	Dotted   []Point // a reconstruction, never a measurement
 	Facts    []Point // single known points
+	Expected []Point // of a forecast, never a measurement
 	Limits   []Limit
 	Step     time.Duration // between labels of the time axis
 }
@@ -36,7 +38,7 @@ func (p Plot) bounds() (low, high, step float64) {
 			take(v.Value)
 		}
 	}
-	for _, list := range [][]Point{p.Dotted, p.Facts} {
+	for _, list := range [][]Point{p.Dotted, p.Facts, p.Expected} {
 		for _, v := range list {
 			take(v.Value)
 		}

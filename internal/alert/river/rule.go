@@ -34,7 +34,7 @@ type Rules struct {
 	Ahead                      time.Duration // a time later than now by more is wrong
 	SameTime                   time.Duration
 	Differ                     float64
-	Stale                      time.Duration
+	Stale, ForecastStale       time.Duration
 }
 
 // Rise is how much within how long is an alarm.
@@ -75,7 +75,7 @@ func rulesOf(all []Parameter) Rules {
 		Rises: []Rise{{v["rise_30"], 30 * time.Minute}, {v["rise_60"], time.Hour}, {v["rise_180"], 3 * time.Hour}},
 		Jump:  v["jump"], JumpTime: minutes("jump_minutes"), FlowJump: v["flow_jump"], FlowJumpLeast: v["flow_jump_least"], Shift: v["shift"],
 		Stuck: 60 * minutes("stuck_hours"), StuckFlood: 60 * minutes("stuck_flood_hours"), StuckValues: int(v["stuck_values"]),
-		Ahead: minutes("ahead"), SameTime: minutes("same_time"), Differ: v["differ"], Stale: minutes("stale"),
+		Ahead: minutes("ahead"), SameTime: minutes("same_time"), Differ: v["differ"], Stale: minutes("stale"), ForecastStale: 60 * minutes("forecast_hours"),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -32,6 +33,8 @@ type Options struct {
 	Log   *slog.Logger
 	// Tell hands an alarm on in the transaction that took the values; nil: nobody is told.
 	Tell func(*store.Tx, Alarm) error
+	// Hint hands on that a forecast reaches a limit, likewise; nil: nobody is told.
+	Hint func(*store.Tx, Hint) error
 }
 
 // Service keeps what gauges say. It is safe for concurrent use.
@@ -77,6 +80,9 @@ type Taken struct {
 	Refused  int // too old, of a day to come, or no number a gauge can show
 	Limits   int // new or changed
 	Alarms   []Alarm
+	// Forecasts are the issues that are new or say something else than before.
+	Forecasts int
+	Hints     []Hint
 }
 
 // window is how far back values are looked at again with each new one, and so how late
@@ -108,6 +114,7 @@ func (s *Service) Take(tx *store.Tx, from From, r *gauge.Reading) (Taken, error)
 		return t, problem.Wrap(op, err)
 	}
 	var touched []string
+	expected := map[string]*Forecast{} // the newest forecast of a gauge before this document
 	for i := range r.Stations {
 		st := &r.Stations[i]
 		id := from.Service + "/" + st.Number
@@ -125,8 +132,23 @@ func (s *Service) Take(tx *store.Tx, from From, r *gauge.Reading) (Taken, error)
 		if err != nil {
 			return t, problem.Wrap(op, err)
 		}
-		if g := gaugeOf(known, id); changed && !slices.Contains(touched, g) {
+		g := gaugeOf(known, id)
+		if changed && !slices.Contains(touched, g) {
 			touched = append(touched, g)
+		}
+		if len(st.Forecasts) == 0 {
+			continue
+		}
+		before, err := newestForecast(tx, from.Kind, stationsFor(known, g), rulesOf(rules), s.o.Clock.Now())
+		if err != nil {
+			return t, problem.Wrap(op, err)
+		}
+		again, err := s.takeForecasts(tx, from, id, st.Forecasts, &t)
+		if err != nil {
+			return t, problem.Wrap(op, err)
+		}
+		if _, seen := expected[g]; again && !seen {
+			expected[g] = before
 		}
 	}
 	for _, g := range touched {
@@ -135,6 +157,13 @@ func (s *Service) Take(tx *store.Tx, from From, r *gauge.Reading) (Taken, error)
 			return t, problem.Wrap(op, err)
 		}
 		t.Alarms = append(t.Alarms, alarms...)
+	}
+	for _, g := range slices.Sorted(maps.Keys(expected)) {
+		hints, err := s.hint(tx, from.Kind, g, expected[g], rulesOf(rules), known)
+		if err != nil {
+			return t, problem.Wrap(op, err)
+		}
+		t.Hints = append(t.Hints, hints...)
 	}
 	tx.Notify(Topic)
 	return t, nil
@@ -195,6 +224,10 @@ func (s *Service) takeStation(tx *store.Tx, from From, id string, old Station, f
 		for _, r := range st.Remarks[:min(len(st.Remarks), 10)] {
 			n.Remarks = append(n.Remarks, clean(r))
 		}
+	}
+	// The list of stations says which have a forecast; the values of one say that it has.
+	if st.Name != "" || st.Foretold {
+		n.Foretold = st.Foretold
 	}
 	if n.Endpoint = from.Endpoint; from.Fetched.After(n.ReadAt) {
 		n.ReadAt = from.Fetched

@@ -67,15 +67,17 @@ type Station struct {
 	Remarks                          []string
 	FirstAt, ReadAt                  time.Time
 	Endpoint                         string
+	Foretold                         bool // the service says that it has a forecast
 }
 
-const stationColumns = `kind, id, service, number, name, river, lat, lon, trend, remarks, first_at, read_at, endpoint`
+const stationColumns = `kind, id, service, number, name, river, lat, lon, trend, remarks, first_at, read_at, endpoint, foretold`
 
 func scanStation(row interface{ Scan(...any) error }) (s Station, err error) {
 	var lat, lon sql.NullInt64
 	var remarks string
-	var first, read int64
-	err = row.Scan(&s.Kind, &s.ID, &s.Service, &s.Number, &s.Name, &s.River, &lat, &lon, &s.Trend, &remarks, &first, &read, &s.Endpoint)
+	var first, read, foretold int64
+	err = row.Scan(&s.Kind, &s.ID, &s.Service, &s.Number, &s.Name, &s.River, &lat, &lon, &s.Trend, &remarks, &first, &read, &s.Endpoint, &foretold)
+	s.Foretold = foretold == 1
 	s.Lat, s.Lon, s.FirstAt, s.ReadAt = degrees(lat), degrees(lon), moment(first), moment(read)
 	if remarks != "" {
 		s.Remarks = strings.Split(remarks, "\n")
@@ -97,11 +99,18 @@ func stationByID(tx *store.Tx, kind store.Kind, id string) (s Station, ok bool, 
 }
 
 func putStation(tx *store.Tx, s Station) error {
-	_, err := tx.Exec(`INSERT INTO river_station (`+stationColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+	_, err := tx.Exec(`INSERT INTO river_station (`+stationColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 		ON CONFLICT (kind, id) DO UPDATE SET name = excluded.name, river = excluded.river, lat = excluded.lat, lon = excluded.lon, trend = excluded.trend,
-			remarks = excluded.remarks, read_at = excluded.read_at, endpoint = excluded.endpoint`,
-		s.Kind, s.ID, s.Service, s.Number, s.Name, s.River, micro(s.Lat), micro(s.Lon), s.Trend, strings.Join(s.Remarks, "\n"), millis(s.FirstAt), millis(s.ReadAt), s.Endpoint)
+			remarks = excluded.remarks, read_at = excluded.read_at, endpoint = excluded.endpoint, foretold = excluded.foretold`,
+		s.Kind, s.ID, s.Service, s.Number, s.Name, s.River, micro(s.Lat), micro(s.Lon), s.Trend, strings.Join(s.Remarks, "\n"), millis(s.FirstAt), millis(s.ReadAt), s.Endpoint, flag(s.Foretold))
 	return err
+}
+
+func flag(yes bool) int64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // Value is a point as it is kept.
@@ -305,6 +314,7 @@ func moveCrossings(tx *store.Tx, from, to string) error {
 	for _, q := range []string{
 		`UPDATE river_crossing SET gauge = $2 WHERE gauge = $1`, `UPDATE river_alarm SET gauge = $2 WHERE gauge = $1`,
 		`UPDATE river_stage SET gauge = $2 WHERE gauge = $1`, `UPDATE river_right SET gauge = $2 WHERE gauge = $1`,
+		`UPDATE river_hint SET gauge = $2 WHERE gauge = $1`,
 	} {
 		if _, err := tx.Exec(q, from, to); err != nil {
 			return err
@@ -403,11 +413,80 @@ func rightsOf(tx *store.Tx, kind store.Kind, gauge string) ([]Right, error) {
 }
 
 func addRight(tx *store.Tx, r Right) error {
-	moved := 0
-	if r.Moved {
-		moved = 1
-	}
 	_, err := tx.Exec(`INSERT INTO river_right (id, kind, gauge, at, moved, source, person, entered_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		r.ID, r.Kind, r.Gauge, millis(r.At), moved, r.Source, r.Person, millis(r.Entered))
+		r.ID, r.Kind, r.Gauge, millis(r.At), flag(r.Moved), r.Source, r.Person, millis(r.Entered))
 	return err
+}
+
+// forecastOf is an issue of a station's forecast, the newest for the zero time; ok is
+// false for none.
+func forecastOf(tx *store.Tx, kind store.Kind, station string, issued time.Time) (f Forecast, ok bool, err error) {
+	q, args := `SELECT issued, read_at, endpoint FROM river_forecast WHERE kind = $1 AND station = $2`, []any{kind, station}
+	if !issued.IsZero() {
+		q, args = q+` AND issued = $3`, append(args, millis(issued))
+	}
+	var at, read int64
+	err = tx.Row(q+` ORDER BY issued DESC LIMIT 1`, args...).Scan(&at, &read, &f.Endpoint)
+	if errors.Is(err, store.ErrNoRows) {
+		return f, false, nil
+	}
+	if err != nil {
+		return f, false, err
+	}
+	f.Station, f.Issued, f.Read = station, moment(at), moment(read)
+	f.Service, _, _ = strings.Cut(station, "/")
+	f.Levels, err = list(tx, func(row interface{ Scan(...any) error }) (e Expected, err error) {
+		var at, n, estimate int64
+		err = row.Scan(&at, &n, &estimate)
+		e.At, e.Value, e.Estimate = moment(at), value(n), estimate == 1
+		return e, err
+	}, `SELECT at, value, estimate FROM river_expected WHERE kind = $1 AND station = $2 AND issued = $3 ORDER BY at`, kind, station, at)
+	return f, err == nil, err
+}
+
+// putForecast writes an issue in the place of what was said of it before.
+func putForecast(tx *store.Tx, kind store.Kind, f Forecast) error {
+	if _, err := tx.Exec(`INSERT INTO river_forecast (kind, station, issued, read_at, endpoint) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (kind, station, issued) DO UPDATE SET read_at = excluded.read_at, endpoint = excluded.endpoint`,
+		kind, f.Station, millis(f.Issued), millis(f.Read), f.Endpoint); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM river_expected WHERE kind = $1 AND station = $2 AND issued = $3`, kind, f.Station, millis(f.Issued)); err != nil {
+		return err
+	}
+	for _, e := range f.Levels {
+		if _, err := tx.Exec(`INSERT INTO river_expected (kind, station, issued, at, value, estimate) VALUES ($1, $2, $3, $4, $5, $6)`,
+			kind, f.Station, millis(f.Issued), millis(e.At), thousandths(e.Value), flag(e.Estimate)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropForecasts removes the issues before a moment.
+func dropForecasts(tx *store.Tx, kind store.Kind, station string, before time.Time) error {
+	for _, q := range []string{`DELETE FROM river_expected WHERE kind = $1 AND station = $2 AND issued < $3`, `DELETE FROM river_forecast WHERE kind = $1 AND station = $2 AND issued < $3`} {
+		if _, err := tx.Exec(q, kind, station, millis(before)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const hintColumns = `id, kind, gauge, service, name, from_value, value, at, issued, told_at`
+
+func addHint(tx *store.Tx, h Hint) error {
+	_, err := tx.Exec(`INSERT INTO river_hint (`+hintColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		h.ID, h.Kind, h.Gauge, h.Service, h.Name, thousandths(h.From), thousandths(h.Value), millis(h.At), millis(h.Issued), millis(h.Told))
+	return err
+}
+
+// hintsOf are the newest hints of a gauge.
+func hintsOf(tx *store.Tx, kind store.Kind, gauge string, limit int) ([]Hint, error) {
+	return list(tx, func(row interface{ Scan(...any) error }) (h Hint, err error) {
+		var from, v, at, issued, told int64
+		err = row.Scan(&h.ID, &h.Kind, &h.Gauge, &h.Service, &h.Name, &from, &v, &at, &issued, &told)
+		h.From, h.Value, h.At, h.Issued, h.Told = value(from), value(v), moment(at), moment(issued), moment(told)
+		return h, err
+	}, `SELECT `+hintColumns+` FROM river_hint WHERE kind = $1 AND gauge = $2 ORDER BY told_at DESC, id DESC LIMIT $3`, kind, gauge, limit)
 }

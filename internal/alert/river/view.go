@@ -27,6 +27,8 @@ type Line struct {
 	Limits   []DatedLimit // that hold
 	Open     []OpenCrossing
 	Stages   []Proclaimed  // that hold
+	Forecast *Forecast     // the newest; nil: none is known
+	Foretold []string      // services that say that they have one
 	Stale    bool          // the newest good value is too old
 	Age      time.Duration // of the newest good value; 0: none
 }
@@ -98,6 +100,14 @@ func line(tx *store.Tx, kind store.Kind, key string, known []Number, open []Open
 	}
 	if l.Stages, err = proclaimedAt(tx, kind, key, true); err != nil {
 		return l, err
+	}
+	if l.Forecast, err = newestForecast(tx, kind, l.Numbers, rules, now); err != nil {
+		return l, err
+	}
+	for _, st := range l.Stations {
+		if st.Foretold && (l.Forecast == nil || l.Forecast.Service != st.Service) {
+			l.Foretold = append(l.Foretold, st.Service)
+		}
 	}
 	var of string // the station of the level
 	var newest *Value
@@ -243,6 +253,7 @@ type Detail struct {
 	Stages   []Proclaimed
 	Rights   []Right
 	Alarms   []Alarm
+	Hints    []Hint // of forecasts
 	Said     []Number
 	Rules    Rules
 }
@@ -300,6 +311,14 @@ func (s *Service) Detail(ctx context.Context, kind store.Kind, key string, back 
 		}
 		for i := range d.Alarms {
 			if err := s.name(tx, &d.Alarms[i]); err != nil {
+				return err
+			}
+		}
+		if d.Hints, err = hintsOf(tx, kind, key, shownAlarms); err != nil {
+			return err
+		}
+		for i := range d.Hints {
+			if err := s.nameHint(tx, &d.Hints[i]); err != nil {
 				return err
 			}
 		}

@@ -103,7 +103,11 @@ func (f *Feeds) stationList() document {
 			}
 			row = append(row, limit)
 		}
-		rows = append(rows, append(row, "Q", "m3/s", nil, nil, nil, nil, nil, 0))
+		forecast := 0
+		if g.Forecast > 0 {
+			forecast = 1
+		}
+		rows = append(rows, append(row, "Q", "m3/s", nil, nil, nil, nil, nil, forecast))
 	}
 	return asJSON(map[string]any{"data": map[string]any{"type": "DataCollection", "data": map[string]any{"header": header, "values": rows}}})
 }

@@ -105,6 +105,7 @@ func makers() []maker {
 		{"lhp", "/webservices/get_infospegel.php", (*Feeds).portalGauge},
 		{"saxony-gauges", "/arcgis/rest/services/wasser/pegelnetz/MapServer/1/query", exact((*Feeds).saxony)},
 		{"pegelonline-gauges", "/webservices/rest-api/v2/stations.json", exact((*Feeds).pegelonline)},
+		{"pegelonline-gauges", "/webservices/rest-api/v2/stations/", (*Feeds).pegelForecast},
 	}
 	return list
 }

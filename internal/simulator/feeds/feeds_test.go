@@ -69,7 +69,10 @@ func TestPaths(t *testing.T) {
 			t.Errorf("%s: asked %d times", feed, f.Asked()[feed])
 		}
 	}
-	for _, path := range []string{"/", "/api31/nobody/mapData.json", "/hydrology/now/data/0-203-1-1.json", "/komunikatyxml/x/y/z", "/feeds/meteoalarm-legacy-atom-france"} {
+	if a, body := get(t, s.URL+"/webservices/rest-api/v2/stations/501010/WV/measurements.json", ""); a.StatusCode != http.StatusOK || strings.Count(body, `"type":"forecast"`) != 36 || strings.Count(body, `"type":"estimate"`) != 36 {
+		t.Errorf("a forecast: %d %.300s", a.StatusCode, body)
+	}
+	for _, path := range []string{"/webservices/rest-api/v2/stations/501060/WV/measurements.json", "/", "/api31/nobody/mapData.json", "/hydrology/now/data/0-203-1-1.json", "/komunikatyxml/x/y/z", "/feeds/meteoalarm-legacy-atom-france"} {
 		if a, _ := get(t, s.URL+path, ""); a.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d", path, a.StatusCode)
 		}

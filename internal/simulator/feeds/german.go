@@ -321,10 +321,43 @@ func (f *Feeds) pegelonline() document {
 		if cm, ok := g.level(f.start, measured(f.now())); ok {
 			series["currentMeasurement"] = map[string]any{"timestamp": measured(f.now()).In(berlin).Format("2006-01-02T15:04:05-07:00"), "value": float64(int(cm)), "stateMnwMhw": "normal", "stateNswHsw": "unknown"}
 		}
+		all := []any{series}
+		if g.Forecast > 0 {
+			all = append(all, map[string]any{"shortname": "WV", "longname": "WASSERSTAND VORHERSAGE", "unit": "cm", "equidistance": 60})
+		}
 		list = append(list, map[string]any{"uuid": "00000000-0000-4000-8000-000000" + g.Number, "number": g.Number, "shortname": g.Name, "longname": g.Name, "km": 55.6, "agency": "SIMULATION",
-			"longitude": g.Lon, "latitude": g.Lat, "water": map[string]string{"shortname": g.River, "longname": g.River}, "timeseries": []any{series}})
+			"longitude": g.Lon, "latitude": g.Lat, "water": map[string]string{"shortname": g.River, "longname": g.River}, "timeseries": all})
 	}
 	return asJSON(list)
+}
+
+// issues is how often a forecast is made.
+const issues = 6 * time.Hour
+
+// pegelForecast is the forecast of one station by the hour, its second half as an
+// estimate. It does not say of which station it is.
+func (f *Feeds) pegelForecast(rest string, _ *http.Request) (document, bool) {
+	number, ok := strings.CutSuffix(rest, "/WV/measurements.json")
+	for i := range f.scenario.Gauges {
+		g := &f.scenario.Gauges[i]
+		if !ok || g.Feed != "pegelonline" || g.Number != number || g.Forecast == 0 {
+			continue
+		}
+		issued := f.now().UTC().Truncate(issues)
+		stamp := func(t time.Time) string { return t.In(berlin).Format("2006-01-02T15:04:05-07:00") }
+		list := []any{}
+		for h := 1; h <= g.Forecast; h++ {
+			t, sort := issued.Add(time.Duration(h)*time.Hour), "forecast"
+			if 2*h > g.Forecast {
+				sort = "estimate"
+			}
+			if cm, ok := g.level(f.start, t); ok {
+				list = append(list, map[string]any{"initialized": stamp(issued), "timestamp": stamp(t), "value": float64(int(cm)), "type": sort})
+			}
+		}
+		return asJSON(list), true
+	}
+	return document{}, false
 }
 
 func asJSON(v any) document {

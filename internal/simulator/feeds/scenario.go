@@ -73,6 +73,9 @@ type Gauge struct {
 	LHP    string       `json:"lhp"`    // its number in the portal of the German states
 	Curve  [][2]float64 `json:"curve"`  // minute, cm
 	Silent []int        `json:"silent"` // from and to: the station sends nothing
+	// Forecast is for how many hours ahead the service forecasts the curve, where its feed
+	// has forecasts; of a Czech station it says only that there is one.
+	Forecast int `json:"forecast"`
 }
 
 // Fault is a way in which a feed is ill for a time.

@@ -64,6 +64,7 @@ func stations(table *tree.Node) (*gauge.Reading, *tree.Fault) {
 		s := gauge.Station{
 			ID: "chmi/" + text("objID"), Source: "chmi", Number: text("objID"), Name: text("STATION_NAME"), River: text("STREAM_NAME"),
 			Lat: gauge.Degrees(cell("GEOGR1"), 90), Lon: gauge.Degrees(cell("GEOGR2"), 180),
+			Foretold: text("ISFORECAST") == "1", // where its values are, nothing describes
 		}
 		if len(row.Kids) != len(names) {
 			s.Deviations = append(s.Deviations, feed.Doubt(row, path, "columns", map[string]any{"n": len(row.Kids), "wanted": len(names)}))

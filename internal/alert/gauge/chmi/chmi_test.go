@@ -8,14 +8,14 @@ import (
 )
 
 func TestStations(t *testing.T) {
-	r, f := parse([]byte(`{"data":{"type":"DataCollection","data":{"header":"objID,STATION_NAME,STREAM_NAME,GEOGR1,GEOGR2,SPA1H,SPA2H,SPA3H,SPA4H,SPA1Q","values":[["0-203-1-317000","Liberec","Lužická Nisa",50.76,15.05,100,140,180,null,12.5],["0-203-1-318000","Hrádek",null,null,null,"x",2,3]]}}}`))
+	r, f := parse([]byte(`{"data":{"type":"DataCollection","data":{"header":"objID,STATION_NAME,STREAM_NAME,GEOGR1,GEOGR2,SPA1H,SPA2H,SPA3H,SPA4H,SPA1Q,ISFORECAST","values":[["0-203-1-317000","Liberec","Lužická Nisa",50.76,15.05,100,140,180,null,12.5,1],["0-203-1-318000","Hrádek",null,null,null,"x",2,3]]}}}`))
 	if f != nil || len(r.Stations) != 2 {
 		t.Fatalf("%v %+v", f, r)
 	}
-	if s := r.Stations[0]; s.ID != "chmi/0-203-1-317000" || s.River != "Lužická Nisa" || s.Lat != 50.76 || len(s.Limits) != 4 || s.Limits[1] != (gauge.Limit{Name: "1. SPA", Unit: "m3/s", From: 12.5}) || s.Limits[3].From != 180 || len(s.Deviations) > 0 {
+	if s := r.Stations[0]; s.ID != "chmi/0-203-1-317000" || s.River != "Lužická Nisa" || s.Lat != 50.76 || len(s.Limits) != 4 || s.Limits[1] != (gauge.Limit{Name: "1. SPA", Unit: "m3/s", From: 12.5}) || s.Limits[3].From != 180 || !s.Foretold || len(s.Forecasts) > 0 || len(s.Deviations) > 0 {
 		t.Errorf("%+v", s)
 	}
-	if s := r.Stations[1]; s.River != "" || len(s.Limits) != 2 || len(s.Deviations) != 2 || s.Deviations[0].Rule != "columns" || s.Deviations[1].Rule != "number" {
+	if s := r.Stations[1]; s.River != "" || s.Foretold || len(s.Limits) != 2 || len(s.Deviations) != 2 || s.Deviations[0].Rule != "columns" || s.Deviations[1].Rule != "number" {
 		t.Errorf("%+v", s)
 	}
 }
