@@ -5,6 +5,7 @@ import (
 	"html"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -78,12 +79,17 @@ func TestBadInputOfFeeds(t *testing.T) {
 	if _, _, err := n.people.Seed(ctx, identity.Organisation{Name: "Own", Country: "CZ"}, []identity.NewPerson{{Login: "theo", Name: "Theo", Roles: []string{"technician"}, Password: password}}); err != nil {
 		t.Fatal(err)
 	}
-	in, err := n.people.SignIn(ctx, identity.Credentials{Login: "theo", Password: password, Address: "x"})
-	if err != nil {
-		t.Fatal(err)
+	var signed *httptest.ResponseRecorder
+	pages := n.router()
+	sign := func() { // anew, since the clock goes on and a session ends
+		t.Helper()
+		in, err := n.people.SignIn(ctx, identity.Credentials{Login: "theo", Password: password, Address: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed = httptest.NewRecorder()
+		n.people.SetCookie(signed, httptest.NewRequest(http.MethodGet, "/", nil), in.Token)
 	}
-	signed, pages := httptest.NewRecorder(), n.router()
-	n.people.SetCookie(signed, httptest.NewRequest(http.MethodGet, "/", nil), in.Token)
 	page := func(path string) string {
 		t.Helper()
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil)
@@ -110,6 +116,21 @@ func TestBadInputOfFeeds(t *testing.T) {
 			t.Fatal(err)
 		}
 		return s
+	}
+	// send has a sender answer with a body, at all its addresses; "": as it does by itself.
+	send := func(name, body string) {
+		t.Helper()
+		for _, a := range state(name).Addresses {
+			u, err := url.Parse(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body == "" {
+				instead.Delete(u.Path)
+			} else {
+				instead.Store(u.Path, body)
+			}
+		}
 	}
 	turn := func() {
 		t.Helper()
@@ -154,7 +175,7 @@ func TestBadInputOfFeeds(t *testing.T) {
 		illness string        // of the simulator, or
 		doc     func() string // what is sent
 		failure string        // what it is diagnosed as, or
-		rule    string        // that it is taken, with this deviation
+		rule    string        // "*": that it is taken, with a deviation; "": it is taken
 	}{
 		{"a page in the place of the document", "html", nil, "intake.fault.page", ""},
 		{"an external entity", "xxe", nil, "tree.fault.dtd", ""},
@@ -168,13 +189,13 @@ func TestBadInputOfFeeds(t *testing.T) {
 		{"200,000 attributes", "", attributes, "*", ""},
 		{"a polygon that is not closed", "", func() string {
 			return bulletinWith(clk.Now(), "50.9,15.0 51.0,15.0 51.0,15.1 50.9,15.1", good)
-		}, "", "*"},
+		}, "", ""},
 		{"a polygon that crosses itself", "", func() string {
 			return bulletinWith(clk.Now(), "50.9,15.0 51.0,15.1 50.9,15.1 51.0,15.0 50.9,15.0", good)
-		}, "", "*"},
+		}, "", ""},
 		{"a polygon over the antimeridian", "", func() string {
 			return bulletinWith(clk.Now(), "50,179 51,179 51,-179 50,-179 50,179", good)
-		}, "", "*"},
+		}, "", ""},
 		{"a time in the year 3021", "", func() string { return bulletinWith(clk.Now(), ring, "3021-01-01T00:00:00+01:00") }, "", "*"},
 		{"a time without zone", "", func() string { return bulletinWith(clk.Now(), ring, "2026-08-07T12:00:00") }, "", "*"},
 	} {
@@ -185,28 +206,31 @@ func TestBadInputOfFeeds(t *testing.T) {
 			}
 		} else {
 			clk.Advance(time.Second)
-			instead.Store(simulated.Paths()["chmi"], c.doc())
+			send("chmi", c.doc())
 		}
 		turn()
 		s := state("chmi")
 		switch {
-		case c.failure != "" && (s.Status != intake.Failing || s.Failure == nil || c.failure != "*" && s.Failure.Key != c.failure):
+		case c.failure != "" && (s.Status == intake.Fresh || s.Failure == nil || c.failure != "*" && s.Failure.Key != c.failure):
 			t.Errorf("%s: %s %v", c.name, s.Status, s.Failure)
 		case c.failure != "" && known() != before:
 			t.Errorf("%s: %d warnings, before %d", c.name, known(), before)
+		case c.failure == "" && (s.Failure != nil || known() == 0):
+			t.Errorf("%s: %v, %d warnings", c.name, s.Failure, known())
 		case c.rule != "" && (s.Failure != nil || s.Deviations == 0 || known() == 0):
 			t.Errorf("%s: %v, %d deviations, %d warnings", c.name, s.Failure, s.Deviations, known())
 		}
+		sign()
 		for _, l := range i18n.Langs {
 			shown := page("/feeds/chmi?lang=" + string(l))
 			if s.Failure != nil && !strings.Contains(shown, n.texts.Text(l, s.Failure.Key, s.Failure.Args)) {
 				t.Errorf("%s in %s: who runs the node is not told: %v", c.name, l, s.Failure)
 			}
-			if c.rule != "" && !strings.Contains(shown, s.Listed[0].Path) {
+			if c.rule != "" && (len(s.Listed) == 0 || !strings.Contains(shown, s.Listed[0].Path)) {
 				t.Errorf("%s in %s: who runs the node is not told: %+v", c.name, l, s.Listed)
 			}
 		}
-		instead.Delete(simulated.Paths()["chmi"])
+		send("chmi", "")
 		if err := sim.Set("chmi", ""); err != nil {
 			t.Fatal(err)
 		}
@@ -218,17 +242,17 @@ func TestBadInputOfFeeds(t *testing.T) {
 	// A gauge that jumps by ten metres, and is back: the value is kept, marked and shown,
 	// and nobody is woken.
 	for _, level := range []string{"210", "212", "1212", "213"} {
-		instead.Store(simulated.Paths()["saxony-gauges"], fmt.Sprintf(`{"features":[{"attributes":{"PEG_MSTNR":"660000","PEG_NAME":"Görlitz","WLV_GEWAESSER":"Lausitzer Neiße","PEG_AS1":320,"PEG_AS4":560,"PEG_WASSERSTAND":%q,"PEG_WERTZEITSTEMPEL_CHAR":%q,"ZEITZONE":"+00:00"},"geometry":{"x":14.99,"y":51.16}}]}`,
+		send("saxony-gauges", fmt.Sprintf(`{"features":[{"attributes":{"PEG_MSTNR":"660000","PEG_NAME":"Görlitz","WLV_GEWAESSER":"Lausitzer Neiße","PEG_AS1":320,"PEG_AS4":560,"PEG_WASSERSTAND":%q,"PEG_WERTZEITSTEMPEL_CHAR":%q,"ZEITZONE":"+00:00"},"geometry":{"x":14.99,"y":51.16}}]}`,
 			level, clk.Now().Add(15*time.Minute).Format("02.01.2006 15:04")))
 		turn()
 	}
 	if err := n.DB.Read(ctx, func(tx *store.Tx) error {
 		var mark string
 		var alarms int
-		if err := tx.Row(`SELECT mark FROM river_point WHERE station = 'saxony:660000' AND value = 1212000`).Scan(&mark); err != nil {
+		if err := tx.Row(`SELECT mark FROM river_point WHERE value = 1212000`).Scan(&mark); err != nil {
 			return fmt.Errorf("the value is lost: %w", err)
 		}
-		if err := tx.Row(`SELECT COUNT(*) FROM river_alarm WHERE gauge IN ('saxony:660000', 'de-goerlitz')`).Scan(&alarms); err != nil {
+		if err := tx.Row(`SELECT COUNT(*) FROM river_alarm WHERE gauge LIKE '%660000' OR gauge = 'de-goerlitz'`).Scan(&alarms); err != nil {
 			return err
 		}
 		if mark != "jump" || alarms > 0 {
@@ -238,6 +262,7 @@ func TestBadInputOfFeeds(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
+	sign()
 	if shown := page("/rivers/saxony:660000?kind=exercise&lang=en"); !strings.Contains(shown, n.texts.Text(i18n.En, "river.mark.jump", nil)) {
 		t.Error("the jump is not shown")
 	}

@@ -385,8 +385,9 @@ var leakCauses = []struct {
 	}},
 	{"alarm of a console", func(w *leakWorld, tx *store.Tx, n int) error {
 		k := w.kind()
-		return w.unheard(tx, console.Alarm{ID: w.Clock.NewID(), Kind: k, Name: tokenOf(k, n), Class: console.Class(w.pick("A", "B", "C")),
-			Cause: console.Cause(w.pick("incoming", "undecided", "telephone", "message", "answer", "end", "link")), Org: w.pick("liberec", "zittau")})
+		a := console.Alarm{ID: w.Clock.NewID(), Kind: k, Class: console.Class(w.pick("A", "B", "C")), Cause: console.Cause(w.pick("incoming", "undecided", "telephone", "message", "answer", "end", "link")), Org: w.pick("liberec", "zittau")}
+		a.Name = tokenOf(k, n)
+		return w.unheard(tx, a)
 	}},
 	{"own notice", func(w *leakWorld, tx *store.Tx, n int) error {
 		p := *w.patterns[w.kind()]
@@ -493,7 +494,6 @@ var stored = []string{
 	`SELECT d.kind, t.title || ' ' || t.body || ' ' || t.speech FROM channel_dispatch d JOIN channel_text t ON t.id = d.content`,
 	`SELECT kind, titles FROM board_item`,
 	`SELECT 'live', body FROM subscription_change`,
-	`SELECT 'live', body FROM subscription_held`,
 }
 
 // mixed are what must not be, in any batch.
