@@ -247,3 +247,42 @@ func TestOfficial(t *testing.T) {
 		}
 	}
 }
+
+// TestTurnsOutAnExercise: once its sender says that a warning was one, nobody on duty is
+// asked to acknowledge it, and who practises is.
+func TestTurnsOutAnExercise(t *testing.T) {
+	r := newRig(t)
+	take := func(minute byte, status feed.Status) {
+		t.Helper()
+		r.clk.Advance(time.Minute)
+		reading := feed.Reading{Whole: true, Dated: true, Issued: feed.Moment{At: r.clk.Now()}, Warnings: []feed.Warning{{ID: "chmi/a", Source: "chmi", Event: "Povodeň", Sent: feed.Moment{At: r.clk.Now()}, Status: status, State: feed.InForce,
+			Level: feed.Level{Severity: "Severe", Colour: "red"}, Areas: []feed.Area{{Codes: []feed.Code{{Scheme: "CISORP", Value: "5102"}}}}, Texts: []feed.Text{{Language: "cs", Headline: "Povodeň"}}}}}
+		r.ok(r.db.Write(t.Context(), func(tx *store.Tx) error {
+			_, err := r.warnings.Take(tx, warning.Fetched{Feed: "chmi", Series: "x", Kind: store.Live, At: r.clk.Now(), Ref: blob.Ref{minute}}, &reading)
+			return err
+		}))
+		r.ok(r.Observe(t.Context()))
+	}
+	take(1, feed.Actual)
+	take(2, feed.Exercise)
+	rows, err := r.List(t.Context())
+	r.ok(err)
+	if len(rows) != 2 {
+		t.Fatalf("%d items", len(rows))
+	}
+	r.clk.Advance(Minutes * time.Minute)
+	for _, x := range rows {
+		if over := x.Over(r.clk.Now()); over != (x.Kind == store.Live) {
+			t.Errorf("%s: over %v", x.Ref, over)
+		}
+		r.ok(r.missing(t.Context(), x.Kind, "1 "+x.Ref))
+	}
+	for _, n := range r.told {
+		if n.Kind != store.Exercise {
+			t.Errorf("%+v", n)
+		}
+	}
+	if len(r.told) != 3 {
+		t.Errorf("%d were told", len(r.told))
+	}
+}

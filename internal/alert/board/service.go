@@ -196,7 +196,11 @@ func (s *Service) Observe(ctx context.Context) error {
 		if level == "" {
 			continue
 		}
-		x := Item{Ref: "warning/" + w.ID + "/" + string(level), Kind: w.Kind, Level: level, Titles: map[i18n.Lang]string{}, Link: "/warnings/" + w.ID, Until: w.Says().Expires.At}
+		ref := "warning/" + w.ID + "/" + string(level)
+		if w.Kind != store.Live { // what turns out to be an exercise is another item: of the first nobody is asked any more
+			ref += "/" + string(w.Kind)
+		}
+		x := Item{Ref: ref, Kind: w.Kind, Level: level, Titles: map[i18n.Lang]string{}, Link: "/warnings/" + w.ID, Until: w.Says().Expires.At}
 		for _, t := range w.Says().Texts {
 			title := cmp.Or(t.Headline, t.Event)
 			tag, _, _ := strings.Cut(strings.ToLower(t.Language), "-")

@@ -3,6 +3,7 @@ package channel
 import (
 	"net"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -250,7 +251,7 @@ func (c *Config) separate(add func(string, i18n.Args, ...any)) {
 			if x.value == "" {
 				continue
 			}
-			name := x.what + " " + x.value
+			name := x.what + " " + filepath.Clean(x.value) // "drill" and "./drill" are one
 			if k := used[name]; k != "" && k != s.Kind {
 				add("separate", i18n.Args{"kind": k}, "list", i, x.what, x.key)
 			}

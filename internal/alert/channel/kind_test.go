@@ -108,6 +108,16 @@ func TestNoLeak(t *testing.T) {
 	}
 }
 
+// However a folder or a file of a secret is written, reality and exercise have their own.
+func TestOwnCredentials(t *testing.T) {
+	for _, path := range []string{"drill", "./drill", "drill/", "x/../drill"} {
+		c := Config{List: []Setup{{Name: "a", Sort: "handover", Kind: "live", Handover: FolderSetup{Directory: "drill"}}, {Name: "b", Sort: "handover", Kind: "exercise", Handover: FolderSetup{Directory: path}}}}
+		if f := c.Validate(); len(f) != 1 || f[0].Key != "channel.config.separate" {
+			t.Errorf("%s: %+v", path, f)
+		}
+	}
+}
+
 // What is wrong with a dispatch is told, and nothing of a list with it is queued.
 func TestRefused(t *testing.T) {
 	r := newRig(t, Config{List: []Setup{{Name: "mail", Sort: "mail", SMTP: mailSetup("", "", 1).SMTP}, {Name: "sms", Sort: "sms", Gateway: GatewaySetup{URL: "https://sms.example/{to}/{text}"}}, {Name: "drill", Sort: "node", Kind: "exercise"}}})

@@ -7,6 +7,7 @@ import (
 	"trojmezi/internal/kernel/health"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/notify"
+	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/web"
 )
 
@@ -25,6 +26,10 @@ func (s *Service) look(ctx context.Context) ([]health.Finding, error) {
 	now := s.Clock.Now()
 	var all []health.Finding
 	for _, v := range states {
+		// What is ill with an exercise calls nobody who is on duty: the page of feeds shows it.
+		if v.Source.Kind != store.Live && !s.Driven {
+			continue
+		}
 		args := i18n.Args{"feed": v.Source.Name, "title": v.Title}
 		f := health.Finding{Object: v.Source.Name, Level: health.L2, Todo: "intake.check.do"}
 		switch failing := v.Failures > 0 && now.Sub(v.FailedAt) > max(failingFor, 3*v.Interval); {

@@ -224,6 +224,8 @@ func (f *fetcher) asked(ctx context.Context, s *Source, q question, token string
 		a.skew = date.Sub(a.at).Truncate(time.Second)
 	}
 	switch {
+	case a.simulated && s.Kind == "live": // also when it only says that nothing is new
+		return a, fail("simulated", nil)
 	case a.status == http.StatusNotModified && (q.etag != "" || q.modified != ""):
 		a.same = true
 		return a, nil
@@ -246,8 +248,6 @@ func (f *fetcher) asked(ctx context.Context, s *Source, q question, token string
 		return a, fail("slow", i18n.Args{"seconds": int(s.Timeout.Seconds()), "n": len(a.body)})
 	case err != nil:
 		return a, fail("cut", i18n.Args{"n": len(a.body), "detail": hide(err.Error())})
-	case a.simulated && s.Kind == "live":
-		return a, fail("simulated", nil)
 	}
 	return a, nil
 }

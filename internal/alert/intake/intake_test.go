@@ -2,6 +2,7 @@ package intake
 
 import (
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -228,7 +229,15 @@ func TestStale(t *testing.T) {
 	if s := r.state("saxony-gauges"); s.AnsweredAt != r.clk.Now() || s.Age != 130*time.Minute || s.Failure != nil {
 		t.Errorf("%+v", s)
 	}
+	// What is ill with an exercise calls nobody who is on duty; a replay tells of it as one.
 	findings, err := r.look(t.Context())
+	r.ok(err)
+	if len(findings) != 0 {
+		t.Errorf("%+v", findings)
+	}
+	r.Driven = true
+	findings, err = r.look(t.Context())
+	r.Driven = false
 	r.ok(err)
 	if len(findings) != 1 || findings[0].Key != "intake.check.stale" || findings[0].Object != "saxony-gauges" {
 		t.Errorf("%+v", findings)
@@ -316,6 +325,16 @@ func TestKinds(t *testing.T) {
 	r.lookAt("imgw-hydro")
 	if s := r.state("imgw-hydro"); s.Status != Never || s.Failure == nil || s.Failure.Key != "intake.fault.simulated" || s.Kind != store.Live {
 		t.Errorf("%s %+v", s.Status, s.Failure)
+	}
+	// Not even that nothing is new is believed of a simulator.
+	r.instead.Store("/api/data/warningshydro", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(simulatorHeader, "yes")
+		w.WriteHeader(http.StatusNotModified)
+	}))
+	src, err := r.source("", "imgw-hydro")
+	r.ok(err)
+	if _, d := newFetcher(r.clk, contact(), "1").ask(t.Context(), src, question{address: address, etag: `"known"`}); d == nil || d.Key != "intake.fault.simulated" {
+		t.Errorf("%+v", d)
 	}
 	for _, c := range []Config{
 		{Simulator: r.http.URL, Sources: []Change{{Name: "chmi", Kind: "live"}}}, {Simulator: "http://sim.example:80"}, {Contact: "nobody"},

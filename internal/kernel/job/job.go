@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -209,6 +210,16 @@ func (q *Queue) add(w *worker) error {
 	}
 	q.workers = append(q.workers, w)
 	return nil
+}
+
+// Queues lists the queues that are worked on.
+func (q *Queue) Queues() (names []string) {
+	for _, w := range q.workers {
+		if !slices.Contains(names, w.queue) {
+			names = append(names, w.queue)
+		}
+	}
+	return names
 }
 
 // Run serves all queues until ctx ends and the running jobs came to their end.

@@ -56,7 +56,6 @@ func (m *reader) parse(doc []byte) (*feed.Reading, *tree.Fault) {
 	if wrong != "" || len(found) > 0 {
 		same, before = nil, nil // each warning says so of itself
 	}
-	status := feed.StatusOf(a)
 	made := make([]feed.Warning, len(a.Infos))
 	byKey := map[string]int{}
 	for i := range a.Infos {
@@ -68,9 +67,9 @@ func (m *reader) parse(doc []byte) (*feed.Reading, *tree.Fault) {
 		var w feed.Warning
 		if same != nil && same[i] >= 0 && same[i] < len(before) {
 			w = before[same[i]]
-			w.Sent, w.Status, w.State = issued, status, feed.StateOf(a, info)
+			w.Sent, w.Status, w.State = issued, statusOf(a, info), feed.StateOf(a, info)
 		} else {
-			w = warning(a, info, status)
+			w = warning(a, info, statusOf(a, info))
 		}
 		made[i] = w
 		w.Texts, w.Deviations = slices.Clip(w.Texts), slices.Clip(w.Deviations) // to be joined in a list of their own
@@ -87,6 +86,9 @@ func (m *reader) parse(doc []byte) (*feed.Reading, *tree.Fault) {
 			byKey[w.ID] = len(r.Warnings)
 			r.Warnings = append(r.Warnings, w)
 		default:
+			if w.Status != feed.Actual { // it is enough that one language says so
+				r.Warnings[at].Status = w.Status
+			}
 			r.Warnings[at].Texts = append(r.Warnings[at].Texts, w.Texts...)
 			r.Warnings[at].Deviations = append(r.Warnings[at].Deviations, w.Deviations...)
 		}
@@ -98,6 +100,13 @@ func (m *reader) parse(doc []byte) (*feed.Reading, *tree.Fault) {
 		m.made = made
 	}
 	return r, nil
+}
+
+// statusOf is what a warning of the bulletin is for. Its headline tells an exercise that is
+// sent as if it were none, and speaks for itself alone: the others are in earnest.
+func statusOf(a *cap.Alert, info *cap.Info) feed.Status {
+	one := cap.Alert{Status: a.Status, Note: a.Note, Infos: []cap.Info{{Headline: info.Headline, Event: info.Event}}}
+	return feed.StatusOf(&one)
 }
 
 // infoPath is where the path of every info begins; a number follows if there are several.

@@ -103,6 +103,20 @@ func TestBulletin(t *testing.T) {
 	}
 }
 
+// TestDrill: an exercise among the warnings of a bulletin is one, in whichever language it
+// says so; those beside it are in earnest.
+func TestDrill(t *testing.T) {
+	drill, drillEn := frost, frostEn
+	drill.event, drill.onset, drillEn.onset = "Cvičení: silný mráz", later, later
+	r := read(t, bulletin(drillEn, frost, drill, frostEn))
+	if len(r.Warnings) != 2 || r.Warnings[0].Status != feed.Exercise || r.Warnings[1].Status != feed.Actual {
+		t.Errorf("%+v", r.Warnings)
+	}
+	if r := read(t, bytes.Replace(bulletin(frost), []byte("<status>Actual<"), []byte("<status>Exercise<"), 1)); r.Warnings[0].Status != feed.Exercise {
+		t.Errorf("%+v", r.Warnings)
+	}
+}
+
 // TestSame: two warnings of one language with the same code, beginning and areas stay
 // two.
 func TestSame(t *testing.T) {

@@ -91,6 +91,9 @@ func Tell(w *feed.Warning, doc []byte) *tree.Fault {
 	}
 	w.Areas = areas
 	said := cmp.Or(text("HW_TXT"), w.Event)
+	if feed.SaysDrill(said) {
+		w.Status = feed.Exercise
+	}
 	w.Texts = []feed.Text{{Language: "de", Event: w.Event, Headline: place + ": " + said}}
 	extra := append([]cap.Pair{}, w.Extra...)
 	for _, name := range kept {

@@ -337,7 +337,10 @@ func TestBorder(t *testing.T) {
 	}
 	// Neither a filter nor a place in the list leads over the border.
 	for _, path := range []string{"/audit?object=17", "/audit?object=inc-1", "/audit?after=99999999999999-14&object=17", "/audit/print?group=people", "/audit?person=p3"} {
-		if page := w.page("auditor@there", path); strings.Contains(page, "p1") || strings.Contains(page, "Hand-over accepted | Incident") || strings.Contains(page, "Jana") && !strings.Contains(page, "Greta") {
+		page := w.page("auditor@there", path)
+		// Below the list stands the node's key, which is random: one in a hundred has a "p1" in it.
+		list, _, found := strings.Cut(page, `id="chain"`)
+		if !found || strings.Contains(list, "p1") || strings.Contains(strings.Join(rows(list), "\n"), "| Hand-over accepted | Incident") || strings.Contains(list, "Jana") && !strings.Contains(list, "Greta") {
 			t.Errorf("%s shows the other side:\n%s", path, strings.Join(rows(page), "\n"))
 		}
 	}
