@@ -247,7 +247,7 @@ func TestBoardAcrossTheBorder(t *testing.T) {
 		{store.Live, a.live, map[string]any{"do": "ack", "ref": "notice/n9/1", "side": "asker", "kind": "live", "ack": ack}},                     // never told
 		{store.Live, a.live, map[string]any{"do": "ask", "ref": "x", "kind": "exercise", "level": "l3", "titles": map[string]string{"de": "x"}}}, // a drill at a live desk
 		{store.Test, a.test, map[string]any{"do": "ask", "ref": "x", "kind": "live", "level": "l3", "titles": map[string]string{"de": "x"}}},     // reality at a test desk
-		{store.Live, a.live, map[string]any{"do": "ask", "ref": "x", "kind": "live", "level": "l3", "titles": map[string]string{"de": string(make([]byte, 200<<10))}}},
+		{store.Live, a.live, map[string]any{"do": "ask", "ref": "x", "kind": "live", "level": "l3", "titles": map[string]string{"de": strings.Repeat("x", 200<<10)}}},
 		{store.Live, a.live, map[string]any{"do": "own", "ref": "x", "kind": "live"}},
 		{store.Live, a.live, map[string]any{"do": "close", "ref": "x", "kind": "live", "more": 1}},
 	} {
