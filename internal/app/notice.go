@@ -57,6 +57,7 @@ func (n *node) newNotices() (*notice.Service, error) {
 	o.Jobs, o.Log, o.Notify = n.jobs, n.log, n.notify.Send
 	o.Reaches = func(kind store.Kind, organisation string) bool { return n.notify.Reaches(kind, notify.A, organisation) }
 	o.Published = n.published
+	o.Lines = n.lines(notice.Mark)
 	o.Renderings = func(p *notice.Publication) []notice.Rendering {
 		return renderings(n.channels, n.outlets.Renderer(), n.log, p)
 	}

@@ -17,6 +17,7 @@ func (n *node) newPublic() (err error) {
 	n.subs, err = subscription.New(n.subscriptionOptions())
 	o := boardOptions(n.Opened)
 	o.Jobs, o.Log, o.Notify, o.Warnings = n.jobs, n.log, n.notify.Send, n.warnings.Warnings
+	o.Texts, o.Lines = n.texts, n.lines(board.Mark)
 	n.board = board.New(o)
 	return err
 }

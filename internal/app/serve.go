@@ -272,7 +272,7 @@ func build(ctx context.Context, c *Config, o *Opened, texts *i18n.Bundle, log *s
 	n.units = unit.New(unit.Options{DB: o.DB, Node: n.exchange, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Organisations: n.unitRooms, Name: n.people.Name})
 	n.console = console.New(console.Deps{
 		Types: n.types, DB: o.DB, Node: n.exchange, Ring: o.Ring, Audit: o.Audit, Clock: o.Clock, Texts: texts, Log: log, Instance: o.Clock.NewID(),
-		Organisations: n.rooms, Name: n.people.Name, Disclosure: n.disclosure, SecondChannel: n.unheard, Heard: n.heard, PlaceNames: n.namesOf, Units: n.units,
+		Organisations: n.rooms, Name: n.people.Name, Disclosure: n.disclosure, SecondChannel: n.unheard, Heard: n.heard, PlaceNames: n.namesOf, Units: n.units, Beside: n.beside,
 		Phrases: n.phrases, Translator: machine,
 		ClockWrong: func(ctx context.Context) (bool, error) { return n.health.ClockWrong(ctx) },
 	})

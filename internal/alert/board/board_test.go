@@ -66,7 +66,7 @@ func newRig(t *testing.T) *rig {
 	r.warnings = warning.New(warning.Options{DB: r.db, Audit: leaves, Clock: r.clk, Log: log})
 	r.Service = New(Options{DB: r.db, Audit: leaves, Clock: r.clk, Jobs: r.jobs, Log: log, Warnings: r.warnings.Warnings,
 		Organisations: func(*store.Tx) ([]Office, error) {
-			return []Office{{"frydlant", "Město Frýdlant", "CZ"}, {"goerlitz", "Landkreis Görlitz", "DE"}, {"zgorzelec", "Powiat zgorzelecki", "PL"}}, nil
+			return []Office{{ID: "frydlant", Name: "Město Frýdlant", Country: "CZ"}, {ID: "goerlitz", Name: "Landkreis Görlitz", Country: "DE"}, {ID: "zgorzelec", Name: "Powiat zgorzelecki", Country: "PL"}}, nil
 		},
 		Name: func(_ *store.Tx, p string) string { return staff[p].Name },
 		Notify: func(tx *store.Tx, n notify.Notification) error {

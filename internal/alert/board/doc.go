@@ -3,6 +3,9 @@
 // reading which language. A missing acknowledgement is told after some minutes, first to
 // the organisation itself, then to whose notice it is. It is for control rooms and offices.
 //
+// Desks at other nodes that an organisation shares its board with are asked and seen the
+// same way (far.go): what travels is docs/profiles/border.md.
+//
 // An acknowledgement is a person's, never a system's. It publishes nothing and judges no
 // warning.
 package board
@@ -34,4 +37,5 @@ func Policy() []byte { return policy }
 const (
 	mayRead        = "board.read"
 	mayAcknowledge = "board.acknowledge"
+	mayShare       = "board.share"
 )

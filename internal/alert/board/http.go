@@ -12,7 +12,10 @@ import (
 	"trojmezi/internal/kernel/web"
 )
 
-const root = "/board"
+const (
+	root         = "/board"
+	partnersPath = root + "/neighbours"
+)
 
 // Pages are the screens of a service.
 type Pages struct{ *Service }
@@ -30,6 +33,8 @@ func (p *Pages) Register(rt *web.Router) {
 	rt.Page("GET "+root, web.May(mayRead), p.list)
 	rt.Page("GET "+root+".csv", web.May(mayRead), p.file)
 	rt.Page("POST "+root+"/acknowledge", web.May(mayAcknowledge), p.acknowledge)
+	rt.Page("GET "+partnersPath, web.May(mayShare), p.partners)
+	rt.Page("POST "+partnersPath, web.May(mayShare), p.share)
 }
 
 func t(ctx context.Context, key string) string { return web.T(ctx, key, nil) }
@@ -67,6 +72,27 @@ func waits(ctx context.Context, r Row) bool {
 		}
 	}
 	return false
+}
+
+func (p *Pages) partners(w http.ResponseWriter, r *http.Request) error {
+	all, err := p.Partners(r.Context(), web.Who(r.Context()).Organisation)
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, http.StatusOK, p.partnersPage(all))
+}
+
+func (p *Pages) share(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	who := web.Who(r.Context())
+	if err := p.Share(r.Context(), who.ID, who.Organisation, r.PostForm.Get("other"), r.PostForm.Get("share") == "yes"); err != nil {
+		return err
+	}
+	http.Redirect(w, r, partnersPath, http.StatusSeeOther)
+	return nil
 }
 
 // cell keeps what others have written from being a formula in a spreadsheet.

@@ -2,8 +2,11 @@ package board
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
+	"trojmezi/internal/alert/notice"
+	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/store"
 	"trojmezi/internal/kernel/web/sign"
 )
@@ -97,10 +100,227 @@ func tell(tx *store.Tx, x *Item, organisation string, step int, at time.Time) (i
 }
 
 func erase(tx *store.Tx, before time.Time) (int64, error) {
-	for _, table := range []string{`DELETE FROM board_ack WHERE ref IN (SELECT ref FROM board_item WHERE at < $1)`, `DELETE FROM board_told WHERE ref IN (SELECT ref FROM board_item WHERE at < $1)`} {
-		if _, err := tx.Exec(table, millis(before)); err != nil {
+	for _, table := range []string{"board_ack", "board_told", "board_text", "board_asked", "board_from", "board_far_ack"} {
+		if _, err := tx.Exec(`DELETE FROM `+table+` WHERE ref IN (SELECT ref FROM board_item WHERE at < $1)`, millis(before)); err != nil {
 			return 0, err
 		}
 	}
 	return tx.Exec(`DELETE FROM board_item WHERE at < $1`, millis(before))
+}
+
+// Owners of items that another node has told; no organisation is called so.
+const (
+	farOwner    = "far"
+	farOfficial = "far.official"
+)
+
+// text is what an item says and by which marks it is known.
+type text struct {
+	Texts map[i18n.Lang]string
+	Marks []string
+}
+
+func (x *Item) putText(tx *store.Tx) error {
+	texts, err := json.Marshal(x.Texts)
+	if err != nil {
+		return err
+	}
+	marks, err := json.Marshal(x.Marks)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO board_text (ref, texts, marks) VALUES ($1, $2, $3) ON CONFLICT (ref) DO NOTHING`, x.Ref, string(texts), string(marks))
+	return err
+}
+
+func textOf(tx *store.Tx, ref string) (t text, err error) {
+	var texts, marks string
+	err = tx.Row(`SELECT texts, marks FROM board_text WHERE ref = $1`, ref).Scan(&texts, &marks)
+	if errors.Is(err, store.ErrNoRows) {
+		return t, nil // entered by a release that kept none
+	}
+	if err != nil {
+		return t, err
+	}
+	return t, errors.Join(json.Unmarshal([]byte(texts), &t.Texts), json.Unmarshal([]byte(marks), &t.Marks))
+}
+
+func partners(tx *store.Tx, organisation string) (map[string]time.Time, error) {
+	rows, err := tx.Query(`SELECT other, at FROM board_partner WHERE organisation = $1`, organisation)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := map[string]time.Time{}
+	for rows.Next() {
+		var other string
+		var at int64
+		if err := rows.Scan(&other, &at); err != nil {
+			return nil, err
+		}
+		all[other] = moment(at)
+	}
+	return all, rows.Err()
+}
+
+// share is that an organisation shares its board with a desk.
+type share struct {
+	organisation, other string
+	test                bool
+}
+
+// partnersOf are those of an organisation, of everybody for "".
+func partnersOf(tx *store.Tx, organisation string) (all []share, err error) {
+	rows, err := tx.Query(`SELECT organisation, other, kind FROM board_partner WHERE $1 = '' OR organisation = $1 ORDER BY other, at, organisation`, organisation)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var p share
+		var kind string
+		if err := rows.Scan(&p.organisation, &p.other, &kind); err != nil {
+			return nil, err
+		}
+		p.test = store.Kind(kind) != store.Live
+		all = append(all, p)
+	}
+	return all, rows.Err()
+}
+
+func putPartner(tx *store.Tx, organisation, other string, kind store.Kind, person string, at time.Time) error {
+	_, err := tx.Exec(`INSERT INTO board_partner (organisation, other, kind, person, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (organisation, other) DO NOTHING`,
+		organisation, other, string(kind), person, millis(at))
+	return err
+}
+
+func dropPartner(tx *store.Tx, organisation, other string) (int64, error) {
+	return tx.Exec(`DELETE FROM board_partner WHERE organisation = $1 AND other = $2`, organisation, other)
+}
+
+func sharesWith(tx *store.Tx, organisation, other string) (bool, error) {
+	var n int64
+	err := tx.Row(`SELECT COUNT(*) FROM board_partner WHERE organisation = $1 AND other = $2`, organisation, other).Scan(&n)
+	return n > 0, err
+}
+
+// question is that a desk at another node was asked about an item.
+type question struct {
+	ref, other, organisation string
+	kind                     store.Kind
+	at                       time.Time
+	letter                   int64
+	failed                   string // key of why it could not be sent
+}
+
+func putAsked(tx *store.Tx, x *Item, other, organisation string) (bool, error) {
+	n, err := tx.Exec(`INSERT INTO board_asked (ref, other, organisation, kind, at, letter, failed) VALUES ($1, $2, $3, $4, $5, 0, '') ON CONFLICT (ref, other) DO NOTHING`,
+		x.Ref, other, organisation, string(x.Kind), millis(x.At))
+	return n == 1, err
+}
+
+func sentAsked(tx *store.Tx, ref, other string, letter int64, failed string) error {
+	_, err := tx.Exec(`UPDATE board_asked SET letter = $3, failed = $4 WHERE ref = $1 AND other = $2`, ref, other, letter, failed)
+	return err
+}
+
+func asked(tx *store.Tx, where string, args ...any) (all []question, err error) {
+	rows, err := tx.Query(`SELECT ref, other, organisation, kind, at, letter, failed FROM board_asked `+where+` ORDER BY ref, other`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var q question
+		var kind string
+		var at int64
+		if err := rows.Scan(&q.ref, &q.other, &q.organisation, &kind, &at, &q.letter, &q.failed); err != nil {
+			return nil, err
+		}
+		q.kind, q.at = store.Kind(kind), moment(at)
+		all = append(all, q)
+	}
+	return all, rows.Err()
+}
+
+// from is that a desk at another node asked an organisation here about an item.
+type from struct {
+	other, theirs, organisation, ref, owner string
+	kind                                    store.Kind
+	at                                      time.Time
+}
+
+func putFrom(tx *store.Tx, f from) (bool, error) {
+	n, err := tx.Exec(`INSERT INTO board_from (other, theirs, organisation, ref, kind, owner, at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (other, theirs, organisation) DO NOTHING`,
+		f.other, f.theirs, f.organisation, f.ref, string(f.kind), f.owner, millis(f.at))
+	return n == 1, err
+}
+
+func froms(tx *store.Tx, where string, args ...any) (all []from, err error) {
+	rows, err := tx.Query(`SELECT other, theirs, organisation, ref, kind, owner, at FROM board_from `+where+` ORDER BY other, theirs, organisation`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var f from
+		var kind string
+		var at int64
+		if err := rows.Scan(&f.other, &f.theirs, &f.organisation, &f.ref, &kind, &f.owner, &at); err != nil {
+			return nil, err
+		}
+		f.kind, f.at = store.Kind(kind), moment(at)
+		all = append(all, f)
+	}
+	return all, rows.Err()
+}
+
+// farAck is an acknowledgement made at another node.
+type farAck struct {
+	ref, other string
+	Line
+}
+
+func putFarAck(tx *store.Tx, ref string, c notice.Came, b block, at time.Time) (bool, error) {
+	n, err := tx.Exec(`INSERT INTO board_far_ack (ref, other, office, kind, name, country, person, lang, at, came) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (ref, other, office) DO NOTHING`,
+		ref, c.Other, b.Ack.Office, string(b.Kind), b.Ack.Name, b.Ack.Country, b.Ack.Person, string(b.Ack.Lang), millis(at), millis(c.At))
+	return n == 1, err
+}
+
+func farAcks(tx *store.Tx, where string, args ...any) (all []farAck, err error) {
+	rows, err := tx.Query(`SELECT ref, other, office, name, country, person, lang, at FROM board_far_ack `+where+` ORDER BY ref, at, office`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var a farAck
+		var at int64
+		if err := rows.Scan(&a.ref, &a.other, &a.ID, &a.Name, &a.Country, &a.Person, &a.Lang, &at); err != nil {
+			return nil, err
+		}
+		a.At = moment(at)
+		all = append(all, a)
+	}
+	return all, rows.Err()
+}
+
+// rename puts all that hangs on an item on another one, and takes the item out.
+func rename(tx *store.Tx, old, ref string) error {
+	for _, query := range []string{
+		`UPDATE board_from SET ref = $2 WHERE ref = $1`,
+		`UPDATE board_ack SET ref = $2 WHERE ref = $1`,
+		`UPDATE board_told SET ref = $2 WHERE ref = $1`,
+		`UPDATE board_far_ack SET ref = $2 WHERE ref = $1`,
+	} {
+		if _, err := tx.Exec(query, old, ref); err != nil {
+			return err
+		}
+	}
+	for _, query := range []string{`DELETE FROM board_text WHERE ref = $1`, `DELETE FROM board_item WHERE ref = $1`} {
+		if _, err := tx.Exec(query, old); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package notice
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -62,6 +63,10 @@ type Second struct {
 	Name, Place string // of the person, of his organisation
 	Role        string // "own" or one of Roles
 	Reached     bool   // a channel is configured that tells his organisation
+	// Far is that he is at another node, which said so at Heard; Stale is that this is too
+	// long ago to rely on.
+	Far, Stale bool
+	Heard      time.Time
 }
 
 // Grant gives a delegation.
@@ -75,6 +80,17 @@ func (s *Service) Grant(ctx context.Context, who Actor, d Delegation) error {
 		bad("deputy", "notice.fault.deputy")
 	}
 	err := s.o.DB.Read(ctx, func(tx *store.Tx) error {
+		if d.Far() {
+			if d.Person != "" { // who is an officer there, that node knows
+				bad("person", "notice.fault.person_far")
+			}
+			if _, ok, err := s.desk(tx, strings.TrimPrefix(d.Deputy, farPrefix)); err != nil {
+				return err
+			} else if !ok {
+				bad("deputy", "notice.fault.deputy")
+			}
+			return nil
+		}
 		if _, err := s.office(tx, d.Deputy); err != nil && len(faults) == 0 {
 			bad("deputy", "notice.fault.deputy")
 		}
@@ -103,6 +119,11 @@ func (s *Service) Grant(ctx context.Context, who Actor, d Delegation) error {
 	return problem.Wrap(op, s.o.DB.Write(ctx, func(tx *store.Tx) error {
 		if err := d.insert(tx, now); err != nil {
 			return err
+		}
+		if d.Far() {
+			if err := s.grantFar(tx, &d); err != nil {
+				return err
+			}
 		}
 		return s.o.Audit.Append(tx, audit.Event{Action: "notice.delegate", Actor: who.Person, Object: d.ID, Detail: []byte(d.Deputy + " " + d.Person + " " + d.Reason)})
 	}))
@@ -136,6 +157,9 @@ func (s *Service) Enter(ctx context.Context, who Actor, d Duty) error {
 		if err := d.insert(tx, now); err != nil {
 			return err
 		}
+		if err := s.tellDuty(tx, d.Organisation); err != nil {
+			return err
+		}
 		return s.o.Audit.Append(tx, audit.Event{Action: "notice.duty", Actor: who.Person, Object: d.ID, Detail: []byte(d.Person)})
 	}))
 }
@@ -153,6 +177,9 @@ func (s *Service) End(ctx context.Context, who Actor, id string) error {
 		if n, err := end(tx, id, who.Person, s.o.Clock.Now()); err != nil || n == 0 {
 			return err
 		}
+		if err := errors.Join(s.endFar(tx, id), s.tellDuty(tx, who.Organisation)); err != nil {
+			return err
+		}
 		return s.o.Audit.Append(tx, audit.Event{Action: "notice.end", Actor: who.Person, Object: id})
 	}))
 }
@@ -162,6 +189,7 @@ type Roster struct {
 	Now         []Second // who can answer at this moment, besides the reader
 	Duties      []Duty
 	Delegations []Delegation
+	Far         []FarDeputy // deputies at other nodes
 }
 
 // Roster reads it. except is the person who writes: he is no second person for himself.
@@ -184,7 +212,7 @@ func (s *Service) Roster(ctx context.Context, organisation, except string, kind 
 			add(d, "own")
 		}
 		for _, g := range r.Delegations {
-			if g.Organisation != organisation || !g.InForce(now) {
+			if g.Organisation != organisation || !g.InForce(now) || g.Far() {
 				continue
 			}
 			turns, err := duties(tx, g.Deputy, now)
@@ -202,7 +230,7 @@ func (s *Service) Roster(ctx context.Context, organisation, except string, kind 
 			x.Name, x.Place = s.nameIn(tx, x.Person), s.placeIn(tx, x.Organisation)
 			x.Reached = s.o.Reaches != nil && s.o.Reaches(kind, x.Organisation)
 		}
-		return nil
+		return s.rosterFar(tx, &r, organisation, kind, now)
 	})
 	return r, problem.Wrap("notice.Roster", err)
 }
@@ -219,12 +247,13 @@ func mayAnswer(tx *store.Tx, who Actor, organisation string, now time.Time) (boo
 	}), err
 }
 
-// asked are the organisations whose officers may answer for one, itself first.
+// asked are the organisations of this node whose officers may answer for one, itself
+// first.
 func asked(tx *store.Tx, organisation string, now time.Time) ([]string, error) {
 	all, err := delegations(tx, organisation)
 	out := []string{organisation}
 	for _, d := range all {
-		if d.Organisation == organisation && d.InForce(now) && !slices.Contains(out, d.Deputy) {
+		if d.Organisation == organisation && d.InForce(now) && !d.Far() && !slices.Contains(out, d.Deputy) {
 			out = append(out, d.Deputy)
 		}
 	}
@@ -235,6 +264,9 @@ func asked(tx *store.Tx, organisation string, now time.Time) ([]string, error) {
 func (s *Service) nameIn(tx *store.Tx, person string) string {
 	if person == "" {
 		return ""
+	}
+	if strings.HasPrefix(person, farPerson) {
+		return s.farName(tx, person)
 	}
 	if p, err := s.o.Person(tx, person); err == nil && p.Name != "" {
 		return p.Name
@@ -258,6 +290,9 @@ func (s *Service) office(tx *store.Tx, id string) (Office, error) {
 
 // placeIn is what an organisation is called.
 func (s *Service) placeIn(tx *store.Tx, organisation string) string {
+	if address, far := strings.CutPrefix(organisation, farPrefix); far {
+		return s.deskName(address)
+	}
 	if o, err := s.office(tx, organisation); err == nil {
 		return o.Name
 	}

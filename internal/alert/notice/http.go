@@ -52,6 +52,8 @@ func NewPages(s *Service) *Pages { return &Pages{Service: s} }
 const (
 	onePath       = root + "/notice/{id}"
 	dutyPath      = root + "/duty"
+	askedPath     = root + "/asked"
+	overridesPath = root + "/overrides"
 	templatesPath = root + "/templates"
 )
 
@@ -84,11 +86,16 @@ func (p *Pages) Register(rt *web.Router) {
 		{"GET " + onePath + "/answer", answer, p.answerForm},
 		{"POST " + onePath + "/answer", answer, p.answer},
 		{"POST " + onePath + "/review", answer, p.review},
+		{"GET " + askedPath + "/{id}", web.MayOn(mayApprove, p.requestFar), p.answerFarForm},
+		{"POST " + askedPath + "/{id}", web.MayOn(mayApprove, p.requestFar), p.answerFar},
+		{"GET " + overridesPath, web.May(mayRead), p.overrides},
+		{"GET " + overridesPath + ".csv", web.May(mayRead), p.overridesFile},
 		{"GET " + dutyPath, web.May(mayRead), p.duty},
 		{"POST " + dutyPath, web.May(mayDuty), p.enter},
 		{"POST " + dutyPath + "/end", web.May(mayDuty), p.endDuty},
 		{"POST " + root + "/delegations", web.May(mayDelegate), p.grant},
 		{"POST " + root + "/delegations/end", web.May(mayDelegate), p.endDelegation},
+		{"POST " + root + "/delegations/answer", web.May(mayDelegate), p.answerDelegation},
 		{"GET " + templatesPath, web.May(mayRead), p.templates},
 		{"GET " + templatesPath + ".csv", web.May(mayRead), p.templateFile},
 		{"GET " + templatesPath + "/import", template, p.importForm},
@@ -192,6 +199,13 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	if v.Asked, err = p.Requests(ctx, actor(ctx), web.Lang(ctx)); err != nil {
 		return err
+	}
+	if web.Can(ctx, mayApprove, web.Organisation(web.Who(ctx).Organisation)) {
+		far, err := p.AskedFar(ctx, web.Who(ctx).Organisation, web.Lang(ctx))
+		if err != nil {
+			return err
+		}
+		v.Asked = append(far, v.Asked...)
 	}
 	if v.Roster, err = p.Roster(ctx, web.Who(ctx).Organisation, web.Who(ctx).ID, store.Live); err != nil {
 		return err
@@ -650,6 +664,18 @@ type sheet struct {
 	Map    templ.Component
 	// Passkey are the options for the browser, "" without one.
 	Passkey string
+	// Far is that the notice is another node's: here it is only read and answered. Outcome
+	// is the step that left nothing to answer there.
+	Far     bool
+	Outcome string
+}
+
+// answerURL is the address of the second person's page.
+func (v sheet) answerURL() string {
+	if v.Far {
+		return farAddress(v.ID)
+	}
+	return address(v.ID, "/answer")
 }
 
 // Size of the map of a notice, so that names can be read on a phone, and how much wider

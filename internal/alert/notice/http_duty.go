@@ -21,6 +21,8 @@ type rota struct {
 	Names       map[string]string
 	Officers    []ui.Option
 	Deputies    []ui.Option
+	States      map[string]FarState // of delegations to other nodes, by id
+	Askings     []*Asking           // what other nodes ask
 	F           map[string]string
 	Errors      ui.Errors
 	Edit, Grant bool
@@ -49,11 +51,44 @@ func (p *Pages) rota(ctx context.Context) (v rota, err error) {
 		}
 	}
 	var all []Office
-	err = p.o.DB.Read(ctx, func(tx *store.Tx) (err error) { all, err = p.o.Organisations(tx); return err })
+	var desks []Desk
+	v.States = map[string]FarState{}
+	err = p.o.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		if all, err = p.o.Organisations(tx); err != nil {
+			return err
+		}
+		for _, d := range v.Delegations {
+			if !d.Far() {
+				continue
+			}
+			if f, err := farDeputyOf(tx, d.ID); err != nil {
+				return err
+			} else if f != nil {
+				v.States[d.ID] = FarState{f.Agreed, f.Failed}
+			}
+		}
+		if v.Askings, err = askings(tx, `WHERE organisation = $1`, me); err != nil {
+			return err
+		}
+		for _, a := range v.Askings {
+			v.Names[a.AgreedBy], v.Names[a.EndedBy] = p.nameIn(tx, a.AgreedBy), p.nameIn(tx, a.EndedBy)
+		}
+		if v.Grant && p.o.Lines.Desks != nil {
+			desks, err = p.o.Lines.Desks(tx)
+		}
+		return err
+	})
 	for _, o := range all {
 		if o.ID != me {
 			v.Deputies = append(v.Deputies, ui.Option{Value: o.ID, Text: o.Name})
 		}
+	}
+	for _, d := range desks {
+		key := "notice.far.desk"
+		if d.Test {
+			key = "notice.far.desk.test"
+		}
+		v.Deputies = append(v.Deputies, ui.Option{Value: farPrefix + d.Address, Text: web.T(ctx, key, i18n.Args{"name": d.Name, "address": d.Address})})
 	}
 	now := v.Now.In(zone)
 	v.F["since"], v.F["until"] = now.Format(inputTime), now.Add(12*time.Hour).Format(inputTime)
@@ -117,7 +152,9 @@ func (p *Pages) grant(w http.ResponseWriter, r *http.Request) error {
 		d.Until = until.In(zone).AddDate(0, 0, 1).UTC() // the last day counts
 	}
 	fields := map[string]string{"deputy": "deputy", "role": "role", "reason": "why", "until": "to", "person": "only"}
-	if name := strings.TrimSpace(r.PostFormValue("only")); name != "" {
+	if name := strings.TrimSpace(r.PostFormValue("only")); name != "" && d.Far() {
+		d.Person = name // refused with the reason
+	} else if name != "" {
 		var err error
 		if d.Person, err = p.officer(r.Context(), d.Deputy, name); err != nil {
 			return p.wrong(w, r, err, fields)
@@ -150,6 +187,25 @@ func (p *Pages) officer(ctx context.Context, organisation, name string) (id stri
 		return "", &Refused{[]Fault{{Field: "person", Key: "notice.fault.person", Args: i18n.Args{"value": clipped(name)}}}}
 	}
 	return id, nil
+}
+
+// FarState is how far a delegation to another node has come.
+type FarState struct {
+	Agreed time.Time // zero: not yet
+	Failed string
+}
+
+// answerDelegation agrees to answer for somebody at another node, or ends that.
+func (p *Pages) answerDelegation(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	do := p.Decline
+	if r.PostFormValue("do") == "agree" {
+		do = p.Agree
+	}
+	if err := do(r.Context(), actor(r.Context()), r.PostFormValue("other"), r.PostFormValue("id")); err != nil {
+		return err
+	}
+	return see(w, r, dutyPath)
 }
 
 func (p *Pages) endDuty(w http.ResponseWriter, r *http.Request) error { return p.ended(w, r) }

@@ -58,6 +58,8 @@ type Options struct {
 	Published func(tx *store.Tx, p *Publication) error
 	// Renderings are how a message reads in the channels, made by who sends it; nil: none.
 	Renderings func(p *Publication) []Rendering
+	// Lines carry what deputies at other nodes are asked; without Post there are none.
+	Lines Lines
 	// Base is the address under which everybody finds the node; "": not known.
 	Base string
 }
@@ -270,6 +272,9 @@ func (s *Service) step(tx *store.Tx, n *row, l Life, who Actor, e Event, immedia
 		return l, err
 	}
 	n.Events = append(n.Events, e)
+	if err := s.closeFar(tx, n, e.Step); err != nil {
+		return l, err
+	}
 	called := actions[e.Step]
 	return next, s.o.Audit.Append(tx, audit.Event{Action: called.Leaf, Actor: e.Person, Object: n.ID, Detail: []byte(fmt.Sprint(e.Content, " ", e.Purpose, " ", e.Reason))})
 }
@@ -324,22 +329,29 @@ func (s *Service) Take(ctx context.Context, who Actor, id string, e Event, draft
 		if err != nil {
 			return err
 		}
-		t, c, err := s.text(tx, n, l)
-		if err != nil {
-			return err
-		}
-		if (e.Step == Propose || e.Step == Approve || e.Step == Override) && len(t.Drafts()) > 0 && !draft {
-			return problem.New(op, problem.Conflict, "notice.refuse.draft", nil)
-		}
-		if (e.Step == Propose || e.Step == Approve || e.Step == Override || e.Step == Publish) && !c.Expires.After(now) {
-			return problem.New(op, problem.Conflict, "notice.refuse.expired", nil)
-		}
-		next, err := s.step(tx, n, l, who, e, t.Immediate)
-		if err != nil {
-			return err
-		}
-		return s.after(tx, n, next, who, e, t, c)
+		return s.advance(tx, n, l, who, e, draft)
 	}))
+}
+
+// advance takes a step that brings no text, of somebody who may, and does what it brings
+// about.
+func (s *Service) advance(tx *store.Tx, n *row, l Life, who Actor, e Event, draft bool) error {
+	const op = "notice.advance"
+	t, c, err := s.text(tx, n, l)
+	if err != nil {
+		return err
+	}
+	if (e.Step == Propose || e.Step == Approve || e.Step == Override) && len(t.Drafts()) > 0 && !draft {
+		return problem.New(op, problem.Conflict, "notice.refuse.draft", nil)
+	}
+	if (e.Step == Propose || e.Step == Approve || e.Step == Override || e.Step == Publish) && !c.Expires.After(s.o.Clock.Now()) {
+		return problem.New(op, problem.Conflict, "notice.refuse.expired", nil)
+	}
+	next, err := s.step(tx, n, l, who, e, t.Immediate)
+	if err != nil {
+		return err
+	}
+	return s.after(tx, n, next, who, e, t, c)
 }
 
 // text is what the last revision says.
@@ -446,7 +458,7 @@ func (s *Service) ask(tx *store.Tx, n *row, l Life, t *Template, c *Content, arg
 			return err
 		}
 	}
-	return nil
+	return s.askFar(tx, n, l, t, c, from)
 }
 
 // short cuts a text at a length.
@@ -599,7 +611,7 @@ func payload(id string, n int) []byte { return []byte(fmt.Sprint(id, " ", n)) }
 
 // Schedule registers what happens by itself: nobody answered, a notice is over. The
 // moments stand in the queue on disk, so that they come also after a restart.
-func (s *Service) Schedule(context.Context) error {
+func (s *Service) Schedule(ctx context.Context) error {
 	for _, kind := range store.Kinds {
 		for queue, step := range map[string]Step{queueUnanswered: Unanswered, queueArchive: Archive} {
 			err := s.o.Jobs.Handle(queue, kind, func(ctx context.Context, j job.Job) error { return s.due(ctx, kind, step, string(j.Payload)) })
@@ -608,7 +620,7 @@ func (s *Service) Schedule(context.Context) error {
 			}
 		}
 	}
-	return nil
+	return s.scheduleFar(ctx)
 }
 
 // due takes a step of the node's own, if it still fits.

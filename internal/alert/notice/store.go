@@ -333,3 +333,203 @@ func putKey(tx *store.Tx, cert, key []byte, now time.Time) error {
 	_, err := tx.Exec(`INSERT INTO notice_key (seq, cert, key, at) VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM notice_key), $1, $2, $3)`, cert, key, now.UnixMilli())
 	return err
 }
+
+// farDeputy is what a deputy at another node has said.
+type farDeputy struct {
+	Delegation, Other, Organisation string
+	Kind                            store.Kind
+	Agreed, Heard                   time.Time
+	Duty                            []wireDuty
+	Failed                          string // key of why he could not be asked
+}
+
+func (d *farDeputy) put(tx *store.Tx) error {
+	duty, err := json.Marshal(d.Duty)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO notice_far_deputy (delegation, other, organisation, kind, agreed, heard, duty, failed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (delegation) DO UPDATE SET agreed = excluded.agreed, heard = excluded.heard, duty = excluded.duty, failed = excluded.failed`,
+		d.Delegation, d.Other, d.Organisation, string(d.Kind), msOf(d.Agreed), msOf(d.Heard), string(duty), d.Failed)
+	return err
+}
+
+// farDeputyOf finds it; nil: none.
+func farDeputyOf(tx *store.Tx, delegation string) (*farDeputy, error) {
+	d := &farDeputy{Delegation: delegation}
+	var kind, duty string
+	var agreed, heard int64
+	err := tx.Row(`SELECT other, organisation, kind, agreed, heard, duty, failed FROM notice_far_deputy WHERE delegation = $1`, delegation).Scan(&d.Other, &d.Organisation, &kind, &agreed, &heard, &duty, &d.Failed)
+	if errors.Is(err, store.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.Kind, d.Agreed, d.Heard = store.Kind(kind), zeroAt(agreed), zeroAt(heard)
+	return d, json.Unmarshal([]byte(duty), &d.Duty)
+}
+
+// msOf and zeroAt keep the zero time as 0.
+func msOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func zeroAt(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return at(ms)
+}
+
+// Asking is somebody at another node for whom officers here were asked to answer.
+type Asking struct {
+	Other, ID, Organisation string
+	Kind                    store.Kind
+	Name, Role, Reason      string
+	Since, Until, At        time.Time
+	Agreed, Ended           time.Time
+	AgreedBy, EndedBy       string // persons; "" is the other side
+}
+
+// inForce reports whether requests by it are taken at a moment.
+func (a *Asking) inForce(now time.Time) bool {
+	return !a.Agreed.IsZero() && a.Ended.IsZero() && !now.Before(a.Since) && now.Before(a.Until)
+}
+
+func (a *Asking) insert(tx *store.Tx) (bool, error) {
+	n, err := tx.Exec(`INSERT INTO notice_far_delegation (other, id, organisation, kind, name, role, reason, since, until, at, agreed, agreed_by, ended, ended_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, '', 0, '') ON CONFLICT (other, id) DO NOTHING`,
+		a.Other, a.ID, a.Organisation, string(a.Kind), a.Name, a.Role, a.Reason, msOf(a.Since), msOf(a.Until), msOf(a.At))
+	return n == 1, err
+}
+
+func askings(tx *store.Tx, where string, args ...any) (all []*Asking, err error) {
+	rows, err := tx.Query(`SELECT other, id, organisation, kind, name, role, reason, since, until, at, agreed, agreed_by, ended, ended_by FROM notice_far_delegation `+where+` ORDER BY at DESC, other, id LIMIT 500`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		a := &Asking{}
+		var kind string
+		var since, until, at, agreed, ended int64
+		if err := rows.Scan(&a.Other, &a.ID, &a.Organisation, &kind, &a.Name, &a.Role, &a.Reason, &since, &until, &at, &agreed, &a.AgreedBy, &ended, &a.EndedBy); err != nil {
+			return nil, err
+		}
+		a.Kind, a.Since, a.Until, a.At, a.Agreed, a.Ended = store.Kind(kind), zeroAt(since), zeroAt(until), zeroAt(at), zeroAt(agreed), zeroAt(ended)
+		all = append(all, a)
+	}
+	return all, rows.Err()
+}
+
+func agree(tx *store.Tx, other, id, person string, now time.Time) (int64, error) {
+	return tx.Exec(`UPDATE notice_far_delegation SET agreed = $3, agreed_by = $4 WHERE other = $1 AND id = $2 AND agreed = 0 AND ended = 0`, other, id, msOf(now), person)
+}
+
+func endAsking(tx *store.Tx, other, id, person string, now time.Time) (int64, error) {
+	return tx.Exec(`UPDATE notice_far_delegation SET ended = $3, ended_by = $4 WHERE other = $1 AND id = $2 AND ended = 0`, other, id, msOf(now), person)
+}
+
+// FarRequest is a request that went to another node, with what came back.
+type FarRequest struct {
+	ID, Notice        string
+	Content           int
+	Kind              store.Kind
+	Delegation, Other string
+	Body, Digest      string
+	At                time.Time
+	Letter            int64
+	Failed            string // key of why it did not go, or of why its answer did not count
+	Closed            time.Time
+	Why               string // the step that closed it
+	Answer            string // "", or a Step
+	Draft             bool   // who answered was told of texts nobody has found right
+	Name, Reason      string // of who answered
+	Answered, Came    time.Time
+	Late              bool
+	// Place and Reached are for pages.
+	Place   string
+	Reached time.Time
+}
+
+func (q *FarRequest) insert(tx *store.Tx) error {
+	_, err := tx.Exec(`INSERT INTO notice_far_request (id, notice, content, kind, delegation, other, body, digest, at, letter, failed, closed, why, answer, draft, name, reason, answered, came, late)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, '', 0, '', '', 0, '', '', 0, 0, 0)`,
+		q.ID, q.Notice, int64(q.Content), string(q.Kind), q.Delegation, q.Other, q.Body, q.Digest, msOf(q.At))
+	return err
+}
+
+// update writes what changes in a request.
+func (q *FarRequest) update(tx *store.Tx) error {
+	_, err := tx.Exec(`UPDATE notice_far_request SET letter = $2, failed = $3, closed = $4, why = $5, answer = $6, draft = $7, name = $8, reason = $9, answered = $10, came = $11, late = $12 WHERE id = $1`,
+		q.ID, q.Letter, q.Failed, msOf(q.Closed), q.Why, q.Answer, flag(q.Draft), q.Name, q.Reason, msOf(q.Answered), msOf(q.Came), flag(q.Late))
+	return err
+}
+
+func farRequests(tx *store.Tx, where string, args ...any) (all []*FarRequest, err error) {
+	rows, err := tx.Query(`SELECT id, notice, content, kind, delegation, other, body, digest, at, letter, failed, closed, why, answer, draft, name, reason, answered, came, late
+		FROM notice_far_request `+where+` ORDER BY at, id`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		q := &FarRequest{}
+		var kind string
+		var content, at, closed, draft, answered, came, late int64
+		if err := rows.Scan(&q.ID, &q.Notice, &content, &kind, &q.Delegation, &q.Other, &q.Body, &q.Digest, &at, &q.Letter, &q.Failed, &closed, &q.Why, &q.Answer, &draft, &q.Name, &q.Reason, &answered, &came, &late); err != nil {
+			return nil, err
+		}
+		q.Content, q.Kind, q.At, q.Closed, q.Draft, q.Answered, q.Came, q.Late = int(content), store.Kind(kind), zeroAt(at), zeroAt(closed), draft == 1, zeroAt(answered), zeroAt(came), late == 1
+		all = append(all, q)
+	}
+	return all, rows.Err()
+}
+
+// farAsked is a request that came from another node, with what was answered here.
+type farAsked struct {
+	ID, Other, Request, Organisation string
+	Kind                             store.Kind
+	Delegation, Body, Digest         string
+	At, Until, Closed                time.Time
+	Why, Answer                      string
+	Draft                            bool
+	Person, Reason                   string
+	Answered                         time.Time
+}
+
+func (q *farAsked) insert(tx *store.Tx) (bool, error) {
+	n, err := tx.Exec(`INSERT INTO notice_far_asked (id, other, request, organisation, kind, delegation, body, digest, at, until, closed, why, answer, draft, person, reason, answered)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, '', '', 0, '', '', 0) ON CONFLICT (id) DO NOTHING`,
+		q.ID, q.Other, q.Request, q.Organisation, string(q.Kind), q.Delegation, q.Body, q.Digest, msOf(q.At), msOf(q.Until))
+	return n == 1, err
+}
+
+func (q *farAsked) update(tx *store.Tx) error {
+	_, err := tx.Exec(`UPDATE notice_far_asked SET closed = $2, why = $3, answer = $4, draft = $5, person = $6, reason = $7, answered = $8 WHERE id = $1`,
+		q.ID, msOf(q.Closed), q.Why, q.Answer, flag(q.Draft), q.Person, q.Reason, msOf(q.Answered))
+	return err
+}
+
+func farAskeds(tx *store.Tx, where string, args ...any) (all []*farAsked, err error) {
+	rows, err := tx.Query(`SELECT id, other, request, organisation, kind, delegation, body, digest, at, until, closed, why, answer, draft, person, reason, answered FROM notice_far_asked `+where+` ORDER BY at DESC, id LIMIT 200`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		q := &farAsked{}
+		var kind string
+		var at, until, closed, draft, answered int64
+		if err := rows.Scan(&q.ID, &q.Other, &q.Request, &q.Organisation, &kind, &q.Delegation, &q.Body, &q.Digest, &at, &until, &closed, &q.Why, &q.Answer, &draft, &q.Person, &q.Reason, &answered); err != nil {
+			return nil, err
+		}
+		q.Kind, q.At, q.Until, q.Closed, q.Draft, q.Answered = store.Kind(kind), zeroAt(at), zeroAt(until), zeroAt(closed), draft == 1, zeroAt(answered)
+		all = append(all, q)
+	}
+	return all, rows.Err()
+}

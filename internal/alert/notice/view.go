@@ -21,6 +21,7 @@ type Listed struct {
 	Hazard, Title           string
 	Since                   time.Time // of the last step
 	Review                  bool      // an override waits for its review
+	Path                    string    // of its page; "": that of a notice of this node
 }
 
 // List lists the notices of an organisation, the newest first, in a language.
@@ -128,7 +129,8 @@ type Shown struct {
 	Texts                   []Message // of each text written, in the reader's language
 	Names                   map[string]string
 	Published               []*Publication
-	Override                time.Time // from when; zero: not offered
+	Override                time.Time     // from when; zero: not offered
+	Requests                []*FarRequest // to other nodes
 }
 
 // Show reads a notice for a reader of a language; problem NotFound.
@@ -204,6 +206,15 @@ func (s *Service) Show(ctx context.Context, id string, lang i18n.Lang) (v *Shown
 					return err
 				}
 				v.Texts = append(v.Texts, all[max(0, slices.Index(i18n.Langs, lang))])
+			}
+		}
+		if v.Requests, err = farRequests(tx, `WHERE notice = $1`, id); err != nil {
+			return err
+		}
+		for _, q := range v.Requests {
+			q.Place = s.deskName(q.Other)
+			if q.Letter != 0 && s.o.Lines.Reached != nil {
+				q.Reached = s.o.Lines.Reached(tx, q.Letter)
 			}
 		}
 		var shown *Publication

@@ -192,6 +192,11 @@ func (s *Service) apply(tx *store.Tx, org Org, e exchange.Entry) error {
 	if done, err := s.applyCatalogue(tx, org, e); err != nil || done {
 		return err
 	}
+	if s.Beside != nil {
+		if taken, err := s.Beside(tx, org.ID, e); err != nil || taken {
+			return err
+		}
+	}
 	if s.Units != nil {
 		if aside, err := s.Units.Aside(tx, org.ID, e); err != nil || aside {
 			return err

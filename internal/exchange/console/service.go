@@ -86,6 +86,9 @@ type Deps struct {
 	// Units takes the messages about units and knows those of the neighbours; nil:
 	// they are messages like others.
 	Units *unit.Service
+	// Beside takes messages that are other modules', in the transaction that reads them;
+	// false: it is none of them. nil: there are none.
+	Beside func(tx *store.Tx, org string, e exchange.Entry) (bool, error)
 	// Disclosure decides what neighbours are told; nil: they are told everything.
 	Disclosure *disclosure.Service
 	// Instance names this instance among several on one database.
