@@ -435,6 +435,7 @@ func TestTranslationKeys(t *testing.T) {
 // protocolLines are fixed lines other programs read; they are no text for people.
 var protocolLines = map[string]string{
 	"demo ready":        "ends the start of the demo; scripts wait for it",
+	"demo replay":       "tells the address of the replay's page; scripts read it",
 	"demo played":       "ends the play of the demo; scripts wait for it",
 	"Listening on port": "says that the exchange takes connections; scripts wait for it",
 }
