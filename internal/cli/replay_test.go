@@ -206,7 +206,7 @@ func TestReplayRecorded(t *testing.T) {
 	}
 	fetch(t, file, "chmi-gauges", "nina-mowas")
 	moment := func(d time.Duration) string { return time.Now().Add(d).In(zone).Format("2006-01-02T15:04") }
-	code, out, errs := run("--json", "replay", "--recorded", "--config", file, "--from", moment(-time.Hour), "--to", moment(2*time.Minute))
+	code, out, errs := run("--json", "replay", "--recorded", "--config", file, "--from", moment(-time.Minute), "--to", moment(time.Hour)) // the feeds are asked for some rounds after the fetch
 	var got struct {
 		Good    bool
 		Moments []momentLine

@@ -264,7 +264,7 @@ func (d *demo) show(ctx context.Context, f *folder, procs []*process, out foreig
 		}
 	}
 	if replay != "" {
-		fmt.Fprintln(d.out, "demo replay", "http://"+replay+replayPath)
+		fmt.Fprintln(d.out, "demo", "replay", "http://"+replay+replayPath)
 	}
 	fmt.Fprintln(d.out, "demo ready")
 	// The dispatch systems go on reading after the play, for whoever then works at
