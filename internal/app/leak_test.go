@@ -60,6 +60,8 @@ const (
 	// leakFull is of how many cases of a delivered batch: more cost time, and show nothing
 	// more.
 	leakFull = 60
+	// leakMany are enough to be sure that there was something of everything.
+	leakMany = 100_000
 )
 
 // Addresses for tests, beside those of the desks.
@@ -710,7 +712,13 @@ func TestNothingLeaks(t *testing.T) {
 			}
 		}
 	}
-	for _, pattern := range []string{"GET /cap/feed.atom", "GET /cap/area/{scheme}/{code}/feed.atom", "GET /cap/message/{id}", "GET /api/alerts.geojson", "GET /api/alerts/public-address", "GET /public/place/{code}", "GET /public/place/{code}/{lang}/calendar.ics", "GET /outlet/{kind}/{id}/{file}"} {
+	// What the notices of each delivered batch are read at; what official warnings are, when
+	// enough of them were made.
+	read := []string{"GET /cap/message/{id}", "GET /public/place/{code}", "GET /public/place/{code}/{lang}/calendar.ics"}
+	if done >= leakMany {
+		read = append(read, "GET /cap/feed.atom", "GET /cap/area/{scheme}/{code}/feed.atom", "GET /api/alerts.geojson", "GET /api/alerts/public-address", "GET /outlet/{kind}/{id}/{file}")
+	}
+	for _, pattern := range read {
 		drill := strings.NewReplacer("/cap/", "/cap/exercise/", "/public/place/", "/public/exercise/").Replace(pattern)
 		if w.out.came[pattern+" live"] == 0 || w.out.came[drill+" exercise"] == 0 {
 			t.Errorf("nothing stands at %s, or at %s: nothing was shown", pattern, drill)
