@@ -168,6 +168,7 @@ func (s *shore) forge(mark, to string, kind store.Kind, block any) {
 // when and in what language; the same the other way round; through a restart and a cut
 // line; an exercise reaches test desks alone; what nobody agreed to is a text for people.
 func TestBoardAcrossTheBorder(t *testing.T) {
+	t.Parallel()
 	a, b := shores(t)
 	ctx := context.Background()
 	publish := func(s *shore, id string, kind store.Kind) {
@@ -276,6 +277,7 @@ func TestBoardAcrossTheBorder(t *testing.T) {
 // there, and published here as if he had answered here. Each step once, by who may, of
 // exactly the text that was read.
 func TestApprovalAcrossTheBorder(t *testing.T) {
+	t.Parallel()
 	a, b := shores(t)
 	ctx := context.Background()
 	as := func(s *shore, i int) notice.Actor { return notice.Actor{Person: s.crew[i].ID, Organisation: s.org.ID} }

@@ -58,6 +58,7 @@ type rig struct {
 	texts *i18n.Bundle
 	told  []notify.Notification
 	sent  []*Publication
+	lines []Letter // to other nodes
 	rt    *web.Router
 	audit *audit.Log
 }
@@ -117,6 +118,20 @@ func (r *rig) open() {
 			return []Rendering{{Name: "notice.channel.cap", Lang: i18n.Pl, Text: "board: " + string(p.Kind) + " " + a.Infos[2].Headline, Cost: true}}
 		},
 		Reaches: func(store.Kind, string) bool { return true },
+		Lines: Lines{
+			Post: func(tx *store.Tx, l Letter) (int64, error) {
+				if l.To == "9.9.2" {
+					return 0, problem.New("test", problem.Conflict, "notice.fault.deputy", nil)
+				}
+				tx.OnCommit(func() { r.lines = append(r.lines, l) })
+				return int64(len(r.lines) + 1), nil
+			},
+			Reached: func(*store.Tx, int64) time.Time { return time.Time{} },
+			Desks: func(*store.Tx) ([]Desk, error) {
+				return []Desk{{"9.9.1", "Powiat zgorzelecki", false}, {"9.9.2", "mute", false}, {"9.9.99.1", "Powiat zgorzelecki", true}}, nil
+			},
+			NameOf: func(string) string { return "Powiat zgorzelecki" },
+		},
 		Published: func(tx *store.Tx, p *Publication) error {
 			tx.OnCommit(func() { r.sent = append(r.sent, p) })
 			return nil
