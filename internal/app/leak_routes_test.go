@@ -128,7 +128,7 @@ var shutDoors = map[string]string{
 	"GET /signin": "who signs in", "GET /signin/second": "who signs in", "GET /signin/enrol": "who signs in", "GET /signin/codes": "who signs in", "GET /signin/password": "who signs in",
 	"GET /signin/oidc/{provider}": "who signs in", "GET /signin/oidc/{provider}/return": "who signs in", "GET /setup": "the first administrator", "GET /invitation/{token}": "who was invited", "GET /reset/{token}": "who forgot a password",
 	"GET /desk": "a desk's own browser", "GET /acknowledge/{token}": "who got the letter, which says its kind", "GET /subscribe/mine/{token}": "a subscriber's own choice", "GET /dev/ui": "parts of pages without content",
-	"GET /healthz": "machines", "GET /readyz": "machines", "GET /metrics": "numbers", "GET /api/exchange/openapi.json": "a document of the program",
+	"GET /subscribe/worker.js": "a script with its words", "GET /healthz": "machines", "GET /readyz": "machines", "GET /metrics": "numbers", "GET /api/exchange/openapi.json": "a document of the program",
 }
 
 func one(doors ...door) func(*leakWorld) []door { return func(*leakWorld) []door { return doors } }
@@ -271,6 +271,7 @@ var leakQueues = map[string]string{
 	"notify.prune": "deletes", "notify.": "sends: TestNothingLeaks", "channel.send.": "sends: TestNothingLeaks", "channel.check": "opens connections and says nothing", "channel.erase": "deletes",
 	"board.missing": "notifies: TestNothingLeaks", "board.erase": "deletes", "notice.unanswered": "notifies: TestNothingLeaks by the same call", "notice.archive": "puts away",
 	"subscription.digest": "sends: TestNothingLeaks", "subscription.tidy": "writes to subscribers about their own subscription", "warning.erase": "deletes", "river/thin": "deletes",
+	"notice.border": "asks neighbours: TestApprovalAcrossTheBorder", "board.border": "asks neighbours: TestBoardAcrossTheBorder",
 	"exchange.erase": "deletes", "console.erase": "deletes", "disclosure.erase": "deletes", "gateway.erase": "deletes", "audit.verify": "verifies", "app.": "backups",
 }
 
@@ -278,9 +279,13 @@ var leakQueues = map[string]string{
 var leakTables = map[string]string{
 	"notify_outbox": "read", "notify_delivery": "read", "job_task": "read", "job_schedule": "of times", "channel_dispatch": "read", "channel_health": "of channels", "channel_told": "read by what is sent", "channel_refusal": "of channels",
 	"board_item": "read", "board_ack": "of people", "board_told": "read by what is sent", "subscription": "of people", "subscription_change": "read", "subscription_known": "read by what is sent", "subscription_held": "read",
+	"channel_packet": "TestPacket of package channel", "channel_receiver": "TestEntry of package channel",
+	"board_asked": "TestBoardAcrossTheBorder", "board_far_ack": "of people", "board_from": "TestBoardAcrossTheBorder", "board_partner": "of neighbours",
+	"notice_far_asked": "TestApprovalAcrossTheBorder", "notice_far_delegation": "of neighbours", "notice_far_deputy": "of neighbours", "notice_far_request": "TestApprovalAcrossTheBorder",
 	"notice": "published", "notice_event": "published", "notice_content": "published", "notice_published": "fetched",
 	"warning_document": "taken", "warning_series": "taken", "warning_copy": "fetched", "warning_decision": "of people",
 	"river_station": "taken", "river_point": "taken", "river_limit": "taken", "river_crossing": "taken", "river_alarm": "read", "river_stage": "of people", "river_right": "of people",
+	"river_forecast": "TestForecastIsNotMeasured of package river", "river_expected": "TestForecastIsNotMeasured of package river", "river_hint": "TestForecastIsNotMeasured of package river",
 	"intake_source": "TestKinds of package intake", "intake_document": "TestKinds of package intake",
 	"exchange_message": "read", "exchange_outbox": "TestOutboxKinds of package exchange", "gateway_in": "the suite of adapters and package gateway", "gateway_out": "the suite of adapters and package gateway",
 	"console_incident": "tests of package console", "console_message": "tests of package console", "console_alarm": "tests of package console", "console_origin": "tests of package console", "console_handover": "tests of package console",
