@@ -414,7 +414,11 @@ func (p *Pages) regional(w http.ResponseWriter, r *http.Request) error {
 			continue
 		}
 		waters = append(waters, Water{Line: x, At: at})
-		marks = append(marks, register.Mark{Point: at, Level: string(x.Sign()), Label: x.Gauge.Name + " " + level(web.Region(r.Context(), l), x)})
+		m := register.Mark{Point: at, Level: string(x.Sign())}
+		if !measured(x).IsZero() { // what has no value stands in the list; its name would hide others
+			m.Label = x.Gauge.Name + " " + level(web.Region(r.Context(), l), x)
+		}
+		marks = append(marks, m)
 	}
 	slices.SortFunc(waters, func(a, b Water) int {
 		order := []sign.Level{sign.L4, sign.L3, sign.L2, sign.L1, sign.Stale, sign.None}
