@@ -56,6 +56,10 @@ func (p *Pages) answerFarForm(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) answerFar(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	ctx := r.Context()
+	v, err := p.sheetFar(r)
+	if err != nil {
+		return err
+	}
 	e, draft, err := taken(r, Approve, Refuse)
 	if err != nil {
 		return err
@@ -63,10 +67,6 @@ func (p *Pages) answerFar(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
 	err = p.AnswerFar(ctx, actor(ctx), id, e, draft)
 	if e1, is := errors.AsType[*problem.Error](err); is && (e1.Key == "notice.refuse.draft" || e1.Key == "notice.refuse.reason") {
-		v, err := p.sheetFar(r)
-		if err != nil {
-			return err
-		}
 		field := "draft"
 		if e.Step == Refuse {
 			field = "reason"
