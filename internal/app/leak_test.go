@@ -407,12 +407,16 @@ var leakCauses = []struct {
 		// status, or by its headline alone, that it is none.
 		a := cap.Alert{Status: w.pick(cap.Actual, cap.Actual, cap.Exercise, cap.Test, cap.System, cap.Draft, "Unheard")}
 		said := w.pick("Povodeň", "Hochwasser", "Probealarm", "Übung: Hochwasser", "CVIČENÍ – povodeň", "ćwiczenia: powódź", "Sirenenprobe", "zkouška sirén", "Trial exercise")
+		came := w.kind()
+		if n%3 == 0 { // in earnest: else there would be next to nothing of reality
+			a.Status, said, came = cap.Actual, "Hochwasser", store.Live
+		}
 		a.Infos = []cap.Info{{Headline: said}}
 		shown := map[feed.Status]store.Kind{feed.Actual: store.Live, feed.Exercise: store.Exercise, feed.Test: store.Test}[feed.StatusOf(&a)]
 		if real := a.Status == cap.Actual && (said == "Povodeň" || said == "Hochwasser"); real != (shown == store.Live) {
 			return fmt.Errorf("%s %q is taken as %s", a.Status, said, shown)
 		}
-		came, mark := w.kind(), ""
+		mark := ""
 		switch {
 		case came != store.Live:
 			shown = came
