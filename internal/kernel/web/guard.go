@@ -1,11 +1,11 @@
 package web
 
 import (
-	"slices"
 	"context"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"trojmezi/internal/kernel/access"
