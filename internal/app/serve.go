@@ -599,7 +599,7 @@ func Serve(ctx context.Context, c *Config, texts *i18n.Bundle, log *slog.Logger,
 			return nil
 		}
 		if err := n.tellFirstCode(gctx, out); err != nil {
-			return err
+			return ended(err) // a node may be stopped while it starts
 		}
 		return n.exchange.Run(gctx)
 	})

@@ -258,6 +258,7 @@ func TestCheckLinkNamesTheCause(t *testing.T) {
 	b.meet(a, a.link, "secret of a")
 	a.meet(b, b.link, "secret of b")
 	until(t, "b knows a", func() bool { return b.account(b.link) != nil })
+	until(t, "a knows b", func() bool { return a.peers().byID[a.link] != nil })
 	_, _, other := selfSigned(t, t.TempDir(), "x", later)
 	for want, change := range map[string]func(*Link){
 		"certificate:fingerprint": func(l *Link) { l.Certificates = []LinkCertificate{{Fingerprint: other}} },
