@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -189,11 +188,8 @@ func (d *demo) run(ctx context.Context, o Options) (err error) {
 	}
 	replayed := make(chan struct{}) // closed when the replay is over, or there is none
 	if o.Replay {
-		// LockOSThread: the kernel ends the child with the thread that made it.
 		g.Go(func() error {
 			defer close(replayed)
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
 			return d.replay(ctx, listen, o.Once)
 		})
 	} else {

@@ -60,7 +60,7 @@ func fake(behaviour string) {
 			os.Exit(1)
 		}
 		if slices.Contains(os.Args, "--stay") {
-			select {}
+			time.Sleep(time.Hour) // not for ever: the runtime would call it a deadlock
 		}
 		return
 	}
@@ -193,13 +193,19 @@ func TestReplay(t *testing.T) {
 		{"replay missed", false, evening + " --stay\n", "demo.error.replay"},
 	} {
 		t.Setenv(fakeEnv, c.behaviour)
-		said := make(chan string, 1)
+		said := make(chan string, 100) // of a fault there are many lines
 		d := &demo{out: &output{w: writer(func(p []byte) { said <- string(p) })}, texts: texts(t), lang: i18n.En, binary: os.Args[0]}
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- d.replay(ctx, "127.0.0.1:1", c.once) }()
-		if line := <-said; line != c.said {
-			t.Errorf("%s: %q", c.behaviour, line)
+		select {
+		case line := <-said:
+			if line != c.said {
+				t.Errorf("%s: %q", c.behaviour, line)
+			}
+		case <-time.After(time.Minute):
+			stop()
+			t.Fatalf("%s says nothing: %v", c.behaviour, <-done)
 		}
 		if c.key == "" && !c.once {
 			select {

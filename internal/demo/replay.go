@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"time"
 
 	"trojmezi/internal/kernel/problem"
@@ -26,6 +27,8 @@ const (
 // It prints at the end what was told when; then the page stays until the demo ends, unless
 // it is to end once all is played. Something that had to happen and did not is an error.
 func (d *demo) replay(ctx context.Context, listen string, once bool) error {
+	runtime.LockOSThread() // as process.supervise does: the kernel ends the child with the thread that made it
+	defer runtime.UnlockOSThread()
 	args := []string{"--lang", string(d.lang), "--log-level", "error", "replay", "2010", "--from", replayFrom, "--to", replayTo, "--speed", replaySpeed, "--listen", listen}
 	if !once {
 		args = append(args, "--stay")

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"trojmezi/internal/alert/notice"
 	"trojmezi/internal/kernel/audit"
@@ -69,6 +68,10 @@ const (
 	maxTitle = 500
 	maxText  = 6000
 	maxMarks = 40
+	// Of one desk: items that are open for an organisation here, and offices that have
+	// acknowledged one. More is refused and rings nobody.
+	maxOpen    = 50
+	maxOffices = 500
 )
 
 // Partner is a desk at another node with which an organisation shares its board.
@@ -347,7 +350,7 @@ func (s *Service) Far(tx *store.Tx, c notice.Came) (bool, error) {
 		}
 		switch b.Do {
 		case doAsk:
-			return true, s.askedFar(tx, c, b)
+			fault, err = s.askedFar(tx, c, b)
 		case doAck:
 			fault, err = s.ackFar(tx, c, b)
 		case doClose:
@@ -389,7 +392,7 @@ func readBlock(c notice.Came) (b block, fault string) {
 		most int
 	}{{b.Titles, maxTitle}, {b.Texts, maxText}} {
 		for l, t := range m.all {
-			ok = ok && (l == "" || slices.Contains(i18n.Langs, l)) && len([]rune(t)) <= m.most
+			ok = ok && (l == "" || slices.Contains(i18n.Langs, l)) && notice.Plain(t, m.most, true)
 		}
 	}
 	switch b.Do {
@@ -415,39 +418,42 @@ func word(s string, most int) bool {
 }
 
 // line reports whether a text is one line for people.
-func line(s string, most int) bool {
-	return len([]rune(s)) <= most && strings.IndexFunc(s, unicode.IsControl) < 0
-}
+func line(s string, most int) bool { return notice.Plain(s, most, false) }
 
 // askedFar enters what a neighbour asks for; an official warning that this node knows
 // itself is not entered a second time.
-func (s *Service) askedFar(tx *store.Tx, c notice.Came, b block) error {
+func (s *Service) askedFar(tx *store.Tx, c notice.Came, b block) (fault string, err error) {
+	if open, err := openFrom(tx, c.Other, c.Organisation, c.At); err != nil {
+		return "", err
+	} else if open >= maxOpen {
+		return "many", nil
+	}
 	until := moment(b.Until)
 	x := Item{Ref: farRef(c.Other, b.Ref), Kind: b.Kind, Owner: farOwner, Level: b.Level, Titles: b.Titles, Texts: b.Texts, Marks: b.Marks, Link: root, Until: until}
 	owner := cmp.Or(b.Owner, s.nameOf(c.Other))
 	if b.Official {
 		x.Owner, owner = farOfficial, s.nameOf(c.Other)
 		if known, err := known(tx, b.Marks, b.Kind, b.Level); err != nil {
-			return err
+			return "", err
 		} else if known != "" {
 			x.Ref = known
 		}
 	}
 	if fresh, err := putFrom(tx, from{c.Other, b.Ref, c.Organisation, x.Ref, owner, b.Kind, c.At}); err != nil || !fresh {
-		return err // it came before
+		return "", err // it came before
 	}
 	if err := s.Post(tx, x); err != nil {
-		return err
+		return "", err
 	}
 	// Somebody here may have acknowledged it before they asked.
 	done, err := acks(tx, c.At.Add(-keep))
 	if err != nil {
-		return err
+		return "", err
 	}
 	if _, ok := done[x.Ref][c.Organisation]; ok {
-		return s.errand(tx, b.Kind, errand{Do: doAck, Side: ofAsked, Ref: x.Ref, Theirs: b.Ref, Other: c.Other, Organisation: c.Organisation, Office: c.Organisation})
+		return "", s.errand(tx, b.Kind, errand{Do: doAck, Side: ofAsked, Ref: x.Ref, Theirs: b.Ref, Other: c.Other, Organisation: c.Organisation, Office: c.Organisation})
 	}
-	return nil
+	return "", nil
 }
 
 func farRef(other, ref string) string { return "far/" + other + "/" + ref }
@@ -485,6 +491,11 @@ func (s *Service) ackFar(tx *store.Tx, c notice.Came, b block) (fault string, er
 	at := moment(b.Ack.At)
 	if at.After(c.At) { // a clock that is ahead makes nothing earlier than it came
 		at = c.At
+	}
+	if n, err := officesOf(tx, ref, c.Other); err != nil {
+		return "", err
+	} else if n >= maxOffices {
+		return "many", nil
 	}
 	fresh, err := putFarAck(tx, ref, c, b, at)
 	if err != nil || !fresh {

@@ -355,10 +355,17 @@ func (s *Service) List(ctx context.Context) (all []Row, err error) {
 		if err != nil {
 			return err
 		}
-		found, err := items(tx, `WHERE at >= $1 ORDER BY at DESC, ref LIMIT 500`, millis(now.Add(-shown)))
+		// Apart: however much a neighbour asks, what this node has is shown.
+		found, err := items(tx, `WHERE at >= $1 AND owner NOT IN ($2, $3) ORDER BY CASE WHEN gone = 0 THEN 0 ELSE 1 END, at DESC, ref LIMIT 500`, millis(now.Add(-shown)), farOwner, farOfficial)
 		if err != nil {
 			return err
 		}
+		theirs, err := items(tx, `WHERE at >= $1 AND owner IN ($2, $3) ORDER BY CASE WHEN gone = 0 THEN 0 ELSE 1 END, at DESC, ref LIMIT 500`, millis(now.Add(-shown)), farOwner, farOfficial)
+		if err != nil {
+			return err
+		}
+		found = append(found, theirs...)
+		slices.SortStableFunc(found, func(a, b *Item) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Ref, b.Ref)) })
 		done, err := acks(tx, now.Add(-shown))
 		if err != nil {
 			return err
@@ -428,7 +435,7 @@ func (s *Service) across(tx *store.Tx, r *Row, questions []question, answers []f
 	for _, a := range answers {
 		if a.ref == r.Ref {
 			a.Far, answered[a.other] = true, true
-			if !slices.ContainsFunc(r.Done, func(l Line) bool { return l.Far && l.ID == a.ID }) { // it may be told on two ways
+			if !slices.ContainsFunc(r.Done, func(l Line) bool { return l.Far && l.ID == a.ID && l.Name == a.Name && l.Person == a.Person }) { // it may be told on two ways
 				r.Done = append(r.Done, a.Line)
 			}
 		}

@@ -305,22 +305,36 @@ func farAcks(tx *store.Tx, where string, args ...any) (all []farAck, err error) 
 	return all, rows.Err()
 }
 
-// rename puts all that hangs on an item on another one, and takes the item out.
+// rename makes an item of a neighbour one with an item of this node: who asked for it, and
+// who acknowledged it at other nodes, hangs on that one from now on. Whoever acknowledged it
+// here has read what the neighbour wrote, not this: he is asked again.
 func rename(tx *store.Tx, old, ref string) error {
 	for _, query := range []string{
 		`UPDATE board_from SET ref = $2 WHERE ref = $1`,
-		`UPDATE board_ack SET ref = $2 WHERE ref = $1`,
-		`UPDATE board_told SET ref = $2 WHERE ref = $1`,
-		`UPDATE board_far_ack SET ref = $2 WHERE ref = $1`,
+		`INSERT INTO board_far_ack (ref, other, office, kind, name, country, person, lang, at, came)
+			SELECT $2, other, office, kind, name, country, person, lang, at, came FROM board_far_ack WHERE ref = $1 ON CONFLICT (ref, other, office) DO NOTHING`,
 	} {
 		if _, err := tx.Exec(query, old, ref); err != nil {
 			return err
 		}
 	}
-	for _, query := range []string{`DELETE FROM board_text WHERE ref = $1`, `DELETE FROM board_item WHERE ref = $1`} {
-		if _, err := tx.Exec(query, old); err != nil {
+	for _, table := range []string{"board_far_ack", "board_ack", "board_told", "board_text", "board_item"} {
+		if _, err := tx.Exec(`DELETE FROM `+table+` WHERE ref = $1`, old); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// openFrom counts what a neighbour asks an organisation to acknowledge now.
+func openFrom(tx *store.Tx, other, organisation string, now time.Time) (n int, err error) {
+	err = tx.Row(`SELECT COUNT(*) FROM board_from f JOIN board_item i ON i.ref = f.ref WHERE f.other = $1 AND f.organisation = $2 AND i.gone = 0 AND (i.until = 0 OR i.until > $3)`,
+		other, organisation, millis(now)).Scan(&n)
+	return n, err
+}
+
+// officesOf counts who of a neighbour has acknowledged an item.
+func officesOf(tx *store.Tx, ref, other string) (n int, err error) {
+	err = tx.Row(`SELECT COUNT(*) FROM board_far_ack WHERE ref = $1 AND other = $2`, ref, other).Scan(&n)
+	return n, err
 }

@@ -196,6 +196,7 @@ func (f *fetcher) asked(ctx context.Context, s *Source, q question, token string
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 	client := &http.Client{Transport: transport, CheckRedirect: func(next *http.Request, via []*http.Request) error {
+		next.Header.Del("Referer") // it would tell the whole address, with the token of a question
 		if next.URL.Host != r.URL.Host || next.URL.Scheme != r.URL.Scheme {
 			next.Header.Del(s.TokenHeader) // the token is for whom it was given for
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"trojmezi/internal/kernel/audit"
 	"trojmezi/internal/kernel/geo"
@@ -89,6 +90,10 @@ const (
 	maxWords   = 4000
 	maxTurns   = 50
 	maxCorners = 20_000
+	// Of one desk: what waits for a person here. More is refused and rings nobody.
+	maxPending  = 20  // delegations nobody has agreed to yet
+	maxOpen     = 20  // requests of a delegation
+	maxUnwanted = 100 // requests that were not taken; of more no row is kept
 )
 
 // How a neighbour's duty is kept fresh.
@@ -99,6 +104,10 @@ const (
 	dutyStale = 3 * dutyEvery
 	// dutyAhead is how far ahead turns are told: a night, and the morning after.
 	dutyAhead = 24 * time.Hour
+	// farKeep is how long what other nodes asked stays here, for the report of an event;
+	// their notices are theirs.
+	farKeep    = 90 * 24 * time.Hour
+	farEraseAt = "03:40"
 )
 
 // farPrefix begins a deputy at another node, farPerson a second person there.
@@ -172,6 +181,15 @@ func (s *Service) scheduleFar(ctx context.Context) error {
 	}
 	errs = append(errs, s.o.Jobs.Every(ctx, queueFar+".beat", dutyEvery, store.Live, func(ctx context.Context, _ job.Job) error {
 		return s.o.DB.Write(ctx, func(tx *store.Tx) error { return s.tellDuty(tx, "") })
+	}))
+	errs = append(errs, s.o.Jobs.Daily(ctx, queueFar+".erase", farEraseAt, store.Live, func(ctx context.Context, _ job.Job) error {
+		return s.o.DB.Write(ctx, func(tx *store.Tx) error {
+			n, err := eraseFar(tx, s.o.Clock.Now().Add(-farKeep))
+			if err != nil || n == 0 {
+				return err
+			}
+			return s.o.Audit.Append(tx, audit.Event{Action: "notice.far_erase", Actor: "node", Object: queueFar})
+		})
 	}))
 	return errors.Join(errs...)
 }
@@ -504,9 +522,9 @@ func readFar(c Came) (b farBlock, fault string) {
 	if !b.Kind.Valid() || !Fits(b.Kind, c.Test) {
 		return b, "kind"
 	}
-	ok := code(b.Delegation) && code(b.Request) && code(b.Digest) && code(b.Why) && said(b.Name, maxName) && said(b.Role, maxWord) && len(b.Reason) <= maxReason && len(b.Duty) <= maxTurns
+	ok := code(b.Delegation) && code(b.Request) && code(b.Digest) && code(b.Why) && Plain(b.Name, maxName, false) && Plain(b.Role, maxWord, false) && len(b.Reason) <= maxReason && Plain(b.Reason, maxReason, true) && len(b.Duty) <= maxTurns
 	for _, d := range b.Duty {
-		ok = ok && d.Name != "" && said(d.Name, maxName) && said(d.Phone, maxWord) && d.Since > 0 && d.Until > d.Since
+		ok = ok && d.Name != "" && Plain(d.Name, maxName, false) && Plain(d.Phone, maxWord, false) && d.Since > 0 && d.Until > d.Since
 	}
 	switch b.Do {
 	case doDelegate:
@@ -540,9 +558,13 @@ func code(s string) bool {
 	return len(s) <= maxWord && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }
 
-// said reports whether a text is one line for people.
-func said(s string, most int) bool {
-	return len([]rune(s)) <= most && strings.IndexFunc(s, unicode.IsControl) < 0
+// Plain reports whether a text of another node can be shown to people as it is: of at most
+// so many runes, in one line or several, without control characters and without marks that
+// turn the direction of what follows.
+func Plain(s string, most int, lines bool) bool {
+	return len([]rune(s)) <= most && strings.IndexFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) && !(lines && (r == '\n' || r == '\t')) || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' || r == utf8.RuneError
+	}) < 0
 }
 
 // sound reports whether what another node asks can be shown.
@@ -552,10 +574,10 @@ func (a *wireAsk) sound() bool {
 		for i, m := range all {
 			ok = ok && m.Lang == i18n.Langs[i] && m.Words[PartHeadline] != ""
 			for part, text := range m.Words {
-				ok = ok && slices.Contains(Parts, part) && len([]rune(text)) <= maxWords
+				ok = ok && slices.Contains(Parts, part) && Plain(text, maxWords, true)
 			}
 			for _, text := range []string{m.Whose, m.Nature, m.Note, m.Drill, m.Area, m.Until} {
-				ok = ok && len([]rune(text)) <= maxWords
+				ok = ok && Plain(text, maxWords, true)
 			}
 		}
 	}
@@ -578,6 +600,13 @@ func (s *Service) takeDelegation(tx *store.Tx, c Came, b farBlock) (string, erro
 		kind = store.Test
 	}
 	a := &Asking{Other: c.Other, ID: b.Delegation, Organisation: c.Organisation, Kind: kind, Name: b.Name, Role: b.Role, Reason: b.Reason, Since: zeroAt(b.Since), Until: zeroAt(b.Until), At: c.At}
+	pending, err := count(tx, `SELECT COUNT(*) FROM notice_far_delegation WHERE other = $1 AND organisation = $2 AND agreed = 0 AND ended = 0`, c.Other, c.Organisation)
+	if err != nil {
+		return "", err
+	}
+	if pending >= maxPending {
+		return "many", nil
+	}
 	fresh, err := a.insert(tx)
 	if err != nil || !fresh {
 		return "", err
@@ -718,6 +747,20 @@ func (s *Service) takeAsk(tx *store.Tx, c Came, b farBlock) (string, error) {
 			return "other", nil // the same request with another text
 		}
 		return "", nil
+	}
+	unwanted, err := count(tx, `SELECT COUNT(*) FROM notice_far_asked WHERE other = $1 AND body = ''`, c.Other)
+	if err != nil {
+		return "", err
+	}
+	open, err := count(tx, `SELECT COUNT(*) FROM notice_far_asked WHERE other = $1 AND delegation = $2 AND closed = 0 AND answer = '' AND until > $3`, c.Other, b.Delegation, msOf(c.At))
+	if err != nil {
+		return "", err
+	}
+	if fault == "" && open >= maxOpen {
+		fault = "many"
+	}
+	if fault != "" && unwanted >= maxUnwanted {
+		return fault, nil
 	}
 	if fault != "" {
 		// They are told why: else they would wait for an answer.

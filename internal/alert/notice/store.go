@@ -533,3 +533,23 @@ func farAskeds(tx *store.Tx, where string, args ...any) (all []*farAsked, err er
 	}
 	return all, rows.Err()
 }
+
+func count(tx *store.Tx, query string, args ...any) (n int, err error) {
+	err = tx.Row(query, args...).Scan(&n)
+	return n, err
+}
+
+// eraseFar deletes what other nodes asked here that was over before a moment: requests with
+// their texts and answers, and delegations that were ended or never agreed to.
+func eraseFar(tx *store.Tx, before time.Time) (n int64, err error) {
+	for _, query := range []string{
+		`DELETE FROM notice_far_asked WHERE at < $1 AND until < $1`,
+		`DELETE FROM notice_far_delegation WHERE at < $1 AND (until < $1 OR ended > 0 AND ended < $1)`,
+	} {
+		m, err := tx.Exec(query, msOf(before))
+		if n += m; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
