@@ -61,8 +61,7 @@ test("a warning and a level that somebody brings", async (t) => {
 });
 
 // No push service is asked: the browser is given a message as one would hand it over.
-// E2E_PUSH=1: it was green on one machine and once not on another, and nobody knows yet why.
-test("what is pushed to a browser is shown, and an update takes its place", { skip: process.env.E2E_PUSH ? false : "E2E_PUSH is not set" }, async (t) => {
+test("what is pushed to a browser is shown, and an update takes its place", async (t) => {
   const w = await openWindow(browser, demo.urls.liberec, "de", { permissions: ["notifications"] });
   t.after(() => w.context.close());
   await w.page.goto("/subscribe/de");
@@ -80,23 +79,26 @@ test("what is pushed to a browser is shown, and an update takes its place", { sk
   });
   const registrationId = await registered;
   const push = (data) => cdp.send("ServiceWorker.deliverPushMessage", { origin: new URL(demo.urls.liberec).origin, registrationId, data });
-  const shown = async (n, title) => {
-    for (const end = Date.now() + 30_000; ;) {
+  // The browser's test interface loses what it is handed before it has the worker; what is
+  // handed again has the same tag, and is no second notification.
+  const shown = async (n, title, data) => {
+    await push(data);
+    for (let begun = Date.now(), end = begun + 30_000; ;) {
       const all = await w.page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map((x) => ({ title: x.title, body: x.body, tag: x.tag, lang: x.lang, data: x.data })));
       if (all.length === n && all.some((x) => x.title === title)) return all;
       assert.ok(Date.now() < end, `${title}: ${JSON.stringify(all)}`);
+      if (Date.now() > begun + 3000) {
+        begun = Date.now();
+        await push(data);
+      }
       await new Promise((done) => { setTimeout(done, 100); });
     }
   };
   const message = { id: "1", kind: "live", origin: "subscription", of: "subscription/warning/7", lang: "de", title: "Neu: Hochwasser", body: "Zdroj: ČHMÚ", link: `${demo.urls.liberec}/public/place/CZ-564028/de` };
-  await push(JSON.stringify(message));
-  assert.deepEqual(await shown(1, "Neu: Hochwasser"), [{ title: "Neu: Hochwasser", body: "Zdroj: ČHMÚ", tag: "subscription/warning/7", lang: "de", data: { link: message.link, mine: "/subscribe/de" } }]);
-  await push(JSON.stringify({ ...message, title: "Geändert: Hochwasser" }));
-  await shown(1, "Geändert: Hochwasser");
-  await push(JSON.stringify({ ...message, of: "other", kind: "exercise", mark: "CVIČENÍ · ÜBUNG", title: "ÜBUNG: Hochwasser" }));
-  const drill = (await shown(2, "ÜBUNG: Hochwasser")).find((x) => x.tag === "other");
+  assert.deepEqual(await shown(1, "Neu: Hochwasser", JSON.stringify(message)), [{ title: "Neu: Hochwasser", body: "Zdroj: ČHMÚ", tag: "subscription/warning/7", lang: "de", data: { link: message.link, mine: "/subscribe/de" } }]);
+  await shown(1, "Geändert: Hochwasser", JSON.stringify({ ...message, title: "Geändert: Hochwasser" }));
+  const drill = (await shown(2, "ÜBUNG: Hochwasser", JSON.stringify({ ...message, of: "other", kind: "exercise", mark: "CVIČENÍ · ÜBUNG", title: "ÜBUNG: Hochwasser" }))).find((x) => x.tag === "other");
   assert.equal(drill.body, "CVIČENÍ · ÜBUNG\nZdroj: ČHMÚ");
-  await push("not JSON");
-  await shown(3, "Für Ihren Ort hat sich etwas geändert");
+  await shown(3, "Für Ihren Ort hat sich etwas geändert", "not JSON");
   assert.deepEqual(w.faults, []);
 });

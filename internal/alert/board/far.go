@@ -1,13 +1,11 @@
 package board
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"trojmezi/internal/alert/notice"
@@ -375,17 +373,15 @@ func readBlock(c notice.Came) (b block, fault string) {
 	if len(c.Block) > maxBlock {
 		return b, "large"
 	}
-	d := json.NewDecoder(bytes.NewReader(c.Block))
-	d.DisallowUnknownFields()
-	if d.Decode(&b) != nil || d.More() {
+	if !notice.Strict(c.Block, &b) {
 		return b, "unreadable"
 	}
 	if !b.Kind.Valid() || !notice.Fits(b.Kind, c.Test) {
 		return b, "kind"
 	}
-	ok := word(b.Ref, maxName) && b.Ref != "" && line(b.Owner, maxName) && len(b.Marks) <= maxMarks && len(b.Titles) <= len(i18n.Langs)+1 && len(b.Texts) <= len(i18n.Langs)+1
+	ok := notice.Code(b.Ref, maxName) && b.Ref != "" && notice.Plain(b.Owner, maxName, false) && len(b.Marks) <= maxMarks && len(b.Titles) <= len(i18n.Langs)+1 && len(b.Texts) <= len(i18n.Langs)+1
 	for _, m := range b.Marks {
-		ok = ok && word(m, maxName)
+		ok = ok && notice.Code(m, maxName)
 	}
 	for _, m := range []struct {
 		all  map[i18n.Lang]string
@@ -400,8 +396,8 @@ func readBlock(c notice.Came) (b block, fault string) {
 		ok = ok && len(b.Titles) > 0 && slices.Contains([]sign.Level{sign.L2, sign.L3, sign.L4}, b.Level)
 	case doAck:
 		a := b.Ack
-		ok = ok && a != nil && (b.Side == ofAsker || b.Side == ofAsked) && word(a.Office, maxName) && line(a.Name, maxName) && a.Name != "" && len(a.Country) <= 2 && word(a.Country, 2) &&
-			line(a.Person, maxName) && a.Person != "" && slices.Contains(i18n.Langs, a.Lang) && a.At > 0
+		ok = ok && a != nil && (b.Side == ofAsker || b.Side == ofAsked) && notice.Code(a.Office, maxName) && notice.Plain(a.Name, maxName, false) && a.Name != "" && len(a.Country) <= 2 && notice.Code(a.Country, 2) &&
+			notice.Plain(a.Person, maxName, false) && a.Person != "" && slices.Contains(i18n.Langs, a.Lang) && a.At > 0
 	case doClose:
 	default:
 		ok = false
@@ -411,14 +407,6 @@ func readBlock(c notice.Came) (b block, fault string) {
 	}
 	return b, ""
 }
-
-// word reports whether a text is an identifier: short, visible ASCII.
-func word(s string, most int) bool {
-	return len(s) <= most && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
-}
-
-// line reports whether a text is one line for people.
-func line(s string, most int) bool { return notice.Plain(s, most, false) }
 
 // askedFar enters what a neighbour asks for; an official warning that this node knows
 // itself is not entered a second time.

@@ -516,13 +516,13 @@ func readFar(c Came) (b farBlock, fault string) {
 	if len(c.Block) > maxBlock {
 		return b, "large"
 	}
-	if !strict(c.Block, &b) {
+	if !Strict(c.Block, &b) {
 		return b, "unreadable"
 	}
 	if !b.Kind.Valid() || !Fits(b.Kind, c.Test) {
 		return b, "kind"
 	}
-	ok := code(b.Delegation) && code(b.Request) && code(b.Digest) && code(b.Why) && Plain(b.Name, maxName, false) && Plain(b.Role, maxWord, false) && len(b.Reason) <= maxReason && Plain(b.Reason, maxReason, true) && len(b.Duty) <= maxTurns
+	ok := Code(b.Delegation, maxWord) && Code(b.Request, maxWord) && Code(b.Digest, maxWord) && Code(b.Why, maxWord) && Plain(b.Name, maxName, false) && Plain(b.Role, maxWord, false) && len(b.Reason) <= maxReason && Plain(b.Reason, maxReason, true) && len(b.Duty) <= maxTurns
 	for _, d := range b.Duty {
 		ok = ok && d.Name != "" && Plain(d.Name, maxName, false) && Plain(d.Phone, maxWord, false) && d.Since > 0 && d.Until > d.Since
 	}
@@ -546,16 +546,16 @@ func readFar(c Came) (b farBlock, fault string) {
 	return b, ""
 }
 
-// strict reads JSON that has what is known and nothing else.
-func strict(raw []byte, into any) bool {
+// Strict reads JSON that has what is known and nothing else.
+func Strict(raw []byte, into any) bool {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	return d.Decode(into) == nil && !d.More()
 }
 
-// code reports whether a text is an identifier: short, visible ASCII.
-func code(s string) bool {
-	return len(s) <= maxWord && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+// Code reports whether a text of another node is an identifier: short, visible ASCII.
+func Code(s string, most int) bool {
+	return len(s) <= most && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }
 
 // Plain reports whether a text of another node can be shown to people as it is: of at most
@@ -734,7 +734,7 @@ func (s *Service) takeAsk(tx *store.Tx, c Came, b farBlock) (string, error) {
 	switch {
 	case len(all) == 0 || !all[0].inForce(c.At):
 		fault = "delegation"
-	case !strict(b.Ask, &ask) || !ask.sound():
+	case !Strict(b.Ask, &ask) || !ask.sound():
 		fault = "content"
 	case !zeroAt(ask.Expires).After(c.At):
 		fault = "expired"
