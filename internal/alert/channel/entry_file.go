@@ -82,12 +82,12 @@ func (s *Service) Import(ctx context.Context, person string, file []byte) (added
 	}
 	err = s.DB.Write(ctx, func(tx *store.Tx) error {
 		added, same, faults = 0, 0, nil
+		there, err := s.opened(tx) // once: others wait for this transaction
+		if err != nil {
+			return err
+		}
 		for _, x := range rows {
-			have, err := s.has(tx, x.entry)
-			if err != nil {
-				return err
-			}
-			if have {
+			if has(there, x.entry) {
 				same++
 				continue
 			}
@@ -116,13 +116,12 @@ func (s *Service) Import(ctx context.Context, person string, file []byte) (added
 }
 
 // has reports whether a row of a file is there in the same words.
-func (s *Service) has(tx *store.Tx, x Entry) (bool, error) {
+func has(there []*Entry, x Entry) bool {
 	x.clean()
-	all, err := s.opened(tx)
-	return slices.ContainsFunc(all, func(e *Entry) bool {
+	return slices.ContainsFunc(there, func(e *Entry) bool {
 		return !e.Ended && e.Channel == x.Channel && strings.EqualFold(e.Address, x.Address) && e.Name == x.Name && e.Lang == x.Lang && slices.Equal(e.Places, x.Places) &&
 			e.Minimum == x.Minimum && slices.Equal(e.Takes, x.Takes) && e.Ack == x.Ack && e.Until.Format(dayForm) == x.Until.Format(dayForm)
-	}), err
+	})
 }
 
 type entryRow struct {
