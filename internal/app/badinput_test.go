@@ -175,7 +175,7 @@ func TestBadInputOfFeeds(t *testing.T) {
 		illness string        // of the simulator, or
 		doc     func() string // what is sent
 		failure string        // what it is diagnosed as, or
-		rule    string        // "*": that it is taken, with a deviation; "": it is taken
+		rule    string        // that it is taken, with this deviation; "*": with any
 	}{
 		{"a page in the place of the document", "html", nil, "intake.fault.page", ""},
 		{"an external entity", "xxe", nil, "tree.fault.dtd", ""},
@@ -189,13 +189,16 @@ func TestBadInputOfFeeds(t *testing.T) {
 		{"200,000 attributes", "", attributes, "*", ""},
 		{"a polygon that is not closed", "", func() string {
 			return bulletinWith(clk.Now(), "50.9,15.0 51.0,15.0 51.0,15.1 50.9,15.1", good)
-		}, "", ""},
+		}, "", "feed.rule.ring_open"},
 		{"a polygon that crosses itself", "", func() string {
 			return bulletinWith(clk.Now(), "50.9,15.0 51.0,15.1 50.9,15.1 51.0,15.0 50.9,15.0", good)
-		}, "", ""},
+		}, "", "feed.rule.ring_crossing"},
 		{"a polygon over the antimeridian", "", func() string {
 			return bulletinWith(clk.Now(), "50,179 51,179 51,-179 50,-179 50,179", good)
-		}, "", ""},
+		}, "", "feed.rule.ring_wide"},
+		{"a polygon that is on no place of the earth", "", func() string {
+			return bulletinWith(clk.Now(), "150.9,15.0 151.0,15.0 151.0,15.1 150.9,15.0", good)
+		}, "", "feed.rule.ring_range"},
 		{"a time in the year 3021", "", func() string { return bulletinWith(clk.Now(), ring, "3021-01-01T00:00:00+01:00") }, "", "*"},
 		{"a time without zone", "", func() string { return bulletinWith(clk.Now(), ring, "2026-08-07T12:00:00") }, "", "*"},
 	} {
@@ -226,7 +229,7 @@ func TestBadInputOfFeeds(t *testing.T) {
 			if s.Failure != nil && !strings.Contains(shown, n.texts.Text(l, s.Failure.Key, s.Failure.Args)) {
 				t.Errorf("%s in %s: who runs the node is not told: %v", c.name, l, s.Failure)
 			}
-			if c.rule != "" && (len(s.Listed) == 0 || !strings.Contains(shown, s.Listed[0].Path)) {
+			if c.rule != "" && (len(s.Listed) == 0 || c.rule != "*" && s.Listed[0].Key != c.rule || !strings.Contains(shown, s.Listed[0].Path)) {
 				t.Errorf("%s in %s: who runs the node is not told: %+v", c.name, l, s.Listed)
 			}
 		}

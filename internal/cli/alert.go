@@ -91,6 +91,7 @@ func (c *alertParseCmd) Run(e *env) error {
 		if fault != nil {
 			return e.notUnderstood(file, fault)
 		}
+		r.Rings(doc)
 		e.odd(file, r.Deviations)
 		for i := range r.Warnings {
 			if err := out.Encode(e.warning(&r.Warnings[i])); err != nil {

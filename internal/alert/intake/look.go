@@ -44,8 +44,9 @@ func (s *Source) read(address string, doc []byte) (r reading, d *Diagnosis) {
 	if f != nil {
 		return reading{}, notUnderstood(f, address, doc)
 	}
-	if s.Partial && !s.Gauges {
-		r.warnings.Whole = false
+	if !s.Gauges {
+		r.warnings.Rings(doc)
+		r.warnings.Whole = r.warnings.Whole && !s.Partial
 	}
 	return r, nil
 }
