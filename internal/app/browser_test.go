@@ -17,6 +17,7 @@ import (
 	"trojmezi/internal/alert/gauge/saxony"
 	"trojmezi/internal/alert/intake"
 	"trojmezi/internal/alert/river"
+	"trojmezi/internal/alert/subscription"
 	"trojmezi/internal/kernel/store"
 	"trojmezi/test/pushservice"
 )
@@ -88,7 +89,16 @@ func (p *pusher) browser(lang, path string, form url.Values) string {
 	if m := p.next(path); m.Link != nodeAddress+own || m.Kind != store.Live || string(m.Lang) != lang {
 		p.Fatalf("the first message: %+v", m)
 	}
-	return own
+	// It counts when it is written down that the push service has taken the message.
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		x, err := p.subs.Get(p.Context(), strings.TrimPrefix(own, subscription.Path))
+		if p.ok(err); !x.Confirmed.IsZero() {
+			return own
+		}
+		if time.Now().After(end) {
+			p.Fatal("it does not count")
+		}
+	}
 }
 
 func (p *pusher) has(w *httptest.ResponseRecorder, code int, texts ...string) {
@@ -155,6 +165,22 @@ func TestBrowserIsTold(t *testing.T) {
 		form.Set("level", "1")
 		p.has(p.do(http.MethodPost, "/subscribe/en", form), http.StatusUnprocessableEntity, "The browser gave no valid subscription.")
 	}
+	// A browser that its push service does not know never counts.
+	p.service.Answer(http.StatusNotFound, "")
+	form := frydlant()
+	form.Set("do", "browser")
+	form.Set("browser", p.service.Subscription("/made-up"))
+	form.Set("level", "1")
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/subscribe/en", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.RemoteAddr = "198.51.100.7:1234" // who makes up addresses does not use up what the others may ask
+	w = httptest.NewRecorder()
+	p.pages.ServeHTTP(w, r)
+	p.has(w, http.StatusSeeOther)
+	p.has(p.do(http.MethodPost, w.Header().Get("Location"), url.Values{"do": {"confirm"}}), http.StatusConflict)
+	p.next("/made-up")
+	p.gone(w.Header().Get("Location"))
+	p.service.Answer(http.StatusCreated, "")
 	// Who subscribes twice for a place is told once.
 	p.browser("cs", "/a", frydlant())
 	first := p.browser("de", "/a", frydlant())
@@ -190,7 +216,7 @@ func TestBrowserIsTold(t *testing.T) {
 		}
 		return tx.Row(`SELECT COUNT(*) FROM audit_leaf WHERE action = 'subscription.gone'`).Scan(&leaves)
 	}))
-	if left != 0 || leaves != 1 {
+	if left != 0 || leaves != 2 {
 		t.Errorf("%d subscriptions, %d leaves", left, leaves)
 	}
 	// The last one: the page tells the browser to let go of its address too.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"trojmezi/internal/alert/channel"
+	"trojmezi/internal/alert/subscription"
 	"trojmezi/internal/format/ucri"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/identity"
@@ -21,8 +22,17 @@ func (n *node) newChannels() (*channel.Service, error) {
 	return channel.New(c.Channels, channel.Options{
 		DB: n.DB, Jobs: n.jobs, Ring: n.Ring, Key: n.Key, Audit: n.Audit, Clock: n.Clock, Texts: n.texts, Log: n.log, Places: n.places, Areas: n.areas.Table,
 		Dir: c.dir, Place: c.Exchange.Operator, Base: c.Notify.BaseURL, Warnings: n.warnings.Warnings, Neighbour: n.tellNeighbour,
-		Gone: func(tx *store.Tx, _, target string) error { return n.subs.Gone(tx, target) },
+		Gone:    func(tx *store.Tx, _, target string) error { return n.subs.Gone(tx, target) },
+		Reached: n.subscriberReached,
 	})
+}
+
+// subscriberReached takes that a first message has arrived; of all others nothing follows.
+func (n *node) subscriberReached(tx *store.Tx, r channel.Reference) error {
+	if r.Origin != channel.Subscription || r.Revision != subscription.First {
+		return nil
+	}
+	return n.subs.Reached(tx, r.ID)
 }
 
 // Names of the message that carries a text between control rooms (UCRI 2).

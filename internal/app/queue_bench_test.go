@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -66,7 +67,13 @@ func BenchmarkQueue100k(b *testing.B) {
 		wg.Go(func() {
 			for i := range work {
 				x := subscription.Subscription{Channel: subscription.WebPush, Lang: i18n.Langs[i%4], Want: subscription.Want{Municipalities: []string{towns[i%len(towns)]}}}
-				if _, err := subs.Ask(ctx, x, fmt.Sprintf(`{"endpoint":"https://fcm.googleapis.com/fcm/send/%d","keys":{"p256dh":"BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM","auth":"tBHItJI5svbpez7KI4CCXg"}}`, i)); err != nil {
+				token, err := subs.Ask(ctx, x, fmt.Sprintf(`{"endpoint":"https://fcm.googleapis.com/fcm/send/%d","keys":{"p256dh":"BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM","auth":"tBHItJI5svbpez7KI4CCXg"}}`, i))
+				if err != nil {
+					b.Error(err)
+					continue
+				}
+				id, _, _ := strings.Cut(token, ".")
+				if err := o.DB.Write(ctx, func(tx *store.Tx) error { return subs.Reached(tx, "subscription/"+id) }); err != nil {
 					b.Error(err)
 				}
 			}

@@ -86,6 +86,9 @@ type Options struct {
 	// Gone is told of an address of the public that will never work again, in the
 	// transaction in which that is written down.
 	Gone func(tx *store.Tx, channel, target string) error
+	// Reached is told that what was sent to an address of the public has arrived, in the
+	// transaction in which that is written down.
+	Reached func(tx *store.Tx, r Reference) error
 	// Subscribed are the channels by which subscribers of a municipality are told, by its
 	// id; nil: nobody subscribes.
 	Subscribed func(tx *store.Tx) (map[string][]string, error)
@@ -468,6 +471,11 @@ func (s *Service) deliver(ctx context.Context, c *channel, holder string, letter
 			}
 			if o.state == Failed && !o.broken && l.Receiver == "" && s.Gone != nil && l.Target != "" {
 				if err := s.Gone(tx, c.name, l.Target); err != nil {
+					return err
+				}
+			}
+			if o.state.reached() && l.Receiver == "" && s.Reached != nil {
+				if err := s.Reached(tx, l.Reference); err != nil {
 					return err
 				}
 			}

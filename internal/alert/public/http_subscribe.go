@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,24 +42,71 @@ const (
 	maxPattern = 4000
 )
 
-// askers counts who asks.
+// askers counts who asks, by network: who has one address of IPv6 has all of its /64.
 type askers struct {
 	mu sync.Mutex
-	by map[string]*rate.Limiter
+	by map[netip.Prefix]*asker
+}
+
+type asker struct {
+	*rate.Limiter
+	last time.Time
 }
 
 func (a *askers) may(who string, now time.Time) bool {
+	network := networkOf(who)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.by == nil || len(a.by) > maxAskers {
-		a.by = map[string]*rate.Limiter{}
+	k := a.by[network]
+	if k == nil {
+		if a.by == nil {
+			a.by = map[netip.Prefix]*asker{}
+		}
+		if len(a.by) >= maxAskers {
+			a.forget()
+		}
+		k = &asker{Limiter: rate.NewLimiter(rate.Every(askPause), askBurst)}
+		a.by[network] = k
 	}
-	l := a.by[who]
-	if l == nil {
-		l = rate.NewLimiter(rate.Every(askPause), askBurst)
-		a.by[who] = l
+	k.last = now
+	return k.AllowN(now, 1)
+}
+
+// forget drops the half that has not asked for the longest time: whoever fills the table
+// from many networks is not let off by it himself.
+func (a *askers) forget() {
+	last := make([]time.Time, 0, len(a.by))
+	for _, k := range a.by {
+		last = append(last, k.last)
 	}
-	return l.AllowN(now, 1)
+	slices.SortFunc(last, time.Time.Compare)
+	middle := last[len(last)/2]
+	for n, k := range a.by {
+		if k.last.Before(middle) {
+			delete(a.by, n)
+		}
+	}
+	if len(a.by) >= maxAskers { // all at one moment
+		clear(a.by)
+	}
+}
+
+// networkOf is the network of an address; all that cannot be read are one.
+func networkOf(who string) netip.Prefix {
+	ip, err := netip.ParseAddr(who)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	ip = ip.Unmap()
+	bits := 64
+	if ip.Is4() {
+		bits = 32
+	}
+	network, err := ip.Prefix(bits)
+	if err != nil { // with a zone: of this machine
+		return netip.PrefixFrom(ip.WithZone(""), ip.BitLen())
+	}
+	return network
 }
 
 // wish is the form as it was filled in.

@@ -140,7 +140,11 @@ func TestOneRefused(t *testing.T) {
 	}
 	const other = `{"endpoint":"https://push.example/%s","expirationTime":null,"keys":{"p256dh":"k","auth":"a"}}`
 	ask := func(name string, places ...string) (string, error) {
-		return r.Ask(t.Context(), Subscription{Channel: WebPush, Lang: i18n.En, Want: Want{Municipalities: places}}, fmt.Sprintf(other, name))
+		token, err := r.Ask(t.Context(), Subscription{Channel: WebPush, Lang: i18n.En, Want: Want{Municipalities: places}}, fmt.Sprintf(other, name))
+		if err == nil {
+			r.reach(token)
+		}
+		return token, err
 	}
 	refuse = "evil"
 	if _, err := ask("evil", frydlant); err == nil || !strings.Contains(err.Error(), "subscription.fault.push") {
@@ -174,5 +178,89 @@ func TestOneRefused(t *testing.T) {
 	r.ok(err)
 	if len(own) != mostEach || own[0].Token != token {
 		t.Errorf("%d subscriptions, the first with %s, want %s", len(own), own[0].Token, token)
+	}
+}
+
+// reach has the push service take the first message.
+func (r *rig) reach(token string) {
+	r.t.Helper()
+	id, err := r.idOf(token)
+	r.ok(err)
+	r.ok(r.db.Write(r.t.Context(), func(tx *store.Tx) error { return r.Reached(tx, "subscription/"+id) }))
+}
+
+// TestMadeUpBrowser: an address at a push service counts once a message has arrived there;
+// until then its page cannot make it count, nobody is told, and it is deleted. Keys that
+// were made up are no other browser, and end nothing of the one whose address it is.
+func TestMadeUpBrowser(t *testing.T) {
+	r := newRig(t)
+	const form = `{"endpoint":"https://push.example/%s","keys":{"p256dh":"%s","auth":"a"}}`
+	ask := func(name, key string) (string, error) {
+		return r.Ask(t.Context(), Subscription{Channel: WebPush, Lang: i18n.En, Want: Want{Municipalities: []string{frydlant}}}, fmt.Sprintf(form, name, key))
+	}
+	made, err := ask("nobody", "k")
+	r.ok(err)
+	if first := r.take(); len(first) != 1 || first[0].Revision != First {
+		t.Fatalf("%+v", first)
+	}
+	if err := r.Confirm(t.Context(), made); problem.KindOf(err) != problem.Conflict {
+		t.Errorf("a link confirms a browser: %v", err)
+	}
+	r.warn(wind("orange", "5102"))
+	if all := r.run(); len(all) != 0 {
+		t.Errorf("told without being there: %+v", all)
+	}
+	real, err := ask("real", "k")
+	r.ok(err)
+	r.reach(real)
+	r.reach(real) // a message that is sent again
+	r.take()
+	var most error
+	for n := range mostEach {
+		if _, err := ask("real", fmt.Sprint("made up ", n)); err != nil {
+			most = err
+		}
+	}
+	if problem.KindOf(most) != problem.Conflict {
+		t.Errorf("keys that were made up evade the limit: %v", most)
+	}
+	r.take()
+	r.warn(wind("red", "5102"))
+	if all := r.run(); len(all) != 1 || all[0].Target != fmt.Sprintf(form, "real", "k") {
+		t.Errorf("%+v", all)
+	}
+	if own, err := r.OfBrowser(t.Context(), fmt.Sprintf(form, "real", "made up 1")); err != nil || len(own) != 1 {
+		t.Errorf("who has the address alone sees %d subscriptions, %v", len(own), err)
+	}
+	// The same browser for another place counts at once.
+	other, err := r.Ask(t.Context(), Subscription{Channel: WebPush, Lang: i18n.En, Want: Want{Municipalities: []string{liberec}}}, fmt.Sprintf(form, "fresh", "k"))
+	r.ok(err)
+	r.reach(other)
+	second, err := ask("fresh", "k")
+	r.ok(err)
+	if x, err := r.Get(t.Context(), second); err != nil || x.Confirmed.IsZero() {
+		t.Errorf("%+v, %v", x, err)
+	}
+	r.clk.Advance(confirmIn + time.Hour)
+	r.ok(r.Tidy(t.Context()))
+	if _, err := r.Get(t.Context(), made); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("it is kept: %v", err)
+	}
+}
+
+// TestOlderRows: a browser that was entered when its whole text was hashed is found, told and
+// let go like any other.
+func TestOlderRows(t *testing.T) {
+	r := newRig(t)
+	const target = `{"endpoint":"https://push.example/Old","keys":{"p256dh":"k","auth":"a"}}`
+	x := Subscription{ID: "old", Channel: WebPush, Lang: i18n.En, Want: Want{Municipalities: []string{frydlant}}, At: r.clk.Now(), Confirmed: r.clk.Now(), Until: r.clk.Now().Add(lasts)}
+	x.sealed = r.seal(x.ID, target)
+	r.ok(r.db.Write(t.Context(), func(tx *store.Tx) error { return x.insert(tx, r.hashText(strings.ToLower(target))) }))
+	if own, err := r.OfBrowser(t.Context(), target); err != nil || len(own) != 1 {
+		t.Errorf("%d, %v", len(own), err)
+	}
+	r.ok(r.db.Write(t.Context(), func(tx *store.Tx) error { return r.Gone(tx, target) }))
+	if own, err := r.OfBrowser(t.Context(), target); err != nil || len(own) != 0 {
+		t.Errorf("%d, %v", len(own), err)
 	}
 }

@@ -142,6 +142,9 @@ const (
 	mostAsked = 3  // requests to confirm to one address in a day: nobody is to be flooded with them
 )
 
+// First is the revision of the first message to an address.
+const First = "ask"
+
 // Topic wakes who distributes.
 const Topic = "subscription"
 
@@ -183,9 +186,17 @@ func (s *Service) Carries(channel string) bool {
 	return s.Open() && (s.o.Ways == nil || slices.Contains(s.o.Ways, channel))
 }
 
+// hash is what an address is found by.
 func (s *Service) hash(target string) string {
+	if e := endpointOf(target); e != "" {
+		return s.hashText(e)
+	}
+	return s.hashText(strings.ToLower(target))
+}
+
+func (s *Service) hashText(text string) string {
 	h := hmac.New(sha256.New, s.hashKey)
-	h.Write([]byte(strings.ToLower(target)))
+	h.Write([]byte(text))
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
@@ -284,7 +295,8 @@ func (s *Service) check(x *Subscription, target string) (faults []Fault) {
 
 // Ask enters what somebody wants, and asks by mail whether he does: nobody can be made
 // to get messages by another. A browser that gives a subscription has asked its person; it
-// is told at once that it works.
+// gets a first message at once, and counts when its push service has taken it (Reached):
+// addresses that were made up stay without one and are deleted.
 // Who asks is told the same whether the address is known or not.
 func (s *Service) Ask(ctx context.Context, x Subscription, target string) (token string, err error) {
 	const op = "subscription.Ask"
@@ -305,18 +317,14 @@ func (s *Service) Ask(ctx context.Context, x Subscription, target string) (token
 	}
 	now := s.o.Clock.Now()
 	x.ID, x.At, x.Until = s.o.Clock.NewID(), now, now.Add(confirmIn)
-	if x.Channel == WebPush {
-		x.Confirmed, x.Until = now, now.Add(lasts)
-	}
 	x.sealed = s.seal(x.ID, target)
-	hash := s.hash(target)
-	first := Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + x.ID, Revision: "ask", Link: s.link(x.ID), End: s.link(x.ID)}
+	first := Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + x.ID, Revision: First, Link: s.link(x.ID), End: s.link(x.ID)}
 	say := func(key string) string {
 		return s.o.Texts.Text(x.Lang, key, i18n.Args{"place": s.placeText(&x), "hours": int(confirmIn.Hours())})
 	}
 	err = s.o.DB.Write(ctx, func(tx *store.Tx) error {
 		if x.Channel == WebPush {
-			if err := s.enterBrowser(tx, &x, hash); err != nil {
+			if err := s.enterBrowser(tx, &x, target); err != nil {
 				return err
 			}
 			first.Title, first.Body = say("subscription.push.title"), say("subscription.push.body")
@@ -326,11 +334,11 @@ func (s *Service) Ask(ctx context.Context, x Subscription, target string) (token
 			}
 			return err
 		}
-		all, asked, err := counts(tx, hash, now.Add(-24*time.Hour))
+		all, asked, err := counts(tx, s.hash(target), now.Add(-24*time.Hour))
 		if err != nil || all >= mostEach || asked >= mostAsked {
 			return err // a stranger learns nothing, and who has the address has mail enough
 		}
-		if err := x.insert(tx, hash); err != nil {
+		if err := x.insert(tx, s.hash(target)); err != nil {
 			return err
 		}
 		if err := s.note(tx, "subscription.ask", x.ID); err != nil {
@@ -380,6 +388,9 @@ func (s *Service) Confirm(ctx context.Context, token string) error {
 		if err != nil {
 			return err
 		}
+		if x.Channel == WebPush && x.Confirmed.IsZero() { // who asks holds the link; only a browser shows that it is one
+			return problem.New("subscription.Confirm", problem.Conflict, "subscription.unreached", nil)
+		}
 		now := s.o.Clock.Now()
 		if _, err := confirm(tx, id, now, now.Add(lasts)); err != nil {
 			return err
@@ -410,7 +421,7 @@ func (s *Service) End(ctx context.Context, token string) error {
 
 // Gone deletes what leads to an address that will never work again.
 func (s *Service) Gone(tx *store.Tx, target string) error {
-	all, err := selected(tx, `WHERE target_hash = $1`, s.hash(target))
+	all, err := s.ofTarget(tx, target)
 	if err != nil {
 		return err
 	}
