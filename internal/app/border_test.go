@@ -271,6 +271,22 @@ func TestBoardAcrossTheBorder(t *testing.T) {
 		return a.board.Published(tx, &notice.Publication{Notice: "n3", Revision: 2, Kind: store.Live, Organisation: a.org.ID, Expires: a.Clock.Now().Add(time.Hour), Titles: map[i18n.Lang]string{i18n.Cs: "x"}})
 	}))
 	b.row("its end", func(r board.Row) bool { return r.Ref == "far/"+a.live+"/notice/n3/1" && !r.Gone.IsZero() })
+
+	// Another organisation of the node acknowledges too. The name of its person crosses only
+	// once it shares with the neighbour itself.
+	other, others, err := a.people.Seed(ctx, identity.Organisation{Name: "Ambulance", Country: "CZ"}, []identity.NewPerson{{Login: "olga", Name: "Olga", Roles: []string{"shift_leader"}, Password: "a long password of olga"}})
+	a.ok(err)
+	for i, want := range []string{"", "Olga"} {
+		id := fmt.Sprint("m", i)
+		publish(a, id, store.Live)
+		b.row("an item of two", func(r board.Row) bool { return r.Ref == "far/"+a.live+"/notice/"+id+"/1" })
+		a.ok(a.board.Acknowledge(ctx, others[0].ID, other.ID, i18n.Cs, "notice/"+id+"/1"))
+		r := b.row("its acknowledgement", func(r board.Row) bool { return r.Ref == "far/"+a.live+"/notice/"+id+"/1" && len(r.Done) == 1 })
+		if d := r.Done[0]; d.Name != "Ambulance" || d.Person != want {
+			t.Errorf("%+v, want the name %q", d, want)
+		}
+		a.ok(a.board.Share(ctx, others[0].ID, other.ID, b.live, true))
+	}
 }
 
 // A deputy at another node approves: asked, agreed, on duty, read on the phone's page

@@ -317,7 +317,14 @@ func (s *Service) letter(tx *store.Tx, kind store.Kind, e errand) (*notice.Lette
 			return nil, nil
 		}
 		o := office(e.Office)
-		b.Ack = &wireAck{Office: o.ID, Name: o.Name, Country: o.Country, Person: s.o.Name(tx, a.Person), Lang: a.Lang, At: millis(a.At)}
+		b.Ack = &wireAck{Office: o.ID, Name: o.Name, Country: o.Country, Lang: a.Lang, At: millis(a.At)}
+		// The name of a person goes only where the person's own organisation shares: that
+		// another one of this node does so is not for it to decide.
+		if own, err := sharesWith(tx, e.Office, e.Other); err != nil {
+			return nil, err
+		} else if own {
+			b.Ack.Person = s.o.Name(tx, a.Person)
+		}
 		args["name"] = o.Name
 		l.Line = s.o.Texts.Text(lang, "board.line.ack", args)
 	}
@@ -397,7 +404,7 @@ func readBlock(c notice.Came) (b block, fault string) {
 	case doAck:
 		a := b.Ack
 		ok = ok && a != nil && (b.Side == ofAsker || b.Side == ofAsked) && notice.Code(a.Office, maxName) && notice.Plain(a.Name, maxName, false) && a.Name != "" && len(a.Country) <= 2 && notice.Code(a.Country, 2) &&
-			notice.Plain(a.Person, maxName, false) && a.Person != "" && slices.Contains(i18n.Langs, a.Lang) && a.At > 0
+			notice.Plain(a.Person, maxName, false) && slices.Contains(i18n.Langs, a.Lang) && a.At > 0
 	case doClose:
 	default:
 		ok = false
