@@ -47,8 +47,11 @@ type place struct {
 	Short    string
 	Phone    string // of the desk; no number that exists
 	Country  string
-	People   []person
-	Systems  []system // behind gateways of the node
+	// Sirens are told by a folder of what concerns these places.
+	Sirens      string
+	SirenPlaces []string
+	People      []person
+	Systems     []system // behind gateways of the node
 }
 
 // participants are the addresses at the place's node.

@@ -80,8 +80,10 @@ func prepare(dir string, places []place, ports []int, pager string, insecure boo
 			listen:   net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[i])),
 			exchange: net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[len(places)+i]))}
 		f.nodes = append(f.nodes, n)
-		if err := os.MkdirAll(filepath.Join(n.dir, backupDir), 0o700); err != nil {
-			return nil, err
+		for _, dir := range []string{backupDir, "sirens", "sirens-exercise"} {
+			if err := os.MkdirAll(filepath.Join(n.dir, dir), 0o700); err != nil {
+				return nil, err
+			}
 		}
 		if err := f.ca.certify(n.dir, p.OID, now); err != nil {
 			return nil, err
@@ -164,9 +166,46 @@ type configFile struct {
 	Notify   notifyConfig    `yaml:"notify"`
 	Exchange exchangeConfig  `yaml:"exchange"`
 	Gateways []gatewayConfig `yaml:"gateways"`
+	Channels channelsConfig  `yaml:"channels"`
+}
+
+// channelsConfig are the ways by which a demo can tell anybody: browsers of its visitors, and
+// a folder in the place of the sirens' control; each once more for exercises.
+type channelsConfig struct {
+	List      []channelConfig  `yaml:"list"`
+	Receivers []receiverConfig `yaml:"receivers"`
+}
+
+type channelConfig struct {
+	Name     string          `yaml:"name"`
+	Sort     string          `yaml:"sort"`
+	Kind     string          `yaml:"kind"`
+	Push     *pushConfig     `yaml:"push,omitempty"`
+	Handover *handoverConfig `yaml:"handover,omitempty"`
+}
+
+type pushConfig struct {
+	Contact string `yaml:"contact"`
+}
+
+type handoverConfig struct {
+	Directory string `yaml:"directory"`
+}
+
+type receiverConfig struct {
+	Name     string         `yaml:"name"`
+	Language string         `yaml:"language"`
+	Places   []string       `yaml:"places,flow"`
+	Targets  []targetConfig `yaml:"targets"`
+}
+
+type targetConfig struct {
+	Channel string `yaml:"channel"`
+	To      string `yaml:"to"`
 }
 
 type notifyConfig struct {
+	BaseURL  string          `yaml:"base_url"`
 	Webhooks []webhookConfig `yaml:"webhooks"`
 }
 
@@ -255,7 +294,7 @@ type peerConfig struct {
 // two nodes as peers with an account each.
 func (f *folder) configOf(n *node) configFile {
 	c := configFile{Data: "data", Listen: n.listen, Language: n.place.Language, Backup: backupConfig{backupDir, "node.key"},
-		Notify: notifyConfig{[]webhookConfig{{URL: f.pager + "/" + n.place.Name, SecretFile: pagerSecret, InsecureLoopback: true, Classes: []string{"A", "B"}}}}, Exchange: exchangeConfig{
+		Notify: notifyConfig{"http://" + n.listen, []webhookConfig{{URL: f.pager + "/" + n.place.Name, SecretFile: pagerSecret, InsecureLoopback: true, Classes: []string{"A", "B"}}}}, Exchange: exchangeConfig{
 			OID: n.place.OID, Operator: n.place.Operator, Listen: n.exchange, InsecureLoopback: n.insecure, SigningKey: "signing.jwk",
 			Accounts: []accountConfig{{deskLogin, f.passwords[n.place.Name+"/"+deskLogin], roleDesk, []string{n.place.Desk}}},
 			Participants: []participantConfig{{
@@ -266,6 +305,20 @@ func (f *folder) configOf(n *node) configFile {
 	if !n.insecure {
 		c.Exchange.TLS = tlsFiles{Cert: certFile, Key: keyFile, ClientCA: filepath.Join("..", "ca", caFile)}
 	}
+	sirens := receiverConfig{Name: n.place.Sirens, Language: n.place.Language, Places: n.place.SirenPlaces}
+	for _, kind := range []string{"live", "exercise"} {
+		name := func(sort string) string {
+			if kind == "live" {
+				return sort
+			}
+			return sort + "-" + kind
+		}
+		c.Channels.List = append(c.Channels.List,
+			channelConfig{Name: name("browsers"), Sort: "push", Kind: kind, Push: &pushConfig{"support@" + n.place.Name + ".example"}},
+			channelConfig{Name: name("sirens"), Sort: "handover", Kind: kind, Handover: &handoverConfig{name("sirens")}})
+		sirens.Targets = append(sirens.Targets, targetConfig{name("sirens"), "sirens"})
+	}
+	c.Channels.Receivers = append(c.Channels.Receivers, sirens)
 	apps := &c.Exchange.Participants[0].SupportedApps
 	for _, a := range ucri.Apps() {
 		*apps = append(*apps, appConfig{a.AppID, a.AppVersion})

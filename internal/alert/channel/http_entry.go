@@ -308,3 +308,23 @@ func minimumOptions(ctx context.Context, chosen string) []ui.Option {
 	}
 	return all
 }
+
+// placesText names what a receiver is told of, each with its code.
+func (p *Pages) placesText(ctx context.Context, codes []string) string {
+	named := make([]string, len(codes))
+	for i, code := range codes {
+		named[i] = code
+		name := ""
+		if at, ok := p.Places.Place(code); ok {
+			name, _ = at.In(web.Lang(ctx))
+		} else if scheme, value, ok := strings.Cut(code, " "); ok {
+			if a, ok := p.areas.Lookup(scheme, value, p.Clock.Now()); ok {
+				name, _ = a.In(web.Lang(ctx))
+			}
+		}
+		if name != "" {
+			named[i] = name + " (" + code + ")"
+		}
+	}
+	return strings.Join(named, ", ")
+}

@@ -100,6 +100,19 @@ func (p Plot) times() (all []time.Time) {
 	return all
 }
 
+// dropped says of a label whether a narrow screen goes without it: every second one, but not
+// those at midnight, which name the day.
+func (p Plot) dropped(n int) bool {
+	day := 0
+	for i, at := range p.times() {
+		if at.In(prague).Hour() == 0 {
+			day = i
+			break
+		}
+	}
+	return (n-day)%2 != 0
+}
+
 func decimal(v float64) string { return fmt.Sprintf("%.1f", v) }
 
 // path is the line of points; where more than gap lies between two the pen is lifted.

@@ -3416,7 +3416,7 @@ func drawing(p Plot, title string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			var templ_7745c5c3_Var164 = []any{"chart-label", "chart-x", templ.KV("chart-second", n%2 == 1)}
+			var templ_7745c5c3_Var164 = []any{"chart-label", "chart-x", templ.KV("chart-second", p.dropped(n))}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var164...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -3441,7 +3441,7 @@ func drawing(p Plot, title string) templ.Component {
 			var templ_7745c5c3_Var166 string
 			templ_7745c5c3_Var166, templ_7745c5c3_Err = templ.JoinStringErrs(decimal(min(max(p.x(at), 40), plotWidth-40)))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/alert/river/page.templ`, Line: 724, Col: 128}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/alert/river/page.templ`, Line: 724, Col: 132}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var166))
 			if templ_7745c5c3_Err != nil {
@@ -3454,7 +3454,7 @@ func drawing(p Plot, title string) templ.Component {
 			var templ_7745c5c3_Var167 string
 			templ_7745c5c3_Var167, templ_7745c5c3_Err = templ.JoinStringErrs(decimal(plotHeight - 8))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/alert/river/page.templ`, Line: 724, Col: 158}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/alert/river/page.templ`, Line: 724, Col: 162}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var167))
 			if templ_7745c5c3_Err != nil {
@@ -3467,7 +3467,7 @@ func drawing(p Plot, title string) templ.Component {
 			var templ_7745c5c3_Var168 string
 			templ_7745c5c3_Var168, templ_7745c5c3_Err = templ.JoinStringErrs(axisTime(ctx, at))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/alert/river/page.templ`, Line: 724, Col: 180}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/alert/river/page.templ`, Line: 724, Col: 184}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var168))
 			if templ_7745c5c3_Err != nil {
