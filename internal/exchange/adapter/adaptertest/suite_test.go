@@ -243,7 +243,12 @@ func TestRulesCanFail(t *testing.T) {
 			continue
 		}
 		breaks(a)
-		if why := failing(t, a, rule)[rule]; why == "" {
+		// The few random incidents of one run may all be such that the fault does not show.
+		why := ""
+		for try := 0; why == "" && try < tries; try++ {
+			why = failing(t, a, rule)[rule]
+		}
+		if why == "" {
 			t.Errorf("the rule %q lets a broken adapter pass", rule)
 		}
 	}
@@ -251,6 +256,9 @@ func TestRulesCanFail(t *testing.T) {
 		t.Errorf("a whole adapter fails: %v", broken)
 	}
 }
+
+// tries are the runs in which a fault that not every incident shows has to show.
+const tries = 20
 
 // latin reads every document as if its letters were of another set.
 func latin(a *adapter.Adapter) {
