@@ -169,8 +169,8 @@ type configFile struct {
 	Channels channelsConfig  `yaml:"channels"`
 }
 
-// channelsConfig are the ways by which a demo can tell anybody: browsers of its visitors, and
-// a folder in the place of the sirens' control; each once more for exercises.
+// channelsConfig is the one way by which a demo can tell anybody, for it asks no host but its own:
+// a folder in the place of the sirens' control, and one more for exercises.
 type channelsConfig struct {
 	List      []channelConfig  `yaml:"list"`
 	Receivers []receiverConfig `yaml:"receivers"`
@@ -180,12 +180,7 @@ type channelConfig struct {
 	Name     string          `yaml:"name"`
 	Sort     string          `yaml:"sort"`
 	Kind     string          `yaml:"kind"`
-	Push     *pushConfig     `yaml:"push,omitempty"`
 	Handover *handoverConfig `yaml:"handover,omitempty"`
-}
-
-type pushConfig struct {
-	Contact string `yaml:"contact"`
 }
 
 type handoverConfig struct {
@@ -313,9 +308,7 @@ func (f *folder) configOf(n *node) configFile {
 			}
 			return sort + "-" + kind
 		}
-		c.Channels.List = append(c.Channels.List,
-			channelConfig{Name: name("browsers"), Sort: "push", Kind: kind, Push: &pushConfig{"support@" + n.place.Name + ".example"}},
-			channelConfig{Name: name("sirens"), Sort: "handover", Kind: kind, Handover: &handoverConfig{name("sirens")}})
+		c.Channels.List = append(c.Channels.List, channelConfig{Name: name("sirens"), Sort: "handover", Kind: kind, Handover: &handoverConfig{name("sirens")}})
 		sirens.Targets = append(sirens.Targets, targetConfig{name("sirens"), "sirens"})
 	}
 	c.Channels.Receivers = append(c.Channels.Receivers, sirens)

@@ -21,7 +21,18 @@ const flags = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=user-gesture-
 
 /** more are flags of this browser alone, such as what draws WebGL in software. */
 export async function startBrowser(...more) {
-  return chromium.launch({ executablePath: executable, args: [...flags, ...more], timeout: START });
+  const browser = await chromium.launch({ executablePath: executable, args: [...flags, ...more], timeout: START });
+  const close = browser.close.bind(browser);
+  browser.close = async () => {
+    let late;
+    // A browser that holds on to a worker or a push may never answer; the run must end.
+    const killed = new Promise((done) => {
+      late = setTimeout(() => { console.error("the browser did not close, it is killed"); spawn("pkill", ["-KILL", "-P", String(process.pid), "chrom"]).once("close", done); }, WAIT);
+    });
+    await Promise.race([close(), killed]);
+    clearTimeout(late);
+  };
+  return browser;
 }
 
 /** Without a graphics card maps are drawn by the processor. */
