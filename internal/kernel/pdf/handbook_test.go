@@ -117,7 +117,7 @@ func TestHandbook(t *testing.T) {
 	if want := 1 + 1 + 9*(1+4*2) + 1; len(s.Bookmarks) != want {
 		t.Errorf("%d bookmarks, want %d", len(s.Bookmarks), want)
 	}
-	if want := 1 + 9*5 + 1; s.Links != want || s.Tags["TOCI"] != want {
+	if want := 9*5 + 1; s.Links != want || s.Tags["TOCI"] != want {
 		t.Errorf("%d links, %d entries, want %d", s.Links, s.Tags["TOCI"], want)
 	}
 	structure := poppler(t, "pdfinfo", raw, "-struct-text")

@@ -89,7 +89,6 @@ type shared struct {
 type heading struct {
 	level      int
 	text, lang string
-	unlisted   bool // not in the table of contents
 	page       int
 	y          float64
 }
@@ -135,7 +134,7 @@ func (d *Document) heading(lang string, level int, text string, unlisted bool) {
 		d.mistake("a heading of level %d", level)
 		return
 	}
-	h := &heading{level: level, text: shown(text), lang: cmp.Or(lang, d.lang), unlisted: unlisted}
+	h := &heading{level: level, text: shown(text), lang: cmp.Or(lang, d.lang)}
 	d.shared.headings = append(d.shared.headings, h)
 	d.add(func(f *flow) {
 		size := f.size(headingSize[level])
