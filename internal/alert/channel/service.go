@@ -469,7 +469,7 @@ func (s *Service) deliver(ctx context.Context, c *channel, holder string, letter
 					return err
 				}
 			}
-			if o.state == Failed && !o.broken && l.Receiver == "" && s.Gone != nil && l.Target != "" {
+			if o.refused && l.Receiver == "" && s.Gone != nil && l.Target != "" {
 				if err := s.Gone(tx, c.name, l.Target); err != nil {
 					return err
 				}
