@@ -477,11 +477,14 @@ func (s *Service) Published(tx *store.Tx, p *notice.Publication) error {
 }
 
 // changes compares what official warnings say with what was told.
-func (s *Service) changes(all []*warning.Warning, told map[string]string) (now map[string]*Said, gone []string, merged map[string]bool) {
-	now, merged = map[string]*Said{}, map[string]bool{}
+func (s *Service) changes(all []*warning.Warning, told map[string]string) (now map[string]*Said, gone []string, merged, drills map[string]bool) {
+	now, merged, drills = map[string]*Said{}, map[string]bool{}, map[string]bool{}
 	ended := map[string]warning.Reason{}
 	for _, w := range all {
 		if w.Kind != store.Live || w.Lead.Kind != store.Live {
+			for _, m := range w.Members {
+				drills["warning/"+m.ID] = true
+			}
 			continue
 		}
 		ref := "warning/" + w.ID
@@ -509,7 +512,7 @@ func (s *Service) changes(all []*warning.Warning, told map[string]string) (now m
 		}
 	}
 	slices.Sort(gone)
-	return now, gone, merged
+	return now, gone, merged, drills
 }
 
 // Observe writes down what changed of official warnings.
@@ -524,7 +527,7 @@ func (s *Service) Observe(ctx context.Context) error {
 		if err != nil {
 			return false, err
 		}
-		now, gone, silent := s.changes(all, told)
+		now, gone, silent, drills := s.changes(all, told)
 		at := s.o.Clock.Now()
 		for _, w := range all {
 			ref := "warning/" + w.ID
@@ -558,6 +561,7 @@ func (s *Service) Observe(ctx context.Context) error {
 				if err != nil {
 					return true, err
 				}
+				before.Drill = drills[ref]
 				if err := (&Change{Ref: ref, Before: before, At: at}).insert(tx); err != nil {
 					return true, err
 				}
@@ -761,6 +765,8 @@ func (s *Service) say(x *Subscription, c *Change, what string) words {
 		}
 	}
 	switch {
+	case what == isEnded && said.Drill:
+		lines = append(lines, say("drill", nil))
 	case what == isEnded:
 		lines = append(lines, say("ended", nil))
 	case said.Expires.IsZero():

@@ -1,6 +1,7 @@
 package subscription
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,7 +113,7 @@ func (r *rig) warn(all ...feed.Warning) {
 	r.t.Helper()
 	r.clk.Advance(time.Minute)
 	for i := range all {
-		all[i].Source, all[i].Sent, all[i].Status, all[i].State = "chmi", feed.Moment{At: r.clk.Now()}, feed.Actual, feed.InForce
+		all[i].Source, all[i].Sent, all[i].Status, all[i].State = "chmi", feed.Moment{At: r.clk.Now()}, cmp.Or(all[i].Status, feed.Actual), feed.InForce
 	}
 	r.ok(r.db.Write(r.t.Context(), func(tx *store.Tx) error {
 		_, err := r.warnings.Take(tx, warning.Fetched{Feed: "chmi", Series: "x", Kind: store.Live, At: r.clk.Now(), Ref: blob.Ref{1, byte(r.clk.Now().Unix()), byte(r.clk.Now().Unix() >> 8)}},
@@ -258,6 +259,25 @@ func TestOnlyChanges(t *testing.T) {
 	r.warn(wind("yellow", "5105"))
 	r.told("l@x.cz Nově platí: Silný vítr")
 	r.clk.Advance(13 * time.Hour)
+	r.told()
+}
+
+// TestTurnsOutADrill: who was told a warning that turns out to be an exercise is told so, in
+// the words he was told, and nobody is told of the exercise.
+func TestTurnsOutADrill(t *testing.T) {
+	r := newRig(t)
+	r.want(Subscription{Want: Want{Municipalities: []string{frydlant}}}, "f@x.cz")
+	r.take()
+	r.warn(wind("orange", "5102"))
+	r.told("f@x.cz Nově platí: Silný vítr")
+	drill := wind("orange", "5102")
+	drill.Status, drill.Texts[0].Headline = feed.Exercise, "CVIČENÍ vítr"
+	r.warn(drill)
+	all := r.told("f@x.cz Už neplatí: Silný vítr")
+	if !strings.Contains(all[0].Body, "Ukázalo se, že šlo") || strings.Contains(all[0].Body, "CVIČENÍ") || all[0].Kind != store.Live {
+		t.Errorf("%+v", all[0])
+	}
+	r.warn(drill)
 	r.told()
 }
 
