@@ -84,6 +84,58 @@ func TestPacket(t *testing.T) {
 	}
 }
 
+// TestMembers: addresses of members are asked for when the turn of a message has come. Who
+// has left meanwhile, or whose address is not permitted any more, is told nothing; few wait
+// in rows as if they had been given with the message.
+func TestMembers(t *testing.T) {
+	folder := t.TempDir()
+	r := newRig(t, Config{List: []Setup{{Name: "out", Sort: "handover", PerMinute: 100_000, Handover: FolderSetup{Directory: folder}}}})
+	left := map[int64]bool{}
+	var asked int
+	r.Addresses = func(_ *store.Tx, members []int64) (map[int64]Address, error) {
+		all := map[int64]Address{}
+		for _, m := range members {
+			asked++
+			if !left[m] {
+				all[m] = Address{Target: fmt.Sprint("m", m), Stop: fmt.Sprintf("https://node.example/s/%d", m)}
+			}
+			if m == 3 {
+				all[m] = Address{Target: "no name"}
+			}
+		}
+		return all, nil
+	}
+	members := func(change string, n int) []Dispatch {
+		all := crowd("out", change, n)
+		for i := range all {
+			all[i].Target, all[i].Stop, all[i].Member = "", "", int64(i+1)
+		}
+		return all
+	}
+	r.ok(r.queue(members("many", packFrom+10)...))
+	if asked != 0 {
+		t.Errorf("%d addresses are asked for too early", asked)
+	}
+	left[1], left[2] = true, true
+	r.run(r.settled)
+	r.ok(r.queue(members("few", 5)...))
+	if asked != packFrom+10+5 {
+		t.Errorf("%d addresses are asked for", asked)
+	}
+	r.run(r.settled)
+	files, err := os.ReadDir(folder)
+	r.ok(err)
+	if len(files) != packFrom+10-3+2 {
+		t.Errorf("%d left", len(files))
+	}
+	both := members("both", 1)
+	both[0].Target = "m1"
+	r.refused(r.queue(both...), "channel.refuse.reference")
+	notice := members("notice", 1)
+	notice[0].Reference.Origin = Notice
+	r.refused(r.queue(notice...), "channel.refuse.reference")
+}
+
 // A packet with one message that is wrong is not queued, and says why.
 func TestPacketRefused(t *testing.T) {
 	r := newRig(t, Config{List: []Setup{{Name: "out", Sort: "handover", Handover: FolderSetup{Directory: t.TempDir()}}}})

@@ -65,6 +65,15 @@ func newRig(t *testing.T) *rig {
 	r.o = Options{DB: r.db, Audit: leaves, Clock: r.clk, Key: key, Texts: r.texts, Places: region.places, Areas: region.table, Log: log, Warnings: r.warnings.Warnings, Base: "https://node.example",
 		Owner: func(*store.Tx, string) string { return "Město Frýdlant" },
 		Send: func(tx *store.Tx, d ...Dispatch) error {
+			for i := range d {
+				if x := &d[i]; x.Member != 0 {
+					all, err := r.Addresses(tx, []int64{x.Member})
+					if err != nil {
+						return err
+					}
+					x.Target, x.End = all[x.Member].Target, all[x.Member].End
+				}
+			}
 			if r.fail != nil {
 				if err := r.fail(d); err != nil {
 					return err
