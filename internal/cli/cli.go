@@ -21,6 +21,9 @@ import (
 	"trojmezi/internal/demo"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/register/fact"
+	"trojmezi/internal/manual/content"
+	"trojmezi/internal/training/scenario"
 )
 
 //go:embed locales/*.json
@@ -64,6 +67,8 @@ type commands struct {
 	Feed           feedCmd           `cmd:"" help:"cli.feed"`
 	Simulate       simulateCmd       `cmd:"" help:"cli.simulate"`
 	Replay         replayCmd         `cmd:"" help:"cli.replay"`
+	Training       trainingCmd       `cmd:"" help:"cli.training"`
+	Law            lawCmd            `cmd:"" help:"cli.law"`
 	Phrase         phraseCmd         `cmd:"" help:"cli.phrase"`
 	Audit          auditCmd          `cmd:"" help:"cli.audit"`
 	DB             dbCmd             `cmd:"" name:"db" help:"cli.db"`
@@ -92,7 +97,7 @@ func (e exit) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
 // Main runs the command line and returns the exit code.
 func Main(args []string, in io.Reader, out, errw io.Writer) int {
-	texts, err := app.Texts(locales, demo.Locales(), bench.Locales())
+	texts, err := app.Texts(locales, demo.Locales(), bench.Locales(), fact.Locales(), content.Locales(), scenario.Locales())
 	if err != nil {
 		fmt.Fprintln(errw, err)
 		return exitFailed
