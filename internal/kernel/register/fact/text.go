@@ -1,0 +1,45 @@
+package fact
+
+import (
+	"strings"
+
+	"trojmezi/internal/kernel/i18n"
+)
+
+// Name is what a fact is called.
+func (f *Fact) Name(texts *i18n.Bundle, l i18n.Lang) string { return texts.Text(l, "fact.name."+f.Key, nil) }
+
+// Question is how a mayor is asked for it; "" where registers tell it.
+func (f *Fact) Question(texts *i18n.Bundle, l i18n.Lang) string {
+	if !f.Asked() {
+		return ""
+	}
+	return texts.Text(l, "fact.ask."+f.Key, nil)
+}
+
+// Say is a value in words; nil is one that is not known.
+func (f *Fact) Say(texts *i18n.Bundle, l i18n.Lang, v any) string {
+	switch v := v.(type) {
+	case nil:
+		return texts.Text(l, "fact.unknown", nil)
+	case bool:
+		if v {
+			return texts.Text(l, "fact.yes", nil)
+		}
+		return texts.Text(l, "fact.no", nil)
+	case int:
+		return texts.Number(l, int64(v))
+	case []string:
+		if len(v) == 0 {
+			return texts.Text(l, "fact.no", nil)
+		}
+		var all []string
+		for _, x := range v {
+			all = append(all, f.Say(texts, l, x))
+		}
+		return strings.Join(all, ", ")
+	case string:
+		return texts.Text(l, "fact.value."+f.Key+"."+v, nil)
+	}
+	return ""
+}
