@@ -47,7 +47,7 @@ func (c *Content) checkReachable(found *findings) {
 		}
 		for _, id := range f.Duties {
 			d := c.duties[id]
-			if d == nil || d.compiled == nil || d.source == f.source {
+			if d == nil || d.compiled == nil || d.source == f.source || never(d.compiled) {
 				continue
 			}
 			if meet, err := c.schema.Guard("(" + d.source + ") && (" + f.source + ")"); err == nil && never(meet) {
@@ -95,17 +95,38 @@ func (c *Content) checkGroups(found *findings) {
 	}
 }
 
+// mostCases bounds the proof of one duty to some tenths of a second. A duty beyond it depends
+// on so many facts that it wants one instruction without condition.
+const mostCases = 1 << 18
+
+// facts lists those that a condition and some guards name.
+func facts(when *fact.Guard, guards []*fact.Guard) []string {
+	keys := when.Facts()
+	for _, g := range guards {
+		keys = append(slices.Clip(keys), g.Facts()...)
+	}
+	keys = slices.Clone(keys)
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// cases counts the municipalities that these tell apart.
+func (c *Content) cases(when *fact.Guard, guards []*fact.Guard) int {
+	n := 1
+	for _, key := range facts(when, guards) {
+		if n *= len(c.schema.Fact(key).Cases()); n > mostCases {
+			break
+		}
+	}
+	return n
+}
+
 // counterexample returns the first municipality within a condition in which a wrong number
 // of guards holds, and that number; nil if there is none.
 func (c *Content) counterexample(when *fact.Guard, guards []*fact.Guard, wrong func(holding int) bool) (fact.Set, int) {
-	keys := when.Facts()
-	for _, g := range guards {
-		keys = append(keys, g.Facts()...)
-	}
-	slices.Sort(keys)
 	var shown fact.Set
 	number := 0
-	c.schema.Cases(slices.Compact(keys), func(set fact.Set) bool {
+	c.schema.Cases(facts(when, guards), func(set fact.Set) bool {
 		if when.Eval(set) != fact.True {
 			return true
 		}
@@ -149,6 +170,10 @@ func (c *Content) checkDuties(found *findings) {
 		where, err := c.schema.Guard(d.source)
 		if err != nil {
 			continue // found when it was read
+		}
+		if c.cases(where, guards[d.ID]) > mostCases {
+			found.add(at, "content.finding.too_wide", i18n.Args{"id": d.ID})
+			continue
 		}
 		if shown, _ := c.counterexample(where, guards[d.ID], func(holding int) bool { return holding == 0 }); shown != nil {
 			found.addCase(at, "content.finding.gap", i18n.Args{"id": d.ID}, shown)
