@@ -1,7 +1,7 @@
 package content
 
 import (
-	"strings"
+	"slices"
 
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/register/fact"
@@ -47,18 +47,15 @@ func (c *Content) checkReachable(found *findings) {
 		}
 		for _, id := range f.Duties {
 			d := c.duties[id]
-			if d == nil || d.compiled == nil || d.source == f.source {
+			if d == nil || d.compiled == nil || d.source == f.source || never(d.compiled) {
 				continue
 			}
-			if meet, err := c.schema.Guard(both(d.source, f.source)); err == nil && never(meet) {
+			if meet, err := c.schema.Guard("(" + d.source + ") && (" + f.source + ")"); err == nil && never(meet) {
 				found.add(f.place(), "content.finding.duty_elsewhere", i18n.Args{"id": f.ID, "duty": id, "guard": d.source})
 			}
 		}
 	}
 }
-
-func both(sources ...string) string { return "(" + strings.Join(sources, ") && (") + ")" }
-func either(sources ...string) string { return "(" + strings.Join(sources, ") || (") + ")" }
 
 func (c *Content) checkGroups(found *findings) {
 	groups := map[string][]*Fragment{}
@@ -73,15 +70,12 @@ func (c *Content) checkGroups(found *findings) {
 			found.add(first.place(), "content.finding.group_of_one", i18n.Args{"group": name})
 			continue
 		}
-		guards := make([]*fact.Guard, 0, len(group)+1)
-		if first.when != "" { // outside of the common condition none of them has to hold
-			outside, err := c.schema.Guard("!(" + first.when + ")")
-			if err != nil {
-				continue // the condition itself was found when it was read
-			}
-			guards = append(guards, outside)
+		when, err := c.schema.Guard(first.when)
+		if err != nil {
+			continue // found when it was read
 		}
 		same := true
+		var guards []*fact.Guard
 		for _, f := range group {
 			if f.when != first.when {
 				found.add(f.place(), "content.finding.group_when", i18n.Args{"group": name, "when": first.when})
@@ -89,28 +83,83 @@ func (c *Content) checkGroups(found *findings) {
 			}
 			guards = append(guards, f.compiled)
 		}
-		if !same {
+		if !same || c.schema.Alternatives(when, guards) == nil {
 			continue
 		}
-		if err := c.schema.Alternatives(guards); err != nil {
-			found.add(first.place(), groupKey(err), i18n.Args{"group": name, "case": groupCase(err)})
+		shown, holding := c.counterexample(when, guards, func(holding int) bool { return holding != 1 })
+		if holding == 0 {
+			found.addCase(first.place(), "content.finding.group_none", i18n.Args{"group": name}, shown)
+		} else {
+			found.addCase(first.place(), "content.finding.group_two", i18n.Args{"group": name}, shown)
 		}
 	}
 }
 
+// mostCases bounds the proof of one duty to some tenths of a second. A duty beyond it depends
+// on so many facts that it wants one instruction without condition.
+const mostCases = 1 << 18
+
+// facts lists those that a condition and some guards name.
+func facts(when *fact.Guard, guards []*fact.Guard) []string {
+	keys := when.Facts()
+	for _, g := range guards {
+		keys = append(slices.Clip(keys), g.Facts()...)
+	}
+	keys = slices.Clone(keys)
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// cases counts the municipalities that these tell apart.
+func (c *Content) cases(when *fact.Guard, guards []*fact.Guard) int {
+	n := 1
+	for _, key := range facts(when, guards) {
+		if n *= len(c.schema.Fact(key).Cases()); n > mostCases {
+			break
+		}
+	}
+	return n
+}
+
+// counterexample returns the first municipality within a condition in which a wrong number
+// of guards holds, and that number; nil if there is none.
+func (c *Content) counterexample(when *fact.Guard, guards []*fact.Guard, wrong func(holding int) bool) (fact.Set, int) {
+	var shown fact.Set
+	number := 0
+	c.schema.Cases(facts(when, guards), func(set fact.Set) bool {
+		if when.Eval(set) != fact.True {
+			return true
+		}
+		holding := 0
+		for _, g := range guards {
+			if g.Eval(set) == fact.True {
+				holding++
+			}
+		}
+		if wrong(holding) {
+			shown, number = set, holding
+		}
+		return shown == nil
+	})
+	return shown, number
+}
+
 func (c *Content) checkDuties(found *findings) {
-	guards := map[string][]string{} // of the fragments, by duty
+	guards := map[string][]*fact.Guard{} // of the fragments, by duty
 	always := map[string]bool{}
 	for i := range c.Fragments {
 		f := &c.Fragments[i]
 		for _, id := range f.Duties {
-			guards[id] = append(guards[id], f.source)
-			always[id] = always[id] || f.compiled == nil
+			if f.compiled == nil {
+				always[id] = true
+				continue
+			}
+			guards[id] = append(guards[id], f.compiled)
 		}
 	}
 	for i := range c.Duties {
 		d := &c.Duties[i]
-		if d.Coverage == NotMunicipal || always[d.ID] || never(d.compiled) {
+		if d.Coverage == NotMunicipal || always[d.ID] {
 			continue
 		}
 		at := place{dutiesFile, d.Line, 1}
@@ -118,16 +167,16 @@ func (c *Content) checkDuties(found *findings) {
 			found.add(at, "content.finding.no_fragment", i18n.Args{"id": d.ID})
 			continue
 		}
-		covered := either(guards[d.ID]...)
-		if d.source != "" { // where the duty does not apply nothing is asked
-			covered = either("!("+d.source+")", covered)
-		}
-		whole, err := c.schema.Guard(covered)
+		where, err := c.schema.Guard(d.source)
 		if err != nil {
-			continue // each part was found when it was read
+			continue // found when it was read
 		}
-		if err := c.schema.Alternatives([]*fact.Guard{whole}); err != nil {
-			found.add(at, "content.finding.gap", i18n.Args{"id": d.ID, "case": groupCase(err)})
+		if c.cases(where, guards[d.ID]) > mostCases {
+			found.add(at, "content.finding.too_wide", i18n.Args{"id": d.ID})
+			continue
+		}
+		if shown, _ := c.counterexample(where, guards[d.ID], func(holding int) bool { return holding == 0 }); shown != nil {
+			found.addCase(at, "content.finding.gap", i18n.Args{"id": d.ID}, shown)
 		}
 	}
 }

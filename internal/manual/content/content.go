@@ -25,8 +25,8 @@ type Duty struct {
 	Actor  string // who acts: municipality, mayor, office, orp_mayor, governor …
 	Phase  string // prevention, preparedness, alert, response, recovery
 	Hazard string
-	// When is a situation that no fact of a municipality tells: crisis_state, help_requested,
-	// collection, civil_protection_structures, civil_protection_material. Empty: always.
+	// When is a situation of the day, no fact of a municipality: crisis_state, help_requested
+	// or collection. Empty: always.
 	When     string
 	Coverage Coverage
 	Source   string // act and section

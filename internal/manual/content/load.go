@@ -39,7 +39,7 @@ var (
 		"waterworks_owner", "water_authority", "building_authority", "regional_office", "governor", "government", "parliament"}
 	coverages = []string{string(Action), string(Review), string(NotMunicipal)}
 	statuses  = []string{"verified", "verified-secondary", "from-memory"}
-	whens     = []string{"", "crisis_state", "help_requested", "collection", "civil_protection_structures", "civil_protection_material"}
+	whens     = []string{"", "crisis_state", "help_requested", "collection"}
 	phases    = []string{"prepare", "watch", "alarm", "act", "recover", "evaluate"}
 	roles     = []string{"mayor", "deputy", "office", "commander", "commission", "police"}
 	calls     = []string{"112", "150", "155", "158", "hzs_kopis", "orp", "region", "upstream", "downstream", "neighbours", "deputy", "commander", "municipal_police",
@@ -195,12 +195,35 @@ func listed(values []string) string {
 func (c *Content) compile(g *guard, source string, at place, found *findings) {
 	g.source, g.at = source, at
 	compiled, err := c.schema.Guard(source)
-	if err != nil {
-		found.add(guardPlace(at, err), "content.finding.guard", i18n.Args{"guard": source, "reason": guardReason(err)})
+	if err == nil {
+		g.compiled = compiled
 		return
 	}
-	g.compiled = compiled
+	for _, m := range factName.FindAllStringSubmatchIndex(source, -1) {
+		if name := source[m[2]:m[3]]; c.schema.Fact(name) == nil { // the commonest mistake, in the author's language
+			at.column += utf8.RuneCountInString(source[:m[2]])
+			var keys []string
+			for _, f := range c.schema.Facts() {
+				keys = append(keys, f.Key)
+			}
+			found.add(at, "content.finding.fact_unknown", i18n.Args{"fact": name, "facts": strings.Join(keys, ", ")})
+			return
+		}
+	}
+	reason, _, _ := strings.Cut(err.Error(), "\n") // of several the first
+	if m := guardColumn.FindStringSubmatch(reason); m != nil {
+		column, _ := strconv.Atoi(m[1])
+		at.column += column - 1
+		reason = m[2]
+	}
+	found.add(at, "content.finding.guard", i18n.Args{"guard": source, "reason": reason})
 }
+
+// factName is a fact named in a guard, guardColumn how the schema tells the place of a mistake.
+var (
+	factName    = regexp.MustCompile(`\bf\.(\w+)`)
+	guardColumn = regexp.MustCompile(`^column (\d+): (.*)$`)
+)
 
 // yamlLine is how the library names the place of a syntax error.
 var yamlLine = regexp.MustCompile(`line (\d+)`)
