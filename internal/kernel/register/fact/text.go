@@ -43,3 +43,27 @@ func (f *Fact) Say(texts *i18n.Bundle, l i18n.Lang, v any) string {
 	}
 	return ""
 }
+
+// SayCases are some of the cases of a fact in words: of a number the range they make, which
+// has one open end.
+func (f *Fact) SayCases(texts *i18n.Bundle, l i18n.Lang, cases []any) string {
+	if f.Kind == Number && len(cases) > 0 {
+		low, high := cases[0].(int), cases[len(cases)-1].(int)
+		if last := f.cases[len(f.cases)-1].(int); high == last {
+			return "≥ " + texts.Number(l, int64(low))
+		}
+		at := 0
+		for i, c := range f.Cuts {
+			if c > high {
+				at = i
+				break
+			}
+		}
+		return "< " + texts.Number(l, int64(f.Cuts[at]))
+	}
+	var all []string
+	for _, v := range cases {
+		all = append(all, f.Say(texts, l, v))
+	}
+	return strings.Join(all, " / ")
+}
