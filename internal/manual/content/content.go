@@ -31,12 +31,20 @@ type Duty struct {
 	Coverage Coverage
 	Source   string // act and section
 	Status   string // verified, verified-secondary, from-memory
-	Text     Texts
-	Deadline Texts
-	Document Texts // what proves the duty at the review; empty unless Coverage is Review
-	Line     int   // in duties.csv
+	// ValidFrom and ValidTo are the first and last day of the version of the act cited, as
+	// 2025-08-19; "" where that is not established, and of what has no end.
+	ValidFrom, ValidTo string
+	Text               Texts
+	Deadline           Texts
+	Document           Texts // what proves the duty at the review; empty unless Coverage is Review
+	Line               int   // in duties.csv
 
 	guard
+}
+
+// InForce tells whether the version cited is in force on a day, 2026-11-30, as far as is known.
+func (d *Duty) InForce(day string) bool {
+	return (d.ValidFrom == "" || d.ValidFrom <= day) && (d.ValidTo == "" || day <= d.ValidTo)
 }
 
 // Fragment is one instruction for one role in one phase.

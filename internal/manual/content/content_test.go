@@ -1,8 +1,11 @@
 package content
 
 import (
+	"encoding/csv"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +64,74 @@ func TestCoverage(t *testing.T) {
 	}
 }
 
+// TestInForce: a day before and after the wording, and wordings without known ends.
+func TestInForce(t *testing.T) {
+	for _, x := range []struct {
+		from, to, day string
+		want          bool
+	}{
+		{"", "", "2026-11-30", true},
+		{"2025-08-19", "", "2025-08-18", false},
+		{"2025-08-19", "", "2025-08-19", true},
+		{"2025-08-19", "2026-12-31", "2026-12-31", true},
+		{"2025-08-19", "2026-12-31", "2027-01-01", false},
+	} {
+		d := Duty{ValidFrom: x.from, ValidTo: x.to}
+		if got := d.InForce(x.day); got != x.want {
+			t.Errorf("%s–%s on %s: %t", x.from, x.to, x.day, got)
+		}
+	}
+}
+
+// TestLaw: the table carries over rows, sources and marks of the table of the law, and its
+// guards mean what that table's conditions say.
+func TestLaw(t *testing.T) {
+	samples := os.Getenv("TROJMEZI_SAMPLES")
+	if samples == "" {
+		t.Skip("TROJMEZI_SAMPLES is not set: the table of the law is not there")
+	}
+	file, err := os.Open(filepath.Join(samples, "law", "mayor_duties.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	rows, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := fact.Shipped()
+	for _, r := range rows[1:] {
+		d := Shipped().Duty(r[slices.Index(rows[0], "id")])
+		if d == nil {
+			t.Errorf("%s is missing", r[0])
+			continue
+		}
+		for name, got := range map[string]string{"duty_cs": d.Text[i18n.Cs], "duty_en": d.Text[i18n.En], "phase": d.Phase, "hazard": d.Hazard, "deadline": d.Deadline[i18n.En], "source": d.Source, "status": d.Status} {
+			if want := r[slices.Index(rows[0], name)]; got != want {
+				t.Errorf("%s: %s is %q, in the table of the law %q", d.ID, name, got, want)
+			}
+		}
+		source, err := schema.FromLaw(r[slices.Index(rows[0], "applies_when")])
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		guards := make([]*fact.Guard, 3)
+		for i, s := range []string{source, d.Guard(), ""} {
+			if guards[i], err = schema.Guard(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		schema.Cases(facts(guards[2], guards), func(set fact.Set) bool {
+			if guards[0].Eval(set) != guards[1].Eval(set) {
+				t.Errorf("%s: %q is not %q for %v", d.ID, d.Guard(), source, set)
+				return false
+			}
+			return true
+		})
+	}
+}
+
 // TestClasses: whatever the class, one branch of each group holds and the flood has its
 // critical path.
 func TestClasses(t *testing.T) {
@@ -104,10 +175,10 @@ func TestVersion(t *testing.T) {
 }
 
 const (
-	table = `id,actor,phase,hazard,guard,when,coverage,source,status,cs,de,pl,en,deadline_cs,deadline_de,deadline_pl,deadline_en,document_cs,document_de,document_pl,document_en
-MD001,mayor,alert,all,,,action,239/2000 §16,from-memory,Varovat,Warnen,Ostrzec,Warn,ihned,sofort,natychmiast,immediately,,,,
-MD002,mayor,alert,flood,f.flood_zone,,review,254/2001 §71,from-memory,Mít plán,Plan haben,Mieć plan,Have a plan,ročně,jährlich,co rok,yearly,Plán,Plan (de),Plan (pl),Plan (en)
-MD003,governor,response,all,,,not_municipal,240/2000 §3,from-memory,Vyhlásit,Ausrufen,Ogłosić,Declare,ihned,sofort,natychmiast,immediately,,,,
+	table = `id,actor,phase,hazard,guard,when,coverage,source,status,valid_from,valid_to,cs,de,pl,en,deadline_cs,deadline_de,deadline_pl,deadline_en,document_cs,document_de,document_pl,document_en
+MD001,mayor,alert,all,,,action,239/2000 §16,from-memory,2020-01-01,,Varovat,Warnen,Ostrzec,Warn,ihned,sofort,natychmiast,immediately,,,,
+MD002,mayor,alert,flood,f.flood_zone,,review,254/2001 §71,from-memory,2020-01-01,,Mít plán,Plan haben,Mieć plan,Have a plan,ročně,jährlich,co rok,yearly,Plán,Plan (de),Plan (pl),Plan (en)
+MD003,governor,response,all,,,not_municipal,240/2000 §3,from-memory,2020-01-01,,Vyhlásit,Ausrufen,Ogłosić,Declare,ihned,sofort,natychmiast,immediately,,,,
 `
 	entry = `- id: flood.alarm.%s
   duty: [%s]
@@ -183,7 +254,7 @@ func TestFindings(t *testing.T) {
 		{"easy: {cs: Volejte., de: Rufen Sie an., pl: Dzwoń., en: Call.}\n", "easy: Volejte.\n", "no_mapping", "flood.yaml:10:9", "cs"},
 		{"  easy: {cs: Volejte., de: Rufen Sie an., pl: Dzwoń., en: Call.}\n", "", "field_missing", "flood.yaml:1:3", "easy"},
 		{"pl: Zadzwoń do gminy.", "pl: Call the municipality.", "same_as_english", "flood.yaml:9:70", "pl"},
-		{"Warnen", "Warn", "same_as_english", "duties.csv:2:65", "de"},
+		{"Warnen", "Warn", "same_as_english", "duties.csv:2:77", "de"},
 		{"cs: Zavolejte na obec.", "cs: " + strings.Repeat("slovo ", 31), "long_text", "flood.yaml:9:14", "31"},
 		{"cs: Volejte.", "cs: Ano. " + strings.Repeat("slovo ", 13) + ". Ne.", "long_sentence", "flood.yaml:10:14", "13"},
 		{"card: true", "checked: {cs: {by: Jana Nováková, on: 30.11.2026}}", "checked", "flood.yaml:7:41", ""},
@@ -191,9 +262,11 @@ func TestFindings(t *testing.T) {
 		{"MD003,governor", "MD003,king", "value", "duties.csv:4:7", "king"},
 		{"MD003", "MD001", "duty_id", "duties.csv:4:1", "MD001"},
 		{"254/2001 §71", "", "no_source", "duties.csv:3:", "MD002"},
+		{"2020-01-01", "1.1.2020", "date", "duties.csv:2:57", "1.1.2020"},
+		{"2020-01-01,", "2020-01-01,2019-12-31", "ends_before", "duties.csv:2:68", "MD001"},
 		{"Plan (pl)", "", "cell_missing", "duties.csv:3:", "document_pl"},
 		{"natychmiast,immediately,,,,\nMD002", "natychmiast,immediately,X,,,\nMD002", "document_unwanted", "duties.csv:2:", "MD001"},
-		{",immediately,,,,\nMD002", ",immediately,,,,,\nMD002", "cells", "duties.csv:2:1", "22"},
+		{",immediately,,,,\nMD002", ",immediately,,,,,\nMD002", "cells", "duties.csv:2:1", "24"},
 		{"Varovat", `"Varovat`, "csv", "duties.csv:", ""},
 		{"id,actor", "id,who", "columns", "duties.csv:1:1", "actor"},
 	} {

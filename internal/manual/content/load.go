@@ -46,7 +46,7 @@ var (
 		"river_basin", "water_company", "power_grid", "road_owner", "forest_owner", "khs", "kvs", "building_office", "it_support", "school", "care_home"}
 )
 
-var dutyColumns = []string{"id", "actor", "phase", "hazard", "guard", "when", "coverage", "source", "status", "cs", "de", "pl", "en",
+var dutyColumns = []string{"id", "actor", "phase", "hazard", "guard", "when", "coverage", "source", "status", "valid_from", "valid_to", "cs", "de", "pl", "en",
 	"deadline_cs", "deadline_de", "deadline_pl", "deadline_en", "document_cs", "document_de", "document_pl", "document_en"}
 
 // Load reads a folder with duties.csv and fragments/*.yaml and proves it. The findings are
@@ -151,6 +151,15 @@ func (c *Content) readDuties(body []byte, found *findings) {
 		if d.ID == "" || c.duties[d.ID] != nil {
 			found.add(where("id"), "content.finding.duty_id", i18n.Args{"id": d.ID})
 			continue
+		}
+		for name, day := range map[string]*string{"valid_from": &d.ValidFrom, "valid_to": &d.ValidTo} {
+			*day = cell(name)
+			if _, err := time.Parse(time.DateOnly, *day); *day != "" && err != nil {
+				found.add(where(name), "content.finding.date", i18n.Args{"value": *day})
+			}
+		}
+		if d.ValidTo != "" && d.ValidTo < d.ValidFrom {
+			found.add(where("valid_to"), "content.finding.ends_before", i18n.Args{"id": d.ID})
 		}
 		if d.Source == "" {
 			found.add(where("source"), "content.finding.no_source", i18n.Args{"id": d.ID})
