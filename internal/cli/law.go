@@ -81,15 +81,16 @@ func (c *lawCoverageCmd) Run(e *env) error {
 		}
 	}
 	var all []covered
-	count := map[content.Coverage]int{}
+	count, duties := map[content.Coverage]int{}, content.Shipped().Duties
 	missing := 0
-	for _, d := range content.Duties() {
+	for i := range duties {
+		d := &duties[i]
 		x := covered{ID: d.ID, Duty: d.Text[e.lang], Source: d.Source, Status: d.Status, Coverage: d.Coverage}
 		count[d.Coverage]++
 		switch d.Coverage {
-		case content.ByReview:
-			x.Document = e.t("content.document."+d.Document, nil)
-		case content.ByAction:
+		case content.Review:
+			x.Document = d.Document[e.lang]
+		case content.Action:
 			if x.Actions = shown[d.ID]; len(x.Actions) == 0 {
 				x.Missing = true
 				missing++
@@ -100,13 +101,13 @@ func (c *lawCoverageCmd) Run(e *env) error {
 	return e.show(all, func() {
 		for _, x := range all {
 			args := i18n.Args{"id": x.ID, "duty": x.Duty, "source": x.Source, "document": x.Document, "actions": strings.Join(x.Actions, ", ")}
-			key := map[content.Coverage]string{content.ByAction: "cli.law.by.action", content.ByReview: "cli.law.by.review", content.ByOthers: "cli.law.by.other"}[x.Coverage]
+			key := map[content.Coverage]string{content.Action: "cli.law.by.action", content.Review: "cli.law.by.review", content.NotMunicipal: "cli.law.by.other"}[x.Coverage]
 			if x.Missing {
 				key = "cli.law.by.missing"
 			}
 			e.say(key, args)
 		}
-		e.say("cli.law.sum", i18n.Args{"n": len(all), "action": count[content.ByAction] - missing, "missing": missing, "review": count[content.ByReview], "other": count[content.ByOthers]})
+		e.say("cli.law.sum", i18n.Args{"n": len(all), "action": count[content.Action] - missing, "missing": missing, "review": count[content.Review], "other": count[content.NotMunicipal]})
 		e.say("cli.law.draft", nil)
 	})
 }

@@ -130,6 +130,8 @@ func (c *trainingRescoreCmd) Run(e *env) error {
 	return nil
 }
 
+func isDuty(id string) bool { return content.Shipped().Duty(id) != nil }
+
 type trainingCheckCmd struct {
 	Files []string `arg:"" optional:"" name:"file" help:"cli.training.check.file"`
 }
@@ -141,7 +143,7 @@ func (c *trainingCheckCmd) Run(e *env) error {
 		for _, s := range scenario.Shipped() {
 			for i := range s.Actions {
 				for _, d := range s.Actions[i].Duty {
-					if !content.Known(d) {
+					if !isDuty(d) {
 						e.say("scenario.rule.duty", i18n.Args{"id": s.Actions[i].ID, "value": d})
 						return exit(exitFailed)
 					}
@@ -157,7 +159,7 @@ func (c *trainingCheckCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		_, found := scenario.Read(text, content.Known)
+		_, found := scenario.Read(text, isDuty)
 		if len(found) == 0 {
 			e.say("cli.training.fits", i18n.Args{"file": file})
 			continue

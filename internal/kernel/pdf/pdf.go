@@ -1,37 +1,46 @@
-// Package pdf makes records for paper: protocols, forms, lists. What it makes is
-// tagged (ISO 32000-1, §14.8): a program that reads aloud finds headings, tables
-// with their header cells, languages and the order of the text. It is for the
-// modules whose pages can be printed for the file, or hung on a wall. It lays out
-// text and tables one below the other on A4 and draws nothing else but QR codes,
-// signs of straight lines and lines to write on; it signs nothing, and nobody has
-// certified what it makes for PDF/UA.
 package pdf
 
 import (
-	"bytes"
+	"cmp"
 	"fmt"
 	"time"
 
-	"codeberg.org/go-pdf/fpdf"
-	"github.com/go-fonts/liberation/liberationsansbold"
-	"github.com/go-fonts/liberation/liberationsansregular"
 	"rsc.io/qr"
 )
 
-// Measures in millimetres: A4, a wide left margin for the file's holes.
+// Paper is a size of page with its margins.
+type Paper int
+
+// A4 has a wide left margin for the file's holes, A6 fits in a pocket.
 const (
-	pageWidth, pageHeight = 210.0, 297.0
-	left, right           = 25.0, 15.0
-	top, bottom           = 22.0, 20.0
-	width                 = pageWidth - left - right
+	A4 Paper = iota
+	A6
+)
+
+// sheet are the measures of a paper in millimetres.
+type sheet struct {
+	width, height, left, right, top, bottom float64
+	band, head, foot                        float64 // height of the band; head from above, foot from below
+	scale                                   float64 // of all text
+}
+
+var sheets = map[Paper]sheet{
+	A4: {width: 210, height: 297, left: 25, right: 15, top: 22, bottom: 20, band: 8, head: 12, foot: 14, scale: 1},
+	A6: {width: 105, height: 148, left: 10, right: 8, top: 14, bottom: 12, band: 5.5, head: 8, foot: 8.5, scale: 0.8},
+}
+
+const (
+	millimetre = 25.4 / 72 // of a point
 
 	textSize   = 10.0 // points
 	smallSize  = 8.0
-	lineFactor = 1.35 * 25.4 / 72 // line height in millimetres for a point of size
+	lineFactor = 1.35 * millimetre // line height in millimetres for a point of size
 	cellPad    = 1.2
 	rule       = 0.2
-	bandHeight = 8.0
 	qrModule   = 0.6 // millimetres; readable by a telephone from a hand's breadth
+	columnGap  = 5.0
+	boxPad     = 2.0
+	barWidth   = 0.8
 )
 
 var headingSize = map[int]float64{1: 16, 2: 12, 3: 10.5}
@@ -40,60 +49,139 @@ var headingSize = map[int]float64{1: 16, 2: 12, 3: 10.5}
 type Options struct {
 	Title string
 	Lang  string // BCP 47: cs, de, pl, en
+	Paper Paper
+	// ID names the document in all its versions; "": its title does. With the bytes it
+	// makes the identifiers that the file carries.
+	ID string
 	// Band stands white on black along the upper edge of every page, such as
 	// "EXERCISE"; "": none.
 	Band string
-	// Foot stands at the lower edge of every page; Page makes the text of page n
-	// of all.
-	Foot string
-	Page func(n, all int) string
+	// Head stands at the upper edge of every page, Foot at the lower one; Page makes the
+	// text of page n of all.
+	Head, Foot string
+	Page       func(n, all int) string
 	// Mark stands grey and slanted behind the text of every page; "": none.
 	Mark string
-	// Scale makes headings and paragraphs larger: 2 is read from across a room. 0: as
-	// in a file.
+	// Scale makes the text larger: 2 is read from across a room. 0: as in a file.
 	Scale float64
 	Made  time.Time
 }
 
-// size is a size of text in this document.
-func (o Options) size(points float64) float64 {
-	if o.Scale > 0 {
-		return points * o.Scale
-	}
-	return points
-}
-
-// Document is a record in the making. It is not safe for concurrent use.
+// Document is a record in the making. It is not safe for concurrent use; different
+// documents can be made at the same time.
 type Document struct {
 	o      Options
-	blocks []func(*writer)
+	lang   string // in force for what is added next
+	shared *shared
+	blocks []func(*flow)
+}
+
+// shared is what a document and its parts know together.
+type shared struct {
+	headings []*heading
+	contents bool // there is a table of contents
+	over     []Overflow
+	laid     *layout
+	err      error // the first mistake
+}
+
+// heading is where a reader can go.
+type heading struct {
+	level      int
+	text, lang string
+	unlisted   bool // not in the table of contents
+	page       int
+	y          float64
+}
+
+// Overflow is a card that is more than a page.
+type Overflow struct {
+	Card string
+	By   float64 // millimetres
 }
 
 // New returns an empty document.
-func New(o Options) *Document { return &Document{o: o} }
+func New(o Options) *Document { return &Document{o: o, lang: o.Lang, shared: &shared{}} }
 
-// Heading adds a heading of level 1 to 3.
+// part is a document for what goes into a box of this one.
+func (d *Document) part(lang string, fill func(*Document)) *Document {
+	p := &Document{o: d.o, lang: cmp.Or(lang, d.lang), shared: d.shared}
+	fill(p)
+	return p
+}
+
+func (d *Document) add(b func(*flow)) {
+	d.blocks = append(d.blocks, b)
+	d.shared.laid = nil
+}
+
+func (d *Document) mistake(format string, args ...any) {
+	if d.shared.err == nil {
+		d.shared.err = fmt.Errorf("pdf: "+format, args...)
+	}
+}
+
+// Heading adds a heading of level 1 to 3. It is never the last on a page, and readers
+// find it among the bookmarks.
 func (d *Document) Heading(level int, text string) { d.HeadingIn("", level, text) }
 
-// HeadingIn is a heading in a language; "": the document's.
+// HeadingIn is a heading in a language; "": the one around it.
 func (d *Document) HeadingIn(lang string, level int, text string) {
-	d.blocks = append(d.blocks, func(w *writer) {
-		size := w.o.size(headingSize[level])
-		w.gap(size * lineFactor * 0.6)
-		// Not alone at the end of a page.
-		w.need(size*lineFactor + 3*w.o.size(textSize)*lineFactor)
-		w.font("B", size)
-		w.flow(w.under(w.root, fmt.Sprintf("H%d", level), lang), text, size)
-		w.gap(1)
+	d.heading(lang, level, text, false)
+}
+
+func (d *Document) heading(lang string, level int, text string, unlisted bool) {
+	if headingSize[level] == 0 {
+		d.mistake("a heading of level %d", level)
+		return
+	}
+	h := &heading{level: level, text: shown(text), lang: cmp.Or(lang, d.lang), unlisted: unlisted}
+	d.shared.headings = append(d.shared.headings, h)
+	d.add(func(f *flow) {
+		size := f.size(headingSize[level])
+		f.gap += size * lineFactor * 0.6
+		first := len(f.strips)
+		f.text(f.parent.under(fmt.Sprintf("H%d", level), lang), f.lines("", bold, text, size, f.width), size)
+		for i := first; i < len(f.strips); i++ {
+			f.strips[i].keep = true
+		}
+		f.strips[first].heads = []offset{{h, 0}}
+		f.gap = 1
+	})
+}
+
+// Section is a part of the document in a language; "": the one around it.
+func (d *Document) Section(lang string, fill func(*Document)) {
+	p := d.part(lang, fill)
+	d.add(func(f *flow) {
+		outer := f.parent
+		f.parent = outer.under("Sect", lang)
+		p.lay(f)
+		f.parent = outer
 	})
 }
 
 // Break begins a new page, unless one has just begun.
-func (d *Document) Break() {
-	d.blocks = append(d.blocks, func(w *writer) {
-		if w.y > top {
-			w.page()
+func (d *Document) Break() { d.add(func(f *flow) { f.fresh = true }) }
+
+// Paragraph adds a text. lang is its language where that differs from the one around
+// it; "": that one. A text that ends with a colon stays with what comes next.
+func (d *Document) Paragraph(lang, text string) { d.paragraph(lang, "", text, textSize) }
+
+// Lead adds a paragraph that begins in bold.
+func (d *Document) Lead(lang, lead, text string) { d.paragraph(lang, lead, text, textSize) }
+
+// Small adds a paragraph in small print, for sources and states of texts.
+func (d *Document) Small(lang, text string) { d.paragraph(lang, "", text, smallSize) }
+
+func (d *Document) paragraph(lang, lead, text string, points float64) {
+	d.add(func(f *flow) {
+		size := f.size(points)
+		f.text(f.parent.under("P", lang), f.lines(lead, regular, text, size, f.width), size)
+		if n := len(text); n > 0 && text[n-1] == ':' {
+			f.keep()
 		}
+		f.gap = f.size(1.5)
 	})
 }
 
@@ -104,50 +192,25 @@ type Shape struct {
 	Points [][2]float64
 }
 
-// Picture adds a square picture with the text that stands for it.
+// Picture adds a square picture with the text that stands for it; side in millimetres.
 func (d *Document) Picture(lang, alt string, side float64, shapes []Shape) {
-	d.blocks = append(d.blocks, func(w *writer) {
-		w.need(side)
-		figure := w.under(w.root, "Figure", lang)
-		figure.alt = alt
-		w.mark(figure)
-		for _, s := range shapes {
-			points := make([]fpdf.PointType, len(s.Points))
-			for i, p := range s.Points {
-				points[i] = fpdf.PointType{X: left + p[0]*side/100, Y: w.y + p[1]*side/100}
+	d.add(func(f *flow) {
+		figure := f.parent.under("Figure", lang)
+		figure.alt = shown(alt)
+		f.add(strip{height: side, draw: func(w *writer, y float64) {
+			w.mark(figure)
+			figure.box = w.box(f.x, y, side, side)
+			for _, s := range shapes {
+				shade := 0.0
+				if s.White {
+					shade = 1
+				}
+				w.shade(shade)
+				w.polygon(s.Points, f.x, y, side/100)
 			}
-			shade := 0
-			if s.White {
-				shade = 255
-			}
-			w.f.SetFillColor(shade, shade, shade)
-			w.f.Polygon(points, "F")
-		}
-		w.unmark()
-		w.y += side + 2
-	})
-}
-
-// Paragraph adds a text. lang is its language where that differs from the
-// document's; "": the document's.
-func (d *Document) Paragraph(lang, text string) {
-	d.blocks = append(d.blocks, func(w *writer) {
-		size := w.o.size(textSize)
-		w.font("", size)
-		w.flow(w.under(w.root, "P", lang), text, size)
-		w.gap(1.5)
-	})
-}
-
-// Line adds an empty line with a label, to be filled in by hand.
-func (d *Document) Line(label string) {
-	d.blocks = append(d.blocks, func(w *writer) {
-		w.need(9)
-		w.gap(4)
-		w.font("", textSize)
-		w.flow(w.under(w.root, "P", ""), label, textSize)
-		x := left + w.f.GetStringWidth(shown(label)) + 3
-		w.artifact(func() { w.f.Line(x, w.y-0.8, left+width, w.y-0.8) })
+			w.shade(0)
+		}})
+		f.gap = 2
 	})
 }
 
@@ -157,100 +220,105 @@ func (d *Document) QR(content, alt string) error {
 	if err != nil {
 		return fmt.Errorf("pdf: qr: %w", err)
 	}
-	d.blocks = append(d.blocks, func(w *writer) {
+	d.add(func(f *flow) {
 		side := float64(code.Size+8) * qrModule
-		w.gap(2)
-		w.need(side)
-		figure := w.under(w.root, "Figure", "")
-		figure.alt = alt
-		w.mark(figure)
-		w.f.SetFillColor(0, 0, 0)
-		for y := range code.Size {
-			for x := range code.Size {
-				if code.Black(x, y) {
-					w.f.Rect(left+float64(x)*qrModule, w.y+float64(y)*qrModule, qrModule, qrModule, "F")
+		figure := f.parent.under("Figure", "")
+		figure.alt = shown(alt)
+		f.gap = max(f.gap, 2)
+		f.add(strip{height: side, draw: func(w *writer, y float64) {
+			w.mark(figure)
+			figure.box = w.box(f.x, y, side, side)
+			for row := range code.Size {
+				for from := 0; from < code.Size; from++ {
+					to := from
+					for to < code.Size && code.Black(to, row) {
+						to++
+					}
+					if to > from {
+						w.rectangle(f.x+float64(from)*qrModule, y+float64(row)*qrModule, float64(to-from)*qrModule, qrModule)
+						from = to
+					}
 				}
 			}
-		}
-		w.unmark()
-		w.y += side
+			w.fill()
+		}})
 	})
 	return nil
 }
 
-// Cell is one cell of a table.
-type Cell struct {
-	Text string
-	Lang string // "": the document's
-}
-
-// Table adds a table. shares are the widths of the columns in relation to each
-// other. head is repeated on every page; with no head the first cell of a row is
-// its header.
-func (d *Document) Table(shares []float64, head []string, rows [][]Cell) {
-	d.blocks = append(d.blocks, func(w *writer) {
-		var sum float64
-		for _, s := range shares {
-			sum += s
+// Line adds an empty line with a label, to be filled in by hand.
+func (d *Document) Line(label string) {
+	d.add(func(f *flow) {
+		size := f.size(textSize)
+		p := f.parent.under("P", "")
+		lines := f.lines("", regular, label, size, f.width*0.6)
+		f.gap += 4
+		f.text(p, lines, size)
+		last := &f.strips[len(f.strips)-1]
+		var used float64
+		for _, r := range lines[len(lines)-1] {
+			used += f.faces[r.face].width(r.text, size)
 		}
-		t := &table{w: w, element: w.under(w.root, "Table", ""), head: head}
-		for _, s := range shares {
-			t.widths = append(t.widths, width*s/sum)
+		label := last.draw
+		last.draw = func(w *writer, y float64) {
+			label(w, y)
+			w.artifact(func() { w.line(f.x+used+3, y+last.height-0.8, f.x+f.width, y+last.height-0.8) })
 		}
-		if head != nil {
-			t.header(false)
-		}
-		for _, r := range rows {
-			t.row(r)
-		}
-		w.gap(2)
 	})
 }
 
-// Facts adds a table of two columns, name and value.
-func (d *Document) Facts(rows [][2]string) {
-	cells := make([][]Cell, len(rows))
-	for i, r := range rows {
-		cells[i] = []Cell{{Text: r[0]}, {Text: r[1]}}
-	}
-	d.Table([]float64{1, 2.4}, nil, cells)
-}
-
-// Bytes returns the document.
-func (d *Document) Bytes() ([]byte, error) {
-	// Twice: only the first pass knows how many pages there are.
-	w := d.draw(0)
-	if err := w.f.Error(); err != nil {
-		return nil, fmt.Errorf("pdf: %w", err)
-	}
-	w = d.draw(w.f.PageNo())
-	var out bytes.Buffer
-	if err := w.f.Output(&out); err != nil {
-		return nil, fmt.Errorf("pdf: %w", err)
-	}
-	return tag(out.Bytes(), w.root, d.o)
-}
-
 // Pages is how many pages the document has, for who wants it on fewer.
-func (d *Document) Pages() int { return d.draw(0).f.PageNo() }
+func (d *Document) Pages() int { return d.layout().pages }
 
-func (d *Document) draw(pages int) *writer {
-	f := fpdf.New("P", "mm", "A4", "")
-	f.SetCatalogSort(true)
-	f.SetCreationDate(d.o.Made)
-	f.SetModificationDate(d.o.Made)
-	f.SetTitle(shown(d.o.Title), true)
-	f.SetLang(d.o.Lang)
-	f.SetAutoPageBreak(false, 0)
-	f.SetMargins(left, top, right)
-	f.SetCellMargin(0)
-	f.SetLineWidth(rule)
-	f.AddUTF8FontFromBytes("text", "", liberationsansregular.TTF)
-	f.AddUTF8FontFromBytes("text", "B", liberationsansbold.TTF)
-	w := &writer{f: f, o: d.o, pages: pages, root: &element{tag: "Document"}}
-	w.page()
-	for _, b := range d.blocks {
-		b(w)
+// Fits lists the cards that do not fit on a page, in order; none if all do.
+func (d *Document) Fits() []Overflow {
+	d.layout()
+	return d.shared.over
+}
+
+// Bytes returns the document. An error is a mistake of the caller's: a heading of a
+// level that is not there, a row with more cells than the table has columns.
+func (d *Document) Bytes() ([]byte, error) {
+	if d.shared.err != nil {
+		return nil, d.shared.err
 	}
-	return w
+	l := d.layout()
+	d.shared.laid = nil // drawing completes its structure, once
+	return l.write(), nil
+}
+
+// layout is a document whose strips have their places.
+type layout struct {
+	d      *Document
+	faces  [2]*font
+	root   *element
+	placed []placed
+	pages  int
+}
+
+func (d *Document) layout() *layout {
+	if d.shared.laid != nil {
+		return d.shared.laid
+	}
+	faces := fonts()
+	s := sheets[d.o.Paper]
+	l := &layout{d: d, faces: faces, root: &element{tag: "Document"}}
+	f := &flow{d: d, faces: faces, parent: l.root, x: s.left, width: s.width - s.left - s.right, scale: s.scale * cmp.Or(d.o.Scale, 1)}
+	d.shared.over = nil
+	d.lay(f)
+	l.placed, l.pages = place(f.strips, s.top, s.height-s.bottom)
+	d.shared.laid = l
+	return l
+}
+
+func (d *Document) lay(f *flow) {
+	for _, b := range d.blocks {
+		b(f)
+	}
+}
+
+// body is the height of a page that blocks can fill.
+func (d *Document) body() float64 {
+	s := sheets[d.o.Paper]
+	return s.height - s.top - s.bottom
 }

@@ -9,9 +9,19 @@ import (
 // Known is a fact of a municipality and where it is from.
 type Known struct {
 	Value   any    // as in a fact.Set
-	Source  string // "" for what geography tells
+	Source  Source // "" for what geography tells
 	Derived bool   // geography tells it, from approximate lines: to be confirmed there
 }
+
+// Source is a list a fact is from.
+type Source string
+
+// The sources; what somebody of the municipality has told is another one.
+const (
+	OfState        Source = "state" // the Czech state's table of municipalities
+	OfCensus       Source = "census"
+	OfMunicipality Source = "municipality"
+)
 
 // Facts is what the register itself knows of a municipality, by the keys of the fact schema:
 // few, and nothing of what only people there know. A key that is missing is unknown.
@@ -26,7 +36,7 @@ func (r *Register) Facts(p Place) map[string]Known {
 		}
 	}
 	if p.Population > 0 {
-		all["population"] = Known{p.Population, "register 2018–2025", false}
+		all["population"] = Known{p.Population, OfCensus, false}
 	}
 	if list, sure := r.neighbours(p); sure {
 		all["border"] = Known{list, "", true}
@@ -81,7 +91,6 @@ func (r *Register) neighbours(p Place) (list []string, sure bool) {
 
 // fact reads a row of facts.csv.
 func (r *Register) fact(w row) error {
-	const source = "Czech state's table of municipalities"
-	r.facts[w.text("code")] = map[string]Known{"type": {w.text("type"), source, false}, "statutory": {w.text("statutory") == "true", source, false}}
+	r.facts[w.text("code")] = map[string]Known{"type": {w.text("type"), OfState, false}, "statutory": {w.text("statutory") == "true", OfState, false}}
 	return nil
 }

@@ -77,9 +77,9 @@ func (e *Edition) town(d *pdf.Document, town *Town, unknown []*fact.Fact) {
 		if !known {
 			continue
 		}
-		from := e.t("book.source", i18n.Args{"source": k.Source})
-		if k.Derived {
-			from = e.t("fact.derived", nil)
+		from := e.t("fact.derived", nil)
+		if !k.Derived {
+			from = e.t("book.source."+string(k.Source), nil)
 		}
 		rows = append(rows, []pdf.Cell{{Text: f.Name(e.Texts, e.Lang), Header: true}, {Text: f.Say(e.Texts, e.Lang, k.Value)}, {Text: from}})
 	}
@@ -219,7 +219,34 @@ func (e *Edition) condition(town *Town, f *content.Fragment) string {
 		}
 		all = append(all, x.Name(e.Texts, e.Lang)+" – "+x.SayCases(e.Texts, e.Lang, values))
 	}
+	if len(all) == 0 { // any one of several is enough
+		return e.t("book.if", i18n.Args{"what": strings.Join(e.enough(town, f), e.t("book.or", nil))})
+	}
 	return e.t("book.if", i18n.Args{"what": strings.Join(all, "; ")})
+}
+
+// enough are the values of which one alone makes an instruction hold.
+func (e *Edition) enough(town *Town, f *content.Fragment) (all []string) {
+	for _, key := range f.Facts() {
+		if _, known := town.set[key]; known {
+			continue
+		}
+		x := fact.Shipped().Fact(key)
+		var values []any
+		set := fact.Set{}
+		for k, v := range town.set {
+			set[k] = v
+		}
+		for _, v := range x.Cases() {
+			if set[key] = v; f.Applies(set) == fact.True {
+				values = append(values, v)
+			}
+		}
+		if len(values) > 0 {
+			all = append(all, x.Name(e.Texts, e.Lang)+" – "+x.SayCases(e.Texts, e.Lang, values))
+		}
+	}
+	return all
 }
 
 // review is the yearly list with the document of each duty.
@@ -254,7 +281,7 @@ func (e *Edition) duties(d *pdf.Document, town *Town) {
 }
 
 // scales are sizes of a card's text, the largest that fits is taken.
-var scales = []float64{1.4, 1.2, 1.1, 1, 0.9, 0.8}
+var scales = []float64{2, 1.7, 1.4, 1.2, 1.1, 1, 0.9, 0.8}
 
 // mostSteps are those of a card where few people are there to do them.
 const mostSteps = 7

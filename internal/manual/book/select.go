@@ -3,6 +3,7 @@ package book
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"trojmezi/internal/kernel/register"
 	"trojmezi/internal/kernel/register/fact"
@@ -30,7 +31,7 @@ func (t *Town) With(told fact.Set) *Town {
 		known[k] = v
 	}
 	for k, v := range told {
-		known[k] = register.Known{Value: v, Source: "municipality"}
+		known[k] = register.Known{Value: v, Source: register.OfMunicipality}
 	}
 	return &Town{Code: t.Code, Name: t.Name, Known: known, set: register.SetOf(known)}
 }
@@ -107,4 +108,19 @@ func (t *Town) steps(c *content.Content) []*step {
 		return cmp.Or(cmp.Compare(place(order, x.Hazard), place(order, y.Hazard)), cmp.Compare(place(phases, x.Phase), place(phases, y.Phase)), cmp.Compare(x.Priority, y.Priority))
 	})
 	return all
+}
+
+// Selection is what makes the books of two municipalities differ in more than name and
+// figures: which instructions hold, and of which nobody knows.
+func (t *Town) Selection(c *content.Content) string {
+	var b strings.Builder
+	for _, s := range t.steps(c) {
+		for _, f := range s.of {
+			b.WriteString(f.ID)
+			b.WriteByte(' ')
+			b.WriteString(s.truth.String())
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
 }

@@ -7,7 +7,9 @@ import (
 )
 
 // Name is what a fact is called.
-func (f *Fact) Name(texts *i18n.Bundle, l i18n.Lang) string { return texts.Text(l, "fact.name."+f.Key, nil) }
+func (f *Fact) Name(texts *i18n.Bundle, l i18n.Lang) string {
+	return texts.Text(l, "fact.name."+f.Key, nil)
+}
 
 // Question is how a mayor is asked for it; "" where registers tell it.
 func (f *Fact) Question(texts *i18n.Bundle, l i18n.Lang) string {
