@@ -57,6 +57,7 @@ func (e *Edition) Handbook(town *Town) *pdf.Document {
 func (e *Edition) town(d *pdf.Document, town *Town, unknown []*fact.Fact) {
 	d.Break()
 	d.Heading(1, e.t("book.town", nil))
+	d.Paragraph("", e.t("book.orp", nil))
 	if len(unknown) > 0 {
 		d.Heading(2, e.t("book.find_out", nil))
 		d.Paragraph("", e.t("book.find_out.lead", nil))
