@@ -15,6 +15,7 @@ import (
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/register"
+	"trojmezi/internal/kernel/register/fact"
 	"trojmezi/internal/manual/book"
 	"trojmezi/internal/manual/content"
 )
@@ -27,6 +28,7 @@ type manualCmd struct {
 type manualBuildCmd struct {
 	Municipality string    `xor:"which" required:"" help:"cli.manual.municipality"`
 	All          bool      `xor:"which" required:"" help:"cli.manual.all"`
+	Facts        string    `help:"cli.manual.facts"`
 	Out          string    `required:"" help:"cli.manual.out"`
 	Date         time.Time `format:"2006-01-02" help:"cli.manual.date"`
 }
@@ -72,6 +74,13 @@ func (c *manualBuildCmd) Run(e *env) error {
 	}
 	if len(towns) == 0 {
 		return problem.New("cli.manual", problem.NotFound, "cli.manual.no_municipality", i18n.Args{"code": c.Municipality})
+	}
+	if c.Facts != "" {
+		told, err := c.told()
+		if err != nil {
+			return err
+		}
+		towns[0] = towns[0].With(told)
 	}
 	made := c.Date
 	if made.IsZero() {
@@ -125,6 +134,22 @@ func (c *manualBuildCmd) Run(e *env) error {
 		e.say("cli.manual.sum", i18n.Args{"n": b.Municipalities, "distinct": b.Distinct, "unknown": b.Unknown.text(), "pages": b.Pages.text()})
 		e.say("cli.law.draft", nil)
 	})
+}
+
+// told are the facts of a file, which only one municipality can have told.
+func (c *manualBuildCmd) told() (fact.Set, error) {
+	if c.All {
+		return nil, problem.New("cli.manual", problem.Invalid, "cli.manual.facts_of_one", nil)
+	}
+	text, err := os.ReadFile(c.Facts)
+	if err != nil {
+		return nil, err
+	}
+	told, err := fact.ReadSet(text)
+	if err != nil {
+		return nil, problem.New("cli.manual", problem.Invalid, "cli.manual.bad_facts", i18n.Args{"file": c.Facts, "text": err.Error()})
+	}
+	return told, nil
 }
 
 func (s spread) text() string { return fmt.Sprintf("%d / %d / %d", s.Min, s.Median, s.Max) }

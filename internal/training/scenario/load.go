@@ -48,15 +48,7 @@ func (c *Class) UnmarshalYAML(n *yaml.Node) error {
 	if err := n.Decode((*plain)(c)); err != nil {
 		return err
 	}
-	for key, v := range c.Facts {
-		if list, ok := v.([]any); ok {
-			texts := []string{}
-			for _, x := range list {
-				texts = append(texts, fmt.Sprint(x))
-			}
-			c.Facts[key] = texts
-		}
-	}
+	fact.Lists(c.Facts)
 	return nil
 }
 

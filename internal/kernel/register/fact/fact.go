@@ -155,6 +155,30 @@ func (f *Fact) number(v any) (int, error) {
 	return 0, fmt.Errorf("%s: %v is no value of kind %s", f.Key, v, f.Kind)
 }
 
+// ReadSet reads facts from YAML, a name and a value a line, and checks them by the shipped
+// schema.
+func ReadSet(text []byte) (Set, error) {
+	set := Set{}
+	if err := yaml.Unmarshal(text, &set); err != nil {
+		return nil, fmt.Errorf("fact.ReadSet: %w", err)
+	}
+	Lists(set)
+	return set, Shipped().Check(set)
+}
+
+// Lists turns the lists of a set that YAML has read into lists of texts.
+func Lists(set Set) {
+	for key, v := range set {
+		if list, ok := v.([]any); ok {
+			texts := []string{}
+			for _, x := range list {
+				texts = append(texts, fmt.Sprint(x))
+			}
+			set[key] = texts
+		}
+	}
+}
+
 // Check tells what is wrong with a set: names that are no facts, values that are none of
 // theirs.
 func (s *Schema) Check(set Set) error {
