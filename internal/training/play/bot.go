@@ -43,8 +43,11 @@ func (p *perfect) Told(e Event) (then []Event) {
 		}
 	}
 	for _, a := range p.v.Actions {
-		if a.From == e.ID && !p.follows(a) {
-			then = append(then, Event{At: e.At + min(soon, a.Target), Kind: a.Evidence[0].Event, By: p.v.Of.Roles[0], Data: dataOf(&a.Evidence[0])})
+		if a.From != e.ID || p.follows(a) {
+			continue
+		}
+		for _, x := range append(a.Evidence[:1:1], a.Also...) {
+			then = append(then, Event{At: e.At + min(soon, a.Target), Kind: x.Event, By: p.v.Of.Roles[0], Data: dataOf(&x)})
 		}
 	}
 	return then

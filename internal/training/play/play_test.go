@@ -55,26 +55,58 @@ func TestBots(t *testing.T) {
 	})
 }
 
-// TestEachEventCounts: with any event taken away that an action or decision was scored by,
-// the score is lower.
+// TestEachEventCounts: with any deed or decision taken away from the log the score is lower.
 func TestEachEventCounts(t *testing.T) {
 	each(t, func(t *testing.T, s *scenario.Scenario, class string) {
 		v, best := s.For(class), record(t, s, class, "perfect")
 		n := 0
-		for _, p := range best.Parts {
-			if p.Event == nil {
+		for i, e := range best.Events {
+			switch e.Kind {
+			case Started, Delivered, Expired, Happened, Harmed, Ended:
 				continue
 			}
 			n++
-			log := slices.Delete(slices.Clone(best.Events), *p.Event, *p.Event+1)
+			log := slices.Delete(slices.Clone(best.Events), i, i+1)
 			if less := Score(v, log); less.Score >= best.Score {
-				t.Errorf("without the event of %s: %v", p.ID, less.Score)
+				t.Errorf("without %s %s %v at %d: %v", e.Kind, e.ID, e.Data, e.At, less.Score)
 			}
 		}
-		if n != len(best.Parts) || n < 20 {
-			t.Errorf("%d of %d were scored by an event", n, len(best.Parts))
+		if n < len(best.Parts) || n < 20 {
+			t.Errorf("%d events for %d parts", n, len(best.Parts))
 		}
 	})
+}
+
+// TestEarly: whoever does everything at once at the beginning gets only for what is right
+// before it is asked for.
+func TestEarly(t *testing.T) {
+	each(t, func(t *testing.T, s *scenario.Scenario, class string) {
+		v := s.For(class)
+		r := Score(v, Run(v, hasty{v}))
+		for _, p := range r.Parts {
+			i := slices.IndexFunc(v.Actions, func(a *scenario.Action) bool { return a.ID == p.ID })
+			if i >= 0 && v.Actions[i].From != "I01" && (p.Points > 0) != v.Actions[i].Early {
+				t.Errorf("%s: %v points", p.ID, p.Points)
+			}
+		}
+		if r.Score > s.Cap {
+			t.Errorf("%v", r.Score)
+		}
+	})
+}
+
+type hasty struct{ v *scenario.Variant }
+
+func (h hasty) Told(e Event) (then []Event) {
+	if e.Kind != Started {
+		return nil
+	}
+	for _, a := range h.v.Actions {
+		for _, x := range append(a.Evidence[:1:1], a.Also...) {
+			then = append(then, Event{At: 1, Kind: x.Event, By: "mayor", Data: dataOf(&x)})
+		}
+	}
+	return then
 }
 
 // TestLate: the weight falls from the target to the longest time, and a missing critical

@@ -98,24 +98,37 @@ func add(all []Part, id string, p Part) []Part {
 }
 
 // done is what an action that is expected from a minute on contributed: by the first event
-// that shows it, also one before it was expected.
+// that shows it, and where several are needed by the last of those.
 func done(a *scenario.Action, from int, log []Event) Part {
 	p := Part{ID: a.ID, Weight: a.Weight, Critical: a.Critical}
-	for i, e := range log {
-		if !slices.ContainsFunc(a.Evidence, func(x scenario.Evidence) bool { return shows(&x, &e) }) {
-			continue
+	last := first(a, from, log, a.Evidence)
+	for i := range a.Also {
+		also := first(a, from, log, a.Also[i:i+1])
+		if also < 0 || last < 0 {
+			return p
 		}
-		after := e.At - from
-		p.After, p.Event = &after, &i
-		switch {
-		case after <= a.Target:
-			p.Points = float64(a.Weight)
-		case after < a.Max:
-			p.Points = round(float64(a.Weight) * float64(a.Max-after) / float64(a.Max-a.Target))
-		}
-		break
+		last = max(last, also)
+	}
+	if last < 0 {
+		return p
+	}
+	after := log[last].At - from
+	p.After, p.Event = &after, &last
+	switch {
+	case after <= a.Target:
+		p.Points = float64(a.Weight)
+	case after < a.Max:
+		p.Points = round(float64(a.Weight) * float64(a.Max-after) / float64(a.Max-a.Target))
 	}
 	return p
+}
+
+// first is the number of the first event that one of the evidence is seen by, -1 for none.
+// What is done before it was expected counts where the action says so.
+func first(a *scenario.Action, from int, log []Event, evidence []scenario.Evidence) int {
+	return slices.IndexFunc(log, func(e Event) bool {
+		return (e.At >= from || a.Early) && slices.ContainsFunc(evidence, func(x scenario.Evidence) bool { return shows(&x, &e) })
+	})
 }
 
 // made is what a decision contributed: the score of the option, never less than nothing.

@@ -2,9 +2,11 @@ package scenario
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -19,18 +21,19 @@ import (
 	"trojmezi/internal/kernel/register/fact"
 )
 
-// Finding is something that does not fit, where, and what to say about it.
+// Finding is something that does not fit, where, and what to say about it. Line and Column
+// count from 1.
 type Finding struct {
-	Line int
-	Key  string // of a text: scenario.rule.…
-	Args i18n.Args
+	Line, Column int
+	Key          string // of a text: scenario.rule.…
+	Args         i18n.Args
 }
 
-// Least is what an exercise needs; with less it is an outline and listed as one.
+// Least is what an exercise needs in each class; with less it is an outline and listed as one.
 const (
 	LeastInjects   = 12
 	LeastDecisions = 5
-	LeastTurns     = 2 // injects that come in some classes only
+	LeastTurns     = 2 // injects that do not come in all classes
 )
 
 // UnmarshalYAML implements yaml.Unmarshaler: one value needs no list.
@@ -52,107 +55,171 @@ func (c *Class) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-var strange = regexp.MustCompile(`^line (\d+): (?:field (\S+) not found in type|(.*))`)
-
 // Read reads a scenario. known tells which duties there are. A scenario with findings is not
 // to be played.
 func Read(text []byte, known func(duty string) bool) (*Scenario, []Finding) {
 	s := &Scenario{}
+	c := &checker{s: s, places: map[string]*yaml.Node{}, known: known}
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		return nil, c.broken(err)
+	}
+	if len(root.Content) > 0 {
+		c.find("", root.Content[0])
+	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(s); err != nil {
-		return nil, faultsOf(err)
-	}
-	c := &checker{s: s, lines: map[string]int{}, known: known}
-	var root yaml.Node
-	if err := yaml.Unmarshal(text, &root); err == nil && len(root.Content) > 0 {
-		c.find(root.Content[0])
+		return nil, c.broken(err)
 	}
 	c.check()
 	if len(c.found) > 0 {
-		slices.SortStableFunc(c.found, func(a, b Finding) int { return a.Line - b.Line })
+		slices.SortStableFunc(c.found, func(a, b Finding) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		})
 		return nil, c.found
 	}
 	return s, nil
 }
 
-// faultsOf are the findings of the language itself.
-func faultsOf(err error) (all []Finding) {
-	lines := []string{strings.TrimPrefix(err.Error(), "yaml: ")}
+// The forms in which the reader of YAML tells what it does not take.
+var (
+	atLine     = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)`)
+	notField   = regexp.MustCompile(`^field (\S+) not found in type`)
+	givenTwice = regexp.MustCompile(`^mapping key "(.*)" already defined`)
+	otherKind  = regexp.MustCompile("^cannot unmarshal \\S+ (?:`(.*)` )?into ")
+)
+
+// broken are the findings of a file that is no scenario at all.
+func (c *checker) broken(err error) (all []Finding) {
+	told := []string{err.Error()}
 	if many, ok := errors.AsType[*yaml.TypeError](err); ok {
-		lines = many.Errors
+		told = many.Errors
 	}
-	for _, text := range lines {
-		m := strange.FindStringSubmatch(text)
-		if m == nil {
-			all = append(all, Finding{1, "scenario.rule.syntax", i18n.Args{"text": text}})
-			continue
+	for _, text := range told {
+		f := Finding{Line: 1, Column: 1, Key: "scenario.rule.syntax"}
+		if m := atLine.FindStringSubmatch(text); m != nil {
+			f.Line, _ = strconv.Atoi(m[1])
+			text = m[2]
 		}
-		line, _ := strconv.Atoi(m[1])
-		if m[2] != "" {
-			all = append(all, Finding{line, "scenario.rule.field", i18n.Args{"name": m[2]}})
-		} else {
-			all = append(all, Finding{line, "scenario.rule.syntax", i18n.Args{"text": m[3]}})
+		f.Args = i18n.Args{"text": strings.TrimPrefix(text, "yaml: ")}
+		value := ""
+		if m := notField.FindStringSubmatch(text); m != nil {
+			f.Key, value = "scenario.rule.field", m[1]
+			f.Args = i18n.Args{"name": value}
+		} else if m := givenTwice.FindStringSubmatch(text); m != nil {
+			f.Key, value = "scenario.rule.twice", m[1]
+			f.Args = i18n.Args{"name": value}
+		} else if m := otherKind.FindStringSubmatch(text); m != nil {
+			f.Key, value = "scenario.rule.kind", strings.TrimSuffix(m[1], "...") // a long value is cut
+			f.Args = i18n.Args{"value": m[1]}
 		}
+		for _, n := range c.nodes {
+			if n.Line == f.Line && (value == "" || strings.HasPrefix(n.Value, value)) {
+				f.Column = n.Column // of several alike the last, which is the one too many
+			}
+			if n.Line == f.Line && value == "" {
+				break
+			}
+		}
+		all = append(all, f)
 	}
 	return all
 }
 
 // checker looks at a scenario that could be read.
 type checker struct {
-	s     *Scenario
-	lines map[string]int // of ids
-	known func(string) bool
-	found []Finding
+	s      *Scenario
+	nodes  []*yaml.Node          // in the order of the file
+	places map[string]*yaml.Node // by path: "injects.3.text.de"
+	known  func(string) bool
+	found  []Finding
 }
 
-// find notes the line of each id.
-func (c *checker) find(n *yaml.Node) {
-	if n.Kind == yaml.MappingNode {
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if k, v := n.Content[i], n.Content[i+1]; k.Value == "id" && c.lines[v.Value] == 0 {
-				c.lines[v.Value] = v.Line
-			}
+// find notes where everything stands.
+func (c *checker) find(path string, n *yaml.Node) {
+	c.places[path] = n
+	c.nodes = append(c.nodes, n)
+	for i, x := range n.Content {
+		switch {
+		case n.Kind == yaml.SequenceNode:
+			c.find(join(path, strconv.Itoa(i)), x)
+		case n.Kind == yaml.MappingNode && i%2 == 1:
+			c.nodes = append(c.nodes, n.Content[i-1])
+			c.find(join(path, n.Content[i-1].Value), x)
 		}
 	}
-	for _, x := range n.Content {
-		c.find(x)
+}
+
+func join(path string, names ...string) string {
+	return strings.TrimPrefix(path+"."+strings.Join(names, "."), ".")
+}
+
+// place is where a path stands in the file, or what is nearest round it.
+func (c *checker) place(path string) *yaml.Node {
+	for {
+		if n := c.places[path]; n != nil {
+			return n
+		}
+		i := strings.LastIndexByte(path, '.')
+		if i < 0 {
+			return &yaml.Node{Line: 1, Column: 1}
+		}
+		path = path[:i]
 	}
 }
 
-func (c *checker) say(id, rule string, args i18n.Args) {
+// say notes a finding about the thing of an id, at a path.
+func (c *checker) say(path, id, rule string, args i18n.Args) {
 	if args == nil {
 		args = i18n.Args{}
 	}
 	args["id"] = id
-	c.found = append(c.found, Finding{max(1, c.lines[id]), "scenario.rule." + rule, args})
+	n := c.place(path)
+	c.found = append(c.found, Finding{n.Line, n.Column, "scenario.rule." + rule, args})
 }
 
 // text looks whether all languages are there, and none is a copy of the English one.
-func (c *checker) text(id string, t Text) {
+func (c *checker) text(path, id string, t Text) {
 	for _, l := range i18n.Langs {
 		switch text := strings.TrimSpace(t[l]); {
 		case text == "":
-			c.say(id, "language", i18n.Args{"language": string(l)})
+			c.say(join(path, string(l)), id, "language", i18n.Args{"language": string(l)})
 		case l != i18n.En && text == t[i18n.En] && len(strings.Fields(text)) > 3 && !strings.Contains(text, "{"):
-			c.say(id, "copied", i18n.Args{"language": string(l)})
+			c.say(join(path, string(l)), id, "copied", i18n.Args{"language": string(l)})
 		}
 	}
 	if len(t) > len(i18n.Langs) {
-		c.say(id, "language_more", nil)
+		c.say(path, id, "language_more", nil)
 	}
 }
 
-func (c *checker) guard(id, source string) *fact.Guard {
+var atColumn = regexp.MustCompile(`^column (\d+): (.*)`)
+
+// guard compiles the condition of a thing at a path.
+func (c *checker) guard(path, id, source string) *fact.Guard {
+	at := join(path, "applies")
 	g, err := fact.Shipped().Guard(source)
 	if err != nil {
-		c.say(id, "guard", i18n.Args{"text": err.Error()})
+		n := c.place(at)
+		for text := range strings.SplitSeq(err.Error(), "\n") {
+			f := Finding{n.Line, n.Column, "scenario.rule.guard", i18n.Args{"id": id, "text": text}}
+			if m := atColumn.FindStringSubmatch(text); m != nil {
+				column, _ := strconv.Atoi(m[1])
+				if n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {
+					column++
+				}
+				f.Column += column - 1
+				f.Args["text"] = m[2]
+			}
+			c.found = append(c.found, f)
+		}
 		g, _ = fact.Shipped().Guard("")
 		return g
 	}
 	for i := range c.s.Classes {
 		if class := &c.s.Classes[i]; g.Eval(class.Facts) == fact.Unknown {
-			c.say(id, "unknown_fact", i18n.Args{"class": class.ID, "guard": source})
+			c.say(at, id, "unknown_fact", i18n.Args{"class": class.ID, "guard": source})
 		}
 	}
 	return g
@@ -160,101 +227,173 @@ func (c *checker) guard(id, source string) *fact.Guard {
 
 func (c *checker) check() {
 	s := c.s
-	c.text(s.ID, s.Title)
-	if _, err := time.Parse(time.RFC3339, s.Zero); err != nil || s.Minutes <= 0 || s.Version <= 0 || s.Pass <= 0 || s.Pass > 1 || s.Cap <= 0 || s.Cap >= s.Pass {
-		c.say(s.ID, "head", nil)
+	c.text("title", s.ID, s.Title)
+	_, err := time.Parse(time.RFC3339, s.Zero)
+	for _, head := range []struct {
+		name  string
+		wrong bool
+	}{{"zero", err != nil}, {"minutes", s.Minutes <= 0}, {"version", s.Version <= 0}, {"pass", s.Pass <= 0 || s.Pass > 1}, {"cap", s.Cap <= 0 || s.Cap >= s.Pass}} {
+		if head.wrong {
+			c.say(head.name, s.ID, "head", i18n.Args{"name": head.name})
+		}
 	}
 	ids := map[string]bool{}
-	once := func(id string) {
+	once := func(path, id string) {
 		if id == "" || ids[id] {
-			c.say(id, "id", nil)
+			c.say(join(path, "id"), id, "id", nil)
 		}
 		ids[id] = true
 	}
-	for _, o := range s.Objectives {
-		once(o.ID)
-		c.text(o.ID, o.Text)
+	for i, o := range s.Objectives {
+		at := item("objectives", i)
+		once(at, o.ID)
+		c.text(join(at, "text"), o.ID, o.Text)
 	}
 	for i := range s.Gauges {
-		g := &s.Gauges[i]
-		once(g.ID)
-		if len(g.Curve) < 2 || !slices.IsSortedFunc(g.Curve, func(a, b [2]int) int { return a[0] - b[0] }) || !slices.IsSorted(g.Stages[:]) {
-			c.say(g.ID, "curve", nil)
+		g, at := &s.Gauges[i], item("gauges", i)
+		once(at, g.ID)
+		if len(g.Curve) < 2 || !slices.IsSortedFunc(g.Curve, func(a, b [2]int) int { return a[0] - b[0] }) {
+			c.say(join(at, "curve"), g.ID, "curve", nil)
+		}
+		if !slices.IsSorted(g.Stages[:]) {
+			c.say(join(at, "stages"), g.ID, "curve", nil)
 		}
 	}
 	for i := range s.Classes {
-		x := &s.Classes[i]
-		once(x.ID)
-		c.text(x.ID, x.Label)
-		if err := fact.Shipped().Check(x.Facts); err != nil {
-			c.say(x.ID, "facts", i18n.Args{"text": err.Error()})
-		}
-		if s.Gauge(x.Gauge) == nil {
-			c.say(x.ID, "reference", i18n.Args{"value": x.Gauge})
-		}
-		if len(x.Roles) == 0 {
-			c.say(x.ID, "roles", nil)
-		}
+		c.class(&s.Classes[i], item("classes", i), once)
 	}
 	for i := range s.Decisions {
-		d := &s.Decisions[i]
-		once(d.ID)
-		best := 0
-		for _, o := range d.Options {
-			c.text(d.ID, o.Text)
-			if len(o.Note) > 0 {
-				c.text(d.ID, o.Note)
-			}
-			best = max(best, o.Score)
-		}
-		if len(d.Options) < 2 || best == 0 || d.Minutes <= 0 {
-			c.say(d.ID, "options", nil)
-		}
+		c.decision(&s.Decisions[i], item("decisions", i), once)
 	}
 	asked := map[string]bool{}
 	for i := range s.Injects {
-		c.inject(&s.Injects[i], once)
+		c.inject(&s.Injects[i], item("injects", i), once)
 		asked[s.Injects[i].Decision] = true
 	}
 	for i := range s.Spare {
-		once(s.Spare[i].ID)
-		c.text(s.Spare[i].ID, s.Spare[i].Text)
+		at := item("spare", i)
+		once(at, s.Spare[i].ID)
+		c.text(join(at, "text"), s.Spare[i].ID, s.Spare[i].Text)
 	}
 	for i := range s.Decisions {
 		if !asked[s.Decisions[i].ID] {
-			c.say(s.Decisions[i].ID, "unused", nil)
+			c.say(item("decisions", i), s.Decisions[i].ID, "unused", nil)
 		}
 	}
 	for i := range s.Effects {
-		e := &s.Effects[i]
-		once(e.ID)
-		c.text(e.ID, e.Text)
-		e.guard = c.guard(e.ID, e.Applies)
+		e, at := &s.Effects[i], item("effects", i)
+		once(at, e.ID)
+		c.text(join(at, "text"), e.ID, e.Text)
+		e.guard = c.guard(at, e.ID, e.Applies)
 		if (e.At == nil) == (e.Over == nil) {
-			c.say(e.ID, "trigger", nil)
+			c.say(at, e.ID, "trigger", nil)
+		}
+		if e.Harms != "" && !c.site(e.Harms) {
+			c.say(join(at, "harms"), e.ID, "reference", i18n.Args{"value": e.Harms})
 		}
 	}
 	for i := range s.Actions {
-		c.action(&s.Actions[i], once)
+		c.action(&s.Actions[i], item("actions", i), once)
 	}
-	for _, q := range s.Questions {
-		c.text(s.ID, q)
+	for i, q := range s.Questions {
+		c.text(item("questions", i), s.ID, q)
 	}
-	turns := 0
-	for i := range s.Injects {
-		if s.Injects[i].Applies != "" {
-			turns++
+	c.outline()
+}
+
+func item(list string, i int) string { return join(list, strconv.Itoa(i)) }
+
+// outline tells whether in some class there is too little to play.
+func (c *checker) outline() {
+	s := c.s
+	in := func(x *Inject, class *Class) bool { return x.guard.Eval(class.Facts) == fact.True }
+	if len(s.Classes) == 0 {
+		c.say("classes", s.ID, "outline", i18n.Args{"class": "", "injects": len(s.Injects), "decisions": len(s.Decisions), "turns": 0})
+	}
+	for i := range s.Classes {
+		class := &s.Classes[i]
+		injects, decisions, turns := 0, map[string]bool{}, 0
+		for j := range s.Injects {
+			x := &s.Injects[j]
+			if !in(x, class) {
+				continue
+			}
+			injects++
+			if x.Decision != "" {
+				decisions[x.Decision] = true
+			}
+			if slices.ContainsFunc(s.Classes, func(other Class) bool { return !in(x, &other) }) {
+				turns++
+			}
 		}
-	}
-	if len(s.Injects) < LeastInjects || len(s.Decisions) < LeastDecisions || turns < LeastTurns {
-		c.say(s.ID, "outline", i18n.Args{"injects": len(s.Injects), "decisions": len(s.Decisions), "turns": turns})
+		if injects < LeastInjects || len(decisions) < LeastDecisions || turns < LeastTurns {
+			c.say(item("classes", i), s.ID, "outline", i18n.Args{"class": class.ID, "injects": injects, "decisions": len(decisions), "turns": turns})
+		}
 	}
 }
 
-func (c *checker) inject(x *Inject, once func(string)) {
-	once(x.ID)
-	c.text(x.ID, x.Text)
-	x.guard = c.guard(x.ID, x.Applies)
+func (c *checker) class(x *Class, at string, once func(path, id string)) {
+	once(at, x.ID)
+	c.text(join(at, "label"), x.ID, x.Label)
+	if err := fact.Shipped().Check(x.Facts); err != nil {
+		for text := range strings.SplitSeq(err.Error(), "\n") {
+			name, _, _ := strings.Cut(text, ":")
+			if m := quoted.FindStringSubmatch(text); m != nil && c.places[join(at, "facts", name)] == nil {
+				name = m[1]
+			}
+			c.say(join(at, "facts", name), x.ID, "facts", i18n.Args{"text": text})
+		}
+	}
+	if c.s.Gauge(x.Gauge) == nil {
+		c.say(join(at, "gauge"), x.ID, "reference", i18n.Args{"value": x.Gauge})
+	}
+	if len(x.Roles) == 0 {
+		c.say(join(at, "roles"), x.ID, "roles", nil)
+	}
+}
+
+var quoted = regexp.MustCompile(`"([^"]*)"`)
+
+// site reports whether some class has people at a site.
+func (c *checker) site(name string) bool {
+	return slices.ContainsFunc(c.s.Classes, func(x Class) bool { _, ok := x.People[name]; return ok })
+}
+
+func (c *checker) decision(d *Decision, at string, once func(path, id string)) {
+	once(at, d.ID)
+	best := 0
+	for i, o := range d.Options {
+		option := join(at, "options", strconv.Itoa(i))
+		c.text(join(option, "text"), d.ID, o.Text)
+		if len(o.Note) > 0 {
+			c.text(join(option, "note"), d.ID, o.Note)
+		}
+		for j, deed := range o.Does {
+			c.event(join(option, "does", strconv.Itoa(j)), d.ID, deed.Event, "with", slices.Collect(maps.Keys(deed.With)))
+			c.sites(join(option, "does", strconv.Itoa(j), "with", "site"), d.ID, deed.With["site"])
+		}
+		best = max(best, o.Score)
+	}
+	if len(d.Options) < 2 || best == 0 {
+		c.say(join(at, "options"), d.ID, "options", nil)
+	}
+	if d.Minutes <= 0 {
+		c.say(join(at, "minutes"), d.ID, "options", nil)
+	}
+}
+
+func (c *checker) sites(at, id string, sites ...string) {
+	for _, name := range sites {
+		if name != "" && !c.site(name) {
+			c.say(at, id, "reference", i18n.Args{"value": name})
+		}
+	}
+}
+
+func (c *checker) inject(x *Inject, at string, once func(path, id string)) {
+	once(at, x.ID)
+	c.text(join(at, "text"), x.ID, x.Text)
+	x.guard = c.guard(at, x.ID, x.Applies)
 	n := 0
 	for _, is := range []bool{x.At != nil, x.Stage != 0, x.Falling != 0, x.After != nil} {
 		if is {
@@ -262,44 +401,80 @@ func (c *checker) inject(x *Inject, once func(string)) {
 		}
 	}
 	if n != 1 || x.At != nil && (*x.At < 0 || *x.At > c.s.Minutes) || x.Stage < 0 || x.Stage > 3 || x.Falling < 0 || x.Falling > 3 {
-		c.say(x.ID, "trigger", nil)
+		c.say(at, x.ID, "trigger", nil)
 	}
 	if x.Decision != "" && c.s.Decision(x.Decision) == nil {
-		c.say(x.ID, "reference", i18n.Args{"value": x.Decision})
+		c.say(join(at, "decision"), x.ID, "reference", i18n.Args{"value": x.Decision})
 	}
 	if a := x.After; a != nil {
 		if d := c.s.Decision(a.Decision); d == nil || !slices.ContainsFunc(d.Options, func(o Option) bool { return o.ID == a.Option }) {
-			c.say(x.ID, "reference", i18n.Args{"value": a.Decision + "." + a.Option})
+			c.say(join(at, "after"), x.ID, "reference", i18n.Args{"value": a.Decision + "." + a.Option})
 		}
 	}
-	if len(x.To) == 0 || x.Channel == "" {
-		c.say(x.ID, "receiver", nil)
+	if len(x.To) == 0 {
+		c.say(join(at, "to"), x.ID, "receiver", nil)
+	}
+	if x.Channel == "" {
+		c.say(join(at, "channel"), x.ID, "receiver", nil)
 	}
 }
 
-func (c *checker) action(a *Action, once func(string)) {
-	once(a.ID)
-	c.text(a.ID, a.Text)
-	a.guard = c.guard(a.ID, a.Applies)
+func (c *checker) action(a *Action, at string, once func(path, id string)) {
+	once(at, a.ID)
+	c.text(join(at, "text"), a.ID, a.Text)
+	a.guard = c.guard(at, a.ID, a.Applies)
 	if len(a.Duty) == 0 {
-		c.say(a.ID, "no_duty", nil)
+		c.say(join(at, "duty"), a.ID, "no_duty", nil)
 	}
-	for _, d := range a.Duty {
+	for i, d := range a.Duty {
 		if !c.known(d) {
-			c.say(a.ID, "duty", i18n.Args{"value": d})
+			c.say(join(at, "duty", strconv.Itoa(i)), a.ID, "duty", i18n.Args{"value": d})
 		}
 	}
 	if !slices.ContainsFunc(c.s.Injects, func(x Inject) bool { return x.ID == a.From }) {
-		c.say(a.ID, "reference", i18n.Args{"value": a.From})
+		c.say(join(at, "from"), a.ID, "reference", i18n.Args{"value": a.From})
 	}
 	if !slices.ContainsFunc(c.s.Objectives, func(o Objective) bool { return o.ID == a.Objective }) {
-		c.say(a.ID, "reference", i18n.Args{"value": a.Objective})
+		c.say(join(at, "objective"), a.ID, "reference", i18n.Args{"value": a.Objective})
 	}
-	if a.Target <= 0 || a.Target >= a.Max || a.Weight <= 0 {
-		c.say(a.ID, "window", nil)
+	if a.Target <= 0 || a.Target >= a.Max {
+		c.say(join(at, "target"), a.ID, "window", nil)
 	}
-	if len(a.Evidence) == 0 || slices.ContainsFunc(a.Evidence, func(e Evidence) bool { return e.Event == "" }) {
-		c.say(a.ID, "evidence", nil)
+	if a.Weight <= 0 {
+		c.say(join(at, "weight"), a.ID, "window", nil)
+	}
+	if len(a.Evidence) == 0 {
+		c.say(join(at, "evidence"), a.ID, "evidence", nil)
+	}
+	for name, list := range map[string][]Evidence{"evidence": a.Evidence, "also": a.Also} {
+		for i, e := range list {
+			here := join(at, name, strconv.Itoa(i))
+			c.event(here, a.ID, e.Event, "with", slices.Collect(maps.Keys(e.With)))
+			c.event(here, a.ID, e.Event, "least", slices.Collect(maps.Keys(e.Least)))
+			c.event(here, a.ID, e.Event, "given", e.Given)
+			c.sites(join(here, "with", "site"), a.ID, e.With["site"]...)
+			for _, id := range e.With["inject"] {
+				if !slices.ContainsFunc(c.s.Injects, func(x Inject) bool { return x.ID == id }) {
+					c.say(join(here, "with", "inject"), a.ID, "reference", i18n.Args{"value": id})
+				}
+			}
+		}
+	}
+}
+
+// event looks whether the system can see an event with such data.
+func (c *checker) event(at, id, kind, field string, names []string) {
+	has, ok := Events[kind]
+	if !ok {
+		if field == "with" { // once
+			c.say(join(at, "event"), id, "event", i18n.Args{"value": kind})
+		}
+		return
+	}
+	for _, name := range names {
+		if !slices.Contains(has, name) {
+			c.say(join(at, field, name), id, "event_data", i18n.Args{"value": name, "event": kind, "names": strings.Join(has, ", ")})
+		}
 	}
 }
 

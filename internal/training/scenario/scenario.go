@@ -150,17 +150,21 @@ type Deed struct {
 // Action is what is expected, from an inject on: full weight up to Target minutes, none from
 // Max on, in proportion between.
 type Action struct {
-	ID        string     `yaml:"id"`
-	Objective string     `yaml:"objective"`
-	Duty      []string   `yaml:"duty"`
-	From      string     `yaml:"from"`
-	Applies   string     `yaml:"applies"`
-	Target    int        `yaml:"target"`
-	Max       int        `yaml:"max"`
-	Weight    int        `yaml:"weight"`
-	Critical  bool       `yaml:"critical"`
-	Evidence  []Evidence `yaml:"evidence"` // one of these is enough
-	Text      Text       `yaml:"text"`
+	ID        string   `yaml:"id"`
+	Objective string   `yaml:"objective"`
+	Duty      []string `yaml:"duty"`
+	From      string   `yaml:"from"`
+	Applies   string   `yaml:"applies"`
+	Target    int      `yaml:"target"`
+	Max       int      `yaml:"max"`
+	Weight    int      `yaml:"weight"`
+	Critical  bool     `yaml:"critical"`
+	// Early is for what is right before the inject as well: to warn, to convene. Without it
+	// a stage that is declared at the wrong time would count.
+	Early    bool       `yaml:"early"`
+	Evidence []Evidence `yaml:"evidence"` // one of these is enough
+	Also     []Evidence `yaml:"also"`     // and each of these is needed
+	Text     Text       `yaml:"text"`
 
 	guard *fact.Guard
 }
@@ -175,6 +179,34 @@ type Evidence struct {
 
 // Choices are values of which one is enough. In a file a single one needs no list.
 type Choices []string
+
+// Events are what the system can see somebody do, with the names of their data.
+var Events = map[string][]string{
+	"allocation.recorded":      {"reason"},
+	"claims.list_created":      {},
+	"commission.convened":      {"level"},
+	"contact.substitute_named": {},
+	"doorstep.checked":         {"street"},
+	"escalated":                {"to"},
+	"evacuation.completed":     {"site"},
+	"exchange.acknowledged":    {"inject"},
+	"exchange.message_sent":    {"lang", "contains"},
+	"help.requested":           {"kind"},
+	"liaison.confirmed":        {"with"},
+	"log.entry":                {"kind"},
+	"log.exported":             {"entries"},
+	"notice.published":         {"wells"},
+	"plan.opened":              {"kind"},
+	"report.sent":              {"to", "stage"},
+	"sitrep.sent":              {"to", "state", "measures", "requests"},
+	"stage.declared":           {"stage"},
+	"stage.lowered":            {},
+	"warning.confirmed":        {"group"},
+	"warning.sent":             {"zone", "channels"},
+	"warning.updated":          {"kind"},
+	"watch.started":            {"kind"},
+	"water.supply_ordered":     {},
+}
 
 // Class is the one of an id, nil for none.
 func (s *Scenario) Class(id string) *Class {

@@ -1,7 +1,9 @@
 package scenario
 
 import (
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,42 +65,57 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestFindings: whatever an author does wrong is told with its line.
+// TestFindings: whatever an author does wrong is told with its line and column.
 func TestFindings(t *testing.T) {
 	texts, err := i18n.Load(Locales())
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := source(t)
-	for _, x := range []struct{ old, new, key, at, says string }{
-		{"channel: alert", "chanel: alert", "field", "id: I01", "chanel"},
+	for _, x := range []struct {
+		old, new, key string
+		at            string // what stands at the line and column told
+		says          string
+	}{
+		{"channel: alert", "chanel: alert", "field", "chanel: alert", "chanel"},
 		{"minutes: 1440", "minutes: [", "syntax", "", ""},
-		{"minutes: 1440", "minutes: long", "syntax", "minutes: long", "long"},
-		{"id: I02, at: 20", "id: I01, at: 20", "id", "id: I01", ""},
-		{`de: "Vertretung benennen", `, "", "language", "id: A03", "de"},
-		{`de: "Vertretung benennen"`, `de: "Vertretung benennen", fr: "x"`, "language_more", "id: A03", ""},
-		{`de: "Ersatzwasser bestellen und Brunnen sperren"`, `de: "Order a water tanker and close the wells"`, "copied", "id: A21", "de"},
-		{"applies: f.seveso", "applies: f.sevesso", "guard", "id: I15", `"seveso"`},
-		{"applies: f.seveso", "applies: f.railway", "unknown_fact", "id: I15", "f.railway"},
-		{"version: 1", "version: 0", "head", "id: flood-nisa-smeda", ""},
-		{"pass: 0.65", "pass: 0.5", "head", "id: flood-nisa-smeda", ""},
-		{"[90, 98], [150, 124]", "[190, 98], [150, 124]", "curve", "id: G1", ""},
-		{"staff: 1,", "stuff: 1,", "facts", "id: small_no_unit", "staff"},
-		{"jpo: II,", "jpo: IV,", "facts", "id: orp_city", "IV"},
-		{"gauge: G2", "gauge: G9", "reference", "id: mid_jpo3", "G9"},
-		{"decision: D01", "decision: D99", "reference", "id: I03", "D99"},
-		{"option: b, minutes: 90", "option: z, minutes: 90", "reference", "id: I07b", "D03.z"},
-		{"from: I08, applies", "from: I88, applies", "reference", "id: A06", "I88"},
-		{"objective: O6, duty: [MD017", "objective: O7, duty: [MD017", "reference", "id: A22", "O7"},
-		{"roles: [mayor, deputy]", "roles: []", "roles", "id: small_no_unit", ""},
-		{"role: crisis_manager\n    minutes: 15", "role: crisis_manager\n    minutes: 0", "options", "id: D10", ""},
-		{"{id: I02, at: 20,", "{id: I02, at: 20, stage: 1,", "trigger", "id: I02", ""},
-		{"{id: E3, at: 405,", "{id: E3,", "trigger", "id: E3", ""},
-		{"{id: I02, at: 20, channel: operations_centre, to: [mayor]", "{id: I02, at: 20, channel: operations_centre, to: []", "receiver", "id: I02", ""},
-		{"duty: [MD097, MD036]", "duty: []", "no_duty", "id: A03", ""},
-		{"duty: [MD097, MD036]", "duty: [MD199]", "duty", "id: A03", "MD199"},
-		{"target: 30, max: 90, weight: 3", "target: 90, max: 90, weight: 3", "window", "id: A01", ""},
-		{"evidence: [{event: stage.lowered}]", "evidence: []", "evidence", "id: A19", ""},
+		{"minutes: 1440", "minutes: long", "kind", "long", "long"},
+		{"hazard: flood", "hazard: flood\nhazard: fire", "twice", "hazard: fire", "hazard"},
+		{"id: I02, at: 20", "id: I01, at: 20", "id", "I01, at: 20", "I01"},
+		{`de: "Vertretung benennen", `, "", "language", `{cs: "Určit zástup"`, "de"},
+		{`de: "Vertretung benennen"`, `de: "Vertretung benennen", fr: "x"`, "language_more", `{cs: "Určit zástup"`, ""},
+		{`de: "Ersatzwasser bestellen und Brunnen sperren"`, `de: "Order a water tanker and close the wells"`, "copied", `"Order a water tanker`, "de"},
+		{"applies: f.seveso", "applies: f.sevesso", "guard", "sevesso", `"seveso"`},
+		{`'f.jpo == "none"'`, `'f.jpo == "no"'`, "guard", `"no"'`, "none, V, III, II"},
+		{"applies: f.seveso", "applies: f.railway", "unknown_fact", "f.railway", "f.railway"},
+		{"version: 1", "version: 0", "head", "0", "version"},
+		{"pass: 0.65", "pass: 0.5", "head", "0.55", "cap"},
+		{"[90, 98], [150, 124]", "[190, 98], [150, 124]", "curve", "[[0, 62]", "G1"},
+		{"stages: [120, 155, 190]", "stages: [120, 190, 155]", "curve", "[120, 190", "G1"},
+		{"staff: 1,", "stuff: 1,", "facts", "1, deputy", "staff"},
+		{"jpo: II,", "jpo: IV,", "facts", "IV,", "IV"},
+		{"gauge: G2", "gauge: G9", "reference", "G9", "G9"},
+		{"harms: campsite", "harms: camping", "reference", "camping", "camping"},
+		{"with: {site: campsite}, after", "with: {site: camp}, after", "reference", "camp}", "camp"},
+		{"with: {site: care_home}}]", "with: {site: care}}]", "reference", "care}", "care"},
+		{"with: {inject: I21}", "with: {inject: I91}", "reference", "I91", "I91"},
+		{"decision: D01", "decision: D99", "reference", "D99", "D99"},
+		{"option: b, minutes: 90", "option: z, minutes: 90", "reference", "{decision: D03", "D03.z"},
+		{"from: I08, applies", "from: I88, applies", "reference", "I88", "I88"},
+		{"objective: O6, duty: [MD017", "objective: O7, duty: [MD017", "reference", "O7", "O7"},
+		{"roles: [mayor, deputy]", "roles: []", "roles", "[]", ""},
+		{"role: crisis_manager\n    minutes: 15", "role: crisis_manager\n    minutes: 0", "options", "0", "D10"},
+		{"{id: I02, at: 20,", "{id: I02, at: 20, stage: 1,", "trigger", "{id: I02", ""},
+		{"{id: E3, at: 405,", "{id: E3,", "trigger", "{id: E3", ""},
+		{"{id: I02, at: 20, channel: operations_centre, to: [mayor]", "{id: I02, at: 20, channel: operations_centre, to: []", "receiver", "[]", "I02"},
+		{"duty: [MD097, MD036]", "duty: []", "no_duty", "[]", "A03"},
+		{"duty: [MD097, MD036]", "duty: [MD097, MD199]", "duty", "MD199", "MD199"},
+		{"target: 30, max: 90, weight: 3", "target: 90, max: 90, weight: 3", "window", "90, max", "A01"},
+		{"max: 90, weight: 3", "max: 90, weight: 0", "window", "0,", "A01"},
+		{"evidence: [{event: stage.lowered}]", "evidence: []", "evidence", "[]", "A19"},
+		{"event: stage.lowered", "event: stage.lowerd", "event", "stage.lowerd", "stage.lowerd"},
+		{"with: {group: deaf}", "with: {grup: deaf}", "event_data", "deaf", "grup"},
+		{"least: {channels: 2}", "least: {ways: 2}", "event_data", "2}", "channels"},
 		{"channel: citizen, to: [mayor], decision: D01", "channel: citizen, to: [mayor]", "unused", "id: D01", ""},
 	} {
 		changed := strings.Replace(text, x.old, x.new, 1)
@@ -109,10 +126,10 @@ func TestFindings(t *testing.T) {
 		hit := false
 		var said []string
 		for _, f := range found {
-			line := strings.Split(changed, "\n")[f.Line-1]
+			line := []rune(strings.Split(changed, "\n")[f.Line-1])
 			told := texts.Text(i18n.En, f.Key, f.Args)
-			said = append(said, told)
-			hit = hit || f.Key == "scenario.rule."+x.key && strings.Contains(line, x.at) && strings.Contains(told, x.says)
+			said = append(said, fmt.Sprintf("%d:%d %s", f.Line, f.Column, told))
+			hit = hit || f.Key == "scenario.rule."+x.key && strings.HasPrefix(string(line[f.Column-1:]), x.at) && strings.Contains(told, x.says)
 		}
 		if s != nil || !hit {
 			t.Errorf("%q for %q: %q", x.new, x.old, said)
@@ -121,18 +138,33 @@ func TestFindings(t *testing.T) {
 	if n := texts.Missing(); n != 0 {
 		t.Errorf("%d texts are missing", n)
 	}
-	// What is short of an exercise is an outline.
+}
+
+// TestOutline: what is short of an exercise in one class is an outline; what comes in all
+// classes is no turn of one.
+func TestOutline(t *testing.T) {
+	text := source(t)
+	for _, x := range []struct {
+		change *strings.Replacer
+		class  string
+		want   i18n.Args
+	}{
+		{strings.NewReplacer("applies: f.campsite, channel", "channel", `applies: 'f.jpo == "none"', channel`, "applies: len(f.border) > 0, channel"), "small_no_unit", i18n.Args{"injects": 21, "decisions": 7, "turns": 1}},
+		{strings.NewReplacer(", decision: D01", "", ", decision: D06", "", ", decision: D09", ""), "small_no_unit", i18n.Args{"injects": 21, "decisions": 4, "turns": 3}},
+	} {
+		_, found := Read([]byte(x.change.Replace(text)), func(string) bool { return true })
+		hit := false
+		for _, f := range found {
+			hit = hit || f.Key == "scenario.rule.outline" && f.Args["class"] == x.class && f.Args["injects"] == x.want["injects"] && f.Args["decisions"] == x.want["decisions"] && f.Args["turns"] == x.want["turns"]
+		}
+		if !hit {
+			t.Errorf("want %v: %v", x.want, found)
+		}
+	}
 	cut := text[:strings.Index(text, "  - {id: I05")] + text[strings.Index(text, "# Out of the timeline"):]
 	_, found := Read([]byte(cut), func(string) bool { return true })
-	if len(found) == 0 || found[len(found)-1].Key == "" {
-		t.Error("an outline is an exercise")
-	}
-	outline := false
-	for _, f := range found {
-		outline = outline || f.Key == "scenario.rule.outline" && f.Args["injects"] == 4
-	}
-	if !outline {
-		t.Errorf("%v", found)
+	if !slices.ContainsFunc(found, func(f Finding) bool { return f.Key == "scenario.rule.outline" && f.Args["injects"] == 4 }) {
+		t.Errorf("an outline is an exercise: %v", found)
 	}
 }
 
