@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -24,6 +25,17 @@ type Finding struct {
 	Line int
 	Key  string // of a text: scenario.rule.…
 	Args i18n.Args
+	// Cause is what is wrong with a condition or with facts, if it is one.
+	Cause *fact.Fault
+}
+
+// Text says in a language what does not fit; texts hold those of this package and of the facts.
+func (f Finding) Text(texts *i18n.Bundle, l i18n.Lang) string {
+	args := maps.Clone(f.Args)
+	if f.Cause != nil {
+		args["text"] = f.Cause.Text(texts, l)
+	}
+	return texts.Text(l, f.Key, args)
 }
 
 // Least is what an exercise needs; with less it is an outline and listed as one.
@@ -85,14 +97,14 @@ func faultsOf(err error) (all []Finding) {
 	for _, text := range lines {
 		m := strange.FindStringSubmatch(text)
 		if m == nil {
-			all = append(all, Finding{1, "scenario.rule.syntax", i18n.Args{"text": text}})
+			all = append(all, Finding{Line: 1, Key: "scenario.rule.syntax", Args: i18n.Args{"text": text}})
 			continue
 		}
 		line, _ := strconv.Atoi(m[1])
 		if m[2] != "" {
-			all = append(all, Finding{line, "scenario.rule.field", i18n.Args{"name": m[2]}})
+			all = append(all, Finding{Line: line, Key: "scenario.rule.field", Args: i18n.Args{"name": m[2]}})
 		} else {
-			all = append(all, Finding{line, "scenario.rule.syntax", i18n.Args{"text": m[3]}})
+			all = append(all, Finding{Line: line, Key: "scenario.rule.syntax", Args: i18n.Args{"text": m[3]}})
 		}
 	}
 	return all
@@ -125,7 +137,15 @@ func (c *checker) say(id, rule string, args i18n.Args) {
 		args = i18n.Args{}
 	}
 	args["id"] = id
-	c.found = append(c.found, Finding{max(1, c.lines[id]), "scenario.rule." + rule, args})
+	c.found = append(c.found, Finding{Line: max(1, c.lines[id]), Key: "scenario.rule." + rule, Args: args})
+}
+
+// because adds a finding for each fault of a condition or of facts.
+func (c *checker) because(id, rule string, err error) {
+	for _, fault := range fact.FaultsOf(err) {
+		c.say(id, rule, nil)
+		c.found[len(c.found)-1].Cause = fault
+	}
 }
 
 // text looks whether all languages are there, and none is a copy of the English one.
@@ -146,7 +166,7 @@ func (c *checker) text(id string, t Text) {
 func (c *checker) guard(id, source string) *fact.Guard {
 	g, err := fact.Shipped().Guard(source)
 	if err != nil {
-		c.say(id, "guard", i18n.Args{"text": err.Error()})
+		c.because(id, "guard", err)
 		g, _ = fact.Shipped().Guard("")
 		return g
 	}
@@ -187,7 +207,7 @@ func (c *checker) check() {
 		once(x.ID)
 		c.text(x.ID, x.Label)
 		if err := fact.Shipped().Check(x.Facts); err != nil {
-			c.say(x.ID, "facts", i18n.Args{"text": err.Error()})
+			c.because(x.ID, "facts", err)
 		}
 		if s.Gauge(x.Gauge) == nil {
 			c.say(x.ID, "reference", i18n.Args{"value": x.Gauge})

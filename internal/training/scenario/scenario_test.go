@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/register/fact"
 )
 
 func source(t *testing.T) string {
@@ -65,7 +66,7 @@ func TestTimes(t *testing.T) {
 
 // TestFindings: whatever an author does wrong is told with its line.
 func TestFindings(t *testing.T) {
-	texts, err := i18n.Load(Locales())
+	texts, err := i18n.Load(Locales(), fact.Locales())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,7 @@ func TestFindings(t *testing.T) {
 		{`de: "Vertretung benennen", `, "", "language", "id: A03", "de"},
 		{`de: "Vertretung benennen"`, `de: "Vertretung benennen", fr: "x"`, "language_more", "id: A03", ""},
 		{`de: "Ersatzwasser bestellen und Brunnen sperren"`, `de: "Order a water tanker and close the wells"`, "copied", "id: A21", "de"},
-		{"applies: f.seveso", "applies: f.sevesso", "guard", "id: I15", `"seveso"`},
+		{"applies: f.seveso", "applies: f.sevesso", "guard", "id: I15", "seveso is meant"},
 		{"applies: f.seveso", "applies: f.railway", "unknown_fact", "id: I15", "f.railway"},
 		{"version: 1", "version: 0", "head", "id: flood-nisa-smeda", ""},
 		{"pass: 0.65", "pass: 0.5", "head", "id: flood-nisa-smeda", ""},
@@ -110,7 +111,7 @@ func TestFindings(t *testing.T) {
 		var said []string
 		for _, f := range found {
 			line := strings.Split(changed, "\n")[f.Line-1]
-			told := texts.Text(i18n.En, f.Key, f.Args)
+			told := f.Text(texts, i18n.En)
 			said = append(said, told)
 			hit = hit || f.Key == "scenario.rule."+x.key && strings.Contains(line, x.at) && strings.Contains(told, x.says)
 		}
