@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,7 +77,7 @@ func (c *manualBuildCmd) Run(e *env) error {
 		return problem.New("cli.manual", problem.NotFound, "cli.manual.no_municipality", i18n.Args{"code": c.Municipality})
 	}
 	if c.Facts != "" {
-		told, err := c.told()
+		told, err := c.told(e)
 		if err != nil {
 			return err
 		}
@@ -137,7 +138,7 @@ func (c *manualBuildCmd) Run(e *env) error {
 }
 
 // told are the facts of a file, which only one municipality can have told.
-func (c *manualBuildCmd) told() (fact.Set, error) {
+func (c *manualBuildCmd) told(e *env) (fact.Set, error) {
 	if c.All {
 		return nil, problem.New("cli.manual", problem.Invalid, "cli.manual.facts_of_one", nil)
 	}
@@ -147,7 +148,11 @@ func (c *manualBuildCmd) told() (fact.Set, error) {
 	}
 	told, err := fact.ReadSet(text)
 	if err != nil {
-		return nil, problem.New("cli.manual", problem.Invalid, "cli.manual.bad_facts", i18n.Args{"file": c.Facts, "text": err.Error()})
+		var lines []string
+		for _, f := range fact.FaultsOf(err) {
+			lines = append(lines, f.Text(e.texts, e.lang))
+		}
+		return nil, problem.New("cli.manual", problem.Invalid, "cli.manual.bad_facts", i18n.Args{"file": c.Facts, "text": strings.Join(lines, "; ")})
 	}
 	return told, nil
 }

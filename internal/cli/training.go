@@ -166,7 +166,7 @@ func (c *trainingCheckCmd) Run(e *env) error {
 		}
 		bad = true
 		for _, f := range found {
-			fmt.Fprintln(e.out, harmless(fmt.Sprintf("%s:%d:%d: %s", file, f.Line, f.Column, e.t(f.Key, f.Args))))
+			fmt.Fprintln(e.out, harmless(fmt.Sprintf("%s:%d:%d: %s", file, f.Line, f.Column, f.Text(e.texts, e.lang))))
 		}
 	}
 	if bad {

@@ -16,7 +16,8 @@ type Finding struct {
 	Line, Column int // from 1, in characters; 0 if the whole file is meant
 	Key          string
 	Args         i18n.Args
-	Case         fact.Set // facts of a municipality that show the mistake, if it takes some
+	Case         fact.Set    // facts of a municipality that show the mistake, if it takes some
+	Cause        *fact.Fault // what is wrong with a condition, if it is one
 }
 
 // Text says in a language what is wrong; texts hold those of this package and of the facts.
@@ -30,6 +31,9 @@ func (f Finding) Text(texts *i18n.Bundle, l i18n.Lang) string {
 			}
 		}
 		args["case"] = strings.Join(all, ", ")
+	}
+	if f.Cause != nil {
+		args["reason"] = f.Cause.Text(texts, l)
 	}
 	return texts.Text(l, f.Key, args)
 }

@@ -208,31 +208,13 @@ func (c *Content) compile(g *guard, source string, at place, found *findings) {
 		g.compiled = compiled
 		return
 	}
-	for _, m := range factName.FindAllStringSubmatchIndex(source, -1) {
-		if name := source[m[2]:m[3]]; c.schema.Fact(name) == nil { // the commonest mistake, in the author's language
-			at.column += utf8.RuneCountInString(source[:m[2]])
-			var keys []string
-			for _, f := range c.schema.Facts() {
-				keys = append(keys, f.Key)
-			}
-			found.add(at, "content.finding.fact_unknown", i18n.Args{"fact": name, "facts": strings.Join(keys, ", ")})
-			return
-		}
+	for _, fault := range fact.FaultsOf(err) {
+		there := at
+		there.column += fault.Column - 1
+		found.add(there, "content.finding.guard", i18n.Args{"guard": source})
+		(*found)[len(*found)-1].Cause = fault
 	}
-	reason, _, _ := strings.Cut(err.Error(), "\n") // of several the first
-	if m := guardColumn.FindStringSubmatch(reason); m != nil {
-		column, _ := strconv.Atoi(m[1])
-		at.column += column - 1
-		reason = m[2]
-	}
-	found.add(at, "content.finding.guard", i18n.Args{"guard": source, "reason": reason})
 }
-
-// factName is a fact named in a guard, guardColumn how the schema tells the place of a mistake.
-var (
-	factName    = regexp.MustCompile(`\bf\.(\w+)`)
-	guardColumn = regexp.MustCompile(`^column (\d+): (.*)$`)
-)
 
 // yamlLine is how the library names the place of a syntax error.
 var yamlLine = regexp.MustCompile(`line (\d+)`)

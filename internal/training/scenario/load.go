@@ -27,6 +27,17 @@ type Finding struct {
 	Line, Column int
 	Key          string // of a text: scenario.rule.…
 	Args         i18n.Args
+	// Cause is what is wrong with a condition or with facts, if it is one.
+	Cause *fact.Fault
+}
+
+// Text says in a language what does not fit; texts hold those of this package and of the facts.
+func (f Finding) Text(texts *i18n.Bundle, l i18n.Lang) string {
+	args := maps.Clone(f.Args)
+	if f.Cause != nil {
+		args["text"] = f.Cause.Text(texts, l)
+	}
+	return texts.Text(l, f.Key, args)
 }
 
 // Least is what an exercise needs in each class; with less it is an outline and listed as one.
@@ -176,7 +187,7 @@ func (c *checker) say(path, id, rule string, args i18n.Args) {
 	}
 	args["id"] = id
 	n := c.place(path)
-	c.found = append(c.found, Finding{n.Line, n.Column, "scenario.rule." + rule, args})
+	c.found = append(c.found, Finding{Line: n.Line, Column: n.Column, Key: "scenario.rule." + rule, Args: args})
 }
 
 // text looks whether all languages are there, and none is a copy of the English one.
@@ -194,25 +205,20 @@ func (c *checker) text(path, id string, t Text) {
 	}
 }
 
-var atColumn = regexp.MustCompile(`^column (\d+): (.*)`)
-
 // guard compiles the condition of a thing at a path.
 func (c *checker) guard(path, id, source string) *fact.Guard {
 	at := join(path, "applies")
 	g, err := fact.Shipped().Guard(source)
 	if err != nil {
-		n := c.place(at)
-		for text := range strings.SplitSeq(err.Error(), "\n") {
-			f := Finding{n.Line, n.Column, "scenario.rule.guard", i18n.Args{"id": id, "text": text}}
-			if m := atColumn.FindStringSubmatch(text); m != nil {
-				column, _ := strconv.Atoi(m[1])
-				if n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {
-					column++
-				}
-				f.Column += column - 1
-				f.Args["text"] = m[2]
-			}
-			c.found = append(c.found, f)
+		quote := 0
+		if c.place(at).Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {
+			quote = 1
+		}
+		for _, fault := range fact.FaultsOf(err) {
+			c.say(at, id, "guard", nil)
+			f := &c.found[len(c.found)-1]
+			f.Cause = fault
+			f.Column += quote + fault.Column - 1
 		}
 		g, _ = fact.Shipped().Guard("")
 		return g
@@ -336,12 +342,13 @@ func (c *checker) class(x *Class, at string, once func(path, id string)) {
 	once(at, x.ID)
 	c.text(join(at, "label"), x.ID, x.Label)
 	if err := fact.Shipped().Check(x.Facts); err != nil {
-		for text := range strings.SplitSeq(err.Error(), "\n") {
-			name, _, _ := strings.Cut(text, ":")
-			if m := quoted.FindStringSubmatch(text); m != nil && c.places[join(at, "facts", name)] == nil {
-				name = m[1]
+		for _, fault := range fact.FaultsOf(err) {
+			name, ok := fault.Args["fact"].(string)
+			if !ok { // there is no such fact
+				name, _ = fault.Args["name"].(string)
 			}
-			c.say(join(at, "facts", name), x.ID, "facts", i18n.Args{"text": text})
+			c.say(join(at, "facts", name), x.ID, "facts", nil)
+			c.found[len(c.found)-1].Cause = fault
 		}
 	}
 	if c.s.Gauge(x.Gauge) == nil {
@@ -351,8 +358,6 @@ func (c *checker) class(x *Class, at string, once func(path, id string)) {
 		c.say(join(at, "roles"), x.ID, "roles", nil)
 	}
 }
-
-var quoted = regexp.MustCompile(`"([^"]*)"`)
 
 // site reports whether some class has people at a site.
 func (c *checker) site(name string) bool {

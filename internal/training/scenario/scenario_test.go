@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/register/fact"
 )
 
 func source(t *testing.T) string {
@@ -67,7 +68,7 @@ func TestTimes(t *testing.T) {
 
 // TestFindings: whatever an author does wrong is told with its line and column.
 func TestFindings(t *testing.T) {
-	texts, err := i18n.Load(Locales())
+	texts, err := i18n.Load(Locales(), fact.Locales())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,7 @@ func TestFindings(t *testing.T) {
 		{`de: "Vertretung benennen", `, "", "language", `{cs: "Určit zástup"`, "de"},
 		{`de: "Vertretung benennen"`, `de: "Vertretung benennen", fr: "x"`, "language_more", `{cs: "Určit zástup"`, ""},
 		{`de: "Ersatzwasser bestellen und Brunnen sperren"`, `de: "Order a water tanker and close the wells"`, "copied", `"Order a water tanker`, "de"},
-		{"applies: f.seveso", "applies: f.sevesso", "guard", "sevesso", `"seveso"`},
+		{"applies: f.seveso", "applies: f.sevesso", "guard", "sevesso", "seveso is meant"},
 		{`'f.jpo == "none"'`, `'f.jpo == "no"'`, "guard", `"no"'`, "none, V, III, II"},
 		{"applies: f.seveso", "applies: f.railway", "unknown_fact", "f.railway", "f.railway"},
 		{"version: 1", "version: 0", "head", "0", "version"},
@@ -127,7 +128,7 @@ func TestFindings(t *testing.T) {
 		var said []string
 		for _, f := range found {
 			line := []rune(strings.Split(changed, "\n")[f.Line-1])
-			told := texts.Text(i18n.En, f.Key, f.Args)
+			told := f.Text(texts, i18n.En)
 			said = append(said, fmt.Sprintf("%d:%d %s", f.Line, f.Column, told))
 			hit = hit || f.Key == "scenario.rule."+x.key && strings.HasPrefix(string(line[f.Column-1:]), x.at) && strings.Contains(told, x.says)
 		}

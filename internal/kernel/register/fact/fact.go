@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"gopkg.in/yaml.v3"
+
+	"trojmezi/internal/kernel/i18n"
 )
 
 // Kind is what a fact's value is.
@@ -137,7 +139,7 @@ func (f *Fact) number(v any) (int, error) {
 		for _, x := range all {
 			i := slices.Index(f.Values, x)
 			if i < 0 {
-				return 0, fmt.Errorf("%s: %q is none of %s", f.Key, x, strings.Join(f.Values, ", "))
+				return 0, f.noValue(x)
 			}
 			bits |= 1 << i
 		}
@@ -149,10 +151,15 @@ func (f *Fact) number(v any) (int, error) {
 			}
 		}
 		if f.Kind == Enum {
-			return 0, fmt.Errorf("%s: %q is none of %s", f.Key, v, strings.Join(f.Values, ", "))
+			return 0, f.noValue(v)
 		}
 	}
-	return 0, fmt.Errorf("%s: %v is no value of kind %s", f.Key, v, f.Kind)
+	return 0, &Fault{Key: "fact.fault.kind." + string(f.Kind), Args: i18n.Args{"fact": f.Key, "value": fmt.Sprint(v)}}
+}
+
+// noValue is the fault of a value that a fact does not have.
+func (f *Fact) noValue(v any) *Fault {
+	return &Fault{Key: "fact.fault.value", Args: i18n.Args{"fact": f.Key, "value": fmt.Sprint(v), "values": strings.Join(f.Values, ", ")}}
 }
 
 // ReadSet reads facts from YAML, a name and a value a line, and checks them by the shipped
@@ -160,7 +167,7 @@ func (f *Fact) number(v any) (int, error) {
 func ReadSet(text []byte) (Set, error) {
 	set := Set{}
 	if err := yaml.Unmarshal(text, &set); err != nil {
-		return nil, fmt.Errorf("fact.ReadSet: %w", err)
+		return nil, &Fault{Key: "fact.fault.syntax", Args: i18n.Args{"text": strings.TrimPrefix(err.Error(), "yaml: ")}}
 	}
 	Lists(set)
 	return set, Shipped().Check(set)
@@ -205,8 +212,8 @@ func sorted(set Set) []string {
 	return keys
 }
 
-// unknown is the error of a name that is none, with the likeliest one.
-func (s *Schema) unknown(name string) error {
+// unknown is the fault of a name that is none, with the likeliest one.
+func (s *Schema) unknown(name string) *Fault {
 	best, least := "", math.MaxInt
 	for _, f := range s.facts {
 		if n := distance(name, f.Key); n < least {
@@ -214,9 +221,9 @@ func (s *Schema) unknown(name string) error {
 		}
 	}
 	if least <= max(2, len(name)/3) {
-		return fmt.Errorf("there is no fact %q; %q is meant?", name, best)
+		return &Fault{Key: "fact.fault.meant", Args: i18n.Args{"name": name, "meant": best}}
 	}
-	return fmt.Errorf("there is no fact %q", name)
+	return &Fault{Key: "fact.fault.unknown", Args: i18n.Args{"name": name}}
 }
 
 // distance is how many letters have to be changed, put in or left out.

@@ -55,12 +55,12 @@ func TestThreeValues(t *testing.T) {
 // TestRefused: an author is told the column and what is meant.
 func TestRefused(t *testing.T) {
 	for source, want := range map[string]string{
-		"f.flod_zone":              `column 3: there is no fact "flod_zone"; "flood_zone" is meant?`,
-		"f.flood_zone && f.xyzzyx": `column 19: there is no fact "xyzzyx"`,
-		"f.jpo == 'IV'":            `column 10: jpo: "IV" is none of none, V, III, II`,
-		"f.jpo in ['II', 'IV']":    `"IV" is none of`,
-		"'AT' in f.border":         `"AT" is none of DE, PL`,
-		"f.population > 1000":      "population is compared by < or >= with one of [200 1000 3000 10000 50000]",
+		"f.flod_zone":              "column 3: there is no fact flod_zone; flood_zone is meant?",
+		"f.flood_zone && f.xyzzyx": "column 19: there is no fact xyzzyx.",
+		"f.jpo == 'IV'":            "column 10: jpo: IV is none of none, V, III, II",
+		"f.jpo in ['II', 'IV']":    "IV is none of",
+		"'AT' in f.border":         "AT is none of DE, PL",
+		"f.population > 1000":      "population is compared by < or >= with one of 200 1000 3000 10000 50000",
 		"f.population >= 1500":     "with one of",
 		"f.population":             "expected bool",
 		"f.jpo && f.flood_zone":    "column 7",
@@ -72,7 +72,7 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	if err := Shipped().Check(Set{"schol": true, "type": "IV", "staff": "two", "border": []string{"AT"}, "deputy": true}); err == nil ||
-		strings.Count(err.Error(), "\n") != 3 || !strings.Contains(err.Error(), `"school" is meant?`) {
+		strings.Count(err.Error(), "\n") != 3 || !strings.Contains(err.Error(), "school is meant?") {
 		t.Error(err)
 	}
 	for name, text := range map[string]string{"twice": "- {key: a, kind: bool}\n- {key: a, kind: bool}", "kind": "- {key: a, kind: text}", "field": "- {key: a, kind: bool, cut: [1]}"} {

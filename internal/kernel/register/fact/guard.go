@@ -12,6 +12,8 @@ import (
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
+
+	"trojmezi/internal/kernel/i18n"
 )
 
 // Truth is what a guard says of a municipality.
@@ -69,7 +71,7 @@ func (s *Schema) Guard(source string) (*Guard, error) {
 	for _, k := range g.keys {
 		g.sizes = append(g.sizes, len(s.byKey[k].cases))
 		if n *= len(s.byKey[k].cases); n > mostCases {
-			return nil, fmt.Errorf("the condition names too many facts")
+			return nil, &Fault{Column: 1, Key: "fact.fault.many"}
 		}
 	}
 	g.table = g.table[:0]
@@ -116,9 +118,9 @@ func (s *Schema) index(key string) int {
 // once more, on lines of its own.
 func syntax(err error) error {
 	if at, ok := errors.AsType[*file.Error](err); ok {
-		return fmt.Errorf("column %d: %s", at.Column+1, at.Message)
+		return &Fault{at.Column + 1, "fact.fault.syntax", i18n.Args{"text": at.Message}}
 	}
-	return err
+	return &Fault{1, "fact.fault.syntax", i18n.Args{"text": err.Error()}}
 }
 
 // visitor finds the facts a condition names, and what is wrong with them.
@@ -129,8 +131,9 @@ type visitor struct {
 	faults []error
 }
 
-func (v *visitor) fault(n ast.Node, err error) {
-	v.faults = append(v.faults, fmt.Errorf("column %d: %w", n.Location().From+1, err))
+func (v *visitor) fault(n ast.Node, f *Fault) {
+	f.Column = n.Location().From + 1
+	v.faults = append(v.faults, f)
 }
 
 // Visit implements ast.Visitor.
@@ -161,7 +164,7 @@ func (v *visitor) compared(n *ast.BinaryNode, f *Fact, with ast.Node, left bool)
 		whole, ok := with.(*ast.IntegerNode)
 		// Between two cut points all numbers are alike: nothing else may tell them apart.
 		if !ok || !slices.Contains(f.Cuts, whole.Value) || left && n.Operator != "<" && n.Operator != ">=" || !left && n.Operator != ">" && n.Operator != "<=" {
-			v.fault(n, fmt.Errorf("%s is compared by < or >= with one of %v", f.Key, f.Cuts))
+			v.fault(n, &Fault{Key: "fact.fault.cut", Args: i18n.Args{"fact": f.Key, "cuts": strings.Trim(fmt.Sprint(f.Cuts), "[]")}})
 		}
 	case Enum:
 		var texts []*ast.StringNode
@@ -177,12 +180,12 @@ func (v *visitor) compared(n *ast.BinaryNode, f *Fact, with ast.Node, left bool)
 		}
 		for _, t := range texts {
 			if !slices.Contains(f.Values, t.Value) {
-				v.fault(t, fmt.Errorf("%s: %q is none of %s", f.Key, t.Value, strings.Join(f.Values, ", ")))
+				v.fault(t, f.noValue(t.Value))
 			}
 		}
 	case Many:
 		if t, ok := with.(*ast.StringNode); ok && !slices.Contains(f.Values, t.Value) {
-			v.fault(t, fmt.Errorf("%s: %q is none of %s", f.Key, t.Value, strings.Join(f.Values, ", ")))
+			v.fault(t, f.noValue(t.Value))
 		}
 	}
 }
