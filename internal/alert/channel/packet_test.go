@@ -5,6 +5,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,13 +92,13 @@ func TestPacket(t *testing.T) {
 func TestMembers(t *testing.T) {
 	folder := t.TempDir()
 	r := newRig(t, Config{List: []Setup{{Name: "out", Sort: "handover", PerMinute: 100_000, Handover: FolderSetup{Directory: folder}}}})
-	left := map[int64]bool{}
-	var asked int
+	var left sync.Map
+	var asked atomic.Int64
 	r.Addresses = func(_ *store.Tx, members []int64) (map[int64]Address, error) {
 		all := map[int64]Address{}
 		for _, m := range members {
-			asked++
-			if !left[m] {
+			asked.Add(1)
+			if _, gone := left.Load(m); !gone {
 				all[m] = Address{Target: fmt.Sprint("m", m), Stop: fmt.Sprintf("https://node.example/s/%d", m)}
 			}
 			if m == 3 {
@@ -113,14 +115,19 @@ func TestMembers(t *testing.T) {
 		return all
 	}
 	r.ok(r.queue(members("many", packFrom+10)...))
-	if asked != 0 {
-		t.Errorf("%d addresses are asked for too early", asked)
+	if n := asked.Load(); n != 0 {
+		t.Errorf("%d addresses are asked for too early", n)
 	}
-	left[1], left[2] = true, true
-	r.run(r.settled)
+	left.Store(int64(1), true)
+	left.Store(int64(2), true)
+	r.run(func() bool {
+		packets := 0
+		r.ok(r.DB.Read(t.Context(), func(tx *store.Tx) error { return tx.Row(`SELECT COUNT(*) FROM channel_packet`).Scan(&packets) }))
+		return packets == 0 && r.settled()
+	})
 	r.ok(r.queue(members("few", 5)...))
-	if asked != packFrom+10+5 {
-		t.Errorf("%d addresses are asked for", asked)
+	if n := asked.Load(); n != packFrom+10+5 {
+		t.Errorf("%d addresses are asked for", n)
 	}
 	r.run(r.settled)
 	files, err := os.ReadDir(folder)
