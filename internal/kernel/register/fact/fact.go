@@ -289,6 +289,9 @@ func (s *Schema) FromLaw(appliesWhen string) (string, error) {
 			return "", err
 		}
 		if negated {
+			if strings.Contains(guard, " ") {
+				guard = "(" + guard + ")"
+			}
 			guard = "!" + guard
 		}
 		parts = append(parts, guard)
@@ -307,7 +310,7 @@ func (s *Schema) fromLaw(name string) (string, error) {
 	}
 	for _, list := range []string{"type", "jpo"} {
 		if rest, ok := strings.CutPrefix(name, list); ok {
-			rest = strings.Trim(strings.TrimLeft(rest, " =in"), "()")
+			rest = strings.Trim(strings.TrimPrefix(strings.TrimPrefix(rest, "="), " in "), "()")
 			var all []string
 			for v := range strings.SplitSeq(rest, ",") {
 				if v = strings.TrimSpace(v); !slices.Contains(s.byKey[list].Values, v) {

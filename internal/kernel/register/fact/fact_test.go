@@ -65,7 +65,7 @@ func TestRefused(t *testing.T) {
 		"f.population":             "expected bool",
 		"f.jpo && f.flood_zone":    "column 7",
 		"f.flood_zone &&":          "column 15",
-		"g.flood_zone":             "unknown name g",
+		"g.flood_zone":             "column 3: a condition is made of facts",
 	} {
 		if _, err := Shipped().Guard(source); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", source, err, want)
@@ -79,6 +79,26 @@ func TestRefused(t *testing.T) {
 		if _, err := Read([]byte(text)); err == nil {
 			t.Errorf("%s is read", name)
 		}
+	}
+}
+
+// TestNothingUnseen: no form of the language asks a fact past the table, where what is not
+// known would be false, or tells apart what is one case.
+func TestNothingUnseen(t *testing.T) {
+	for _, source := range []string{
+		"let x = f; x.flood_zone", "$env.f.flood_zone", `$env["f"].flood_zone`, `f["flood" + "_zone"]`, "(true ? f : f).flood_zone", "[f][0].flood_zone", `get(f, "flood_zone")`, "f == f",
+		"let p = f.population; p >= 1500", "max(f.population, 1) >= 1500", "-f.population <= -1500", "(true ? f.population : 0) >= 1500", "int(f.population) >= 1500", `string(f.population) == "1600"`, "[f.population][0] >= 1500", "f.population >= f.staff",
+		`f.jpo == (f.deputy ? "IV" : "V")`, `any(f.border, # == "AT")`, `let j = f.jpo; j == "IV"`, `f.jpo == "none" + "x"`, `f.jpo matches "^I"`,
+		`f.border == ["PL", "DE"]`, `f.border[0] == "DE"`, `f.border in ["DE"]`, `"DE" in len(f.border)`, "len(f.jpo) > 1", `f.jpo in "none"`, "now().Year() > 2000 && f.deputy", "1 == 1",
+	} {
+		if g, err := Shipped().Guard(source); err == nil {
+			t.Errorf("%s is taken, and names %v", source, g.Facts())
+		} else if text := err.Error(); !strings.HasPrefix(text, "column ") || strings.Contains(text, "struct") {
+			t.Errorf("%s: %s", source, text)
+		}
+	}
+	for _, source := range []string{`f["flood_zone"]`, "not f.deputy and f.school", "f.deputy == true", `"none" != f.jpo`, "1 < len(f.border)", `f.jpo not in ["II", "III"]`, `!("DE" in f.border)`, "true"} {
+		guard(t, source)
 	}
 }
 
@@ -152,7 +172,7 @@ func TestEvalAgainstAll(t *testing.T) {
 // TestLaw: every condition of the table of duties is mapped; one that is not is an error.
 func TestLaw(t *testing.T) {
 	for from, want := range map[string]string{
-		"all": "", "region": "", "crisis_state and flood_zone": "f.flood_zone", "type=III": `f.type == "III"`, "type in (I,II)": `f.type in ["I", "II"]`, "has_jsdh": `f.jpo != "none"`, "jpo in (II)": `f.jpo == "II"`,
+		"all": "", "region": "", "crisis_state and flood_zone": "f.flood_zone", "type=III": `f.type == "III"`, "type in (I,II)": `f.type in ["I", "II"]`, "has_jsdh": `f.jpo != "none"`, "jpo in (II)": `f.jpo == "II"`, "jpo=none": `f.jpo == "none"`, "not type in (I,II)": `!(f.type in ["I", "II"])`,
 		"not has_municipal_police": "!f.municipal_police", "border_municipality": "len(f.border) > 0", "water_owner": `f.water_supplier == "own"`, "below_dam": "f.below_dam", "has_co_structures": "f.civil_protection",
 	} {
 		if got, err := Shipped().FromLaw(from); err != nil || got != want {

@@ -55,8 +55,8 @@ func (s *Schema) Guard(source string) (*Guard, error) {
 	if err != nil {
 		return nil, syntax(err)
 	}
-	look := &visitor{schema: s, source: source}
-	ast.Walk(&tree.Node, look)
+	look := &visitor{schema: s}
+	look.condition(tree.Node)
 	if len(look.faults) > 0 {
 		return nil, errors.Join(look.faults...)
 	}
@@ -123,10 +123,12 @@ func syntax(err error) error {
 	return &Fault{1, "fact.fault.syntax", i18n.Args{"text": err.Error()}}
 }
 
-// visitor finds the facts a condition names, and what is wrong with them.
+// visitor finds the facts a condition names, and what is wrong with them. It knows the few
+// forms a condition may have and refuses the rest of the language: by a variable, a function
+// or a calculation a fact could be asked without being seen, or be told apart within a case,
+// and the table would then say false of what is not known.
 type visitor struct {
 	schema *Schema
-	source string
 	keys   []string
 	faults []error
 }
@@ -136,25 +138,87 @@ func (v *visitor) fault(n ast.Node, f *Fault) {
 	v.faults = append(v.faults, f)
 }
 
-// Visit implements ast.Visitor.
-func (v *visitor) Visit(node *ast.Node) {
-	switch n := (*node).(type) {
+// condition looks at what is true or false.
+func (v *visitor) condition(node ast.Node) {
+	switch n := node.(type) {
+	case *ast.BoolNode:
+		return
 	case *ast.MemberNode:
-		if key, ok := named(n); ok {
-			if v.schema.byKey[key] == nil {
-				v.fault(n.Property, v.schema.unknown(key))
-				return
-			}
-			v.keys = append(v.keys, key)
+		if v.fact(n) {
+			return
+		}
+	case *ast.UnaryNode:
+		if n.Operator == "!" || n.Operator == "not" {
+			v.condition(n.Node)
+			return
 		}
 	case *ast.BinaryNode:
-		for _, side := range [][2]ast.Node{{n.Left, n.Right}, {n.Right, n.Left}} {
-			key, ok := named(side[0])
-			if f := v.schema.byKey[key]; ok && f != nil {
-				v.compared(n, f, side[1], side[0] == n.Left)
-			}
+		switch n.Operator {
+		case "&&", "and", "||", "or":
+			v.condition(n.Left)
+			v.condition(n.Right)
+			return
+		case "==", "!=", "<", "<=", ">", ">=", "in":
+			v.comparison(n)
+			return
 		}
 	}
+	v.fault(node, &Fault{Key: "fact.fault.form"})
+}
+
+// comparison looks at a fact, or the size of a set, beside fixed values.
+func (v *visitor) comparison(n *ast.BinaryNode) {
+	asked := n.Left
+	with := n.Right
+	if fixed(asked) {
+		asked, with = with, asked
+	}
+	size := false
+	if call, ok := asked.(*ast.BuiltinNode); ok && call.Name == "len" && len(call.Arguments) == 1 {
+		asked, size = call.Arguments[0], true
+	}
+	if !fixed(with) || !v.fact(asked) {
+		v.fault(n, &Fault{Key: "fact.fault.form"})
+		return
+	}
+	key, _ := named(asked)
+	f := v.schema.byKey[key]
+	switch {
+	case f == nil: // told by fact
+	case size != (f.Kind == Many && n.Operator != "in"):
+		// A set has no order: it is asked for one value, or for its size.
+		v.fault(n, &Fault{Key: "fact.fault.form"})
+	case !size:
+		v.compared(n, f, with, asked == n.Left)
+	}
+}
+
+// fact looks at f.key, and is false for anything else.
+func (v *visitor) fact(n ast.Node) bool {
+	key, ok := named(n)
+	switch {
+	case !ok:
+		return false
+	case v.schema.byKey[key] == nil:
+		v.fault(n.(*ast.MemberNode).Property, v.schema.unknown(key))
+	default:
+		v.keys = append(v.keys, key)
+	}
+	return true
+}
+
+// fixed reports whether a value stands in the condition itself.
+func fixed(node ast.Node) bool {
+	switch n := node.(type) {
+	case *ast.BoolNode, *ast.IntegerNode, *ast.StringNode:
+		return true
+	case *ast.ArrayNode:
+		return !slices.ContainsFunc(n.Nodes, func(e ast.Node) bool {
+			_, isText := e.(*ast.StringNode)
+			return !isText
+		})
+	}
+	return false
 }
 
 // compared looks at what a fact is compared with.
