@@ -236,6 +236,31 @@ func TestTexts(t *testing.T) {
 	}
 }
 
+// TestSayCases: a range has both its ends, and what is between two is not in it.
+func TestSayCases(t *testing.T) {
+	texts, err := i18n.Load(Locales())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for source, want := range map[string]string{
+		"f.population < 1000": "< 1,000", "f.population >= 50000": "≥ 50,000", "f.population >= 1000 && f.population < 10000": "≥ 1,000, < 10,000",
+		"f.population < 200 || f.population >= 3000": "< 200 / ≥ 3,000", "f.population >= 200 && f.population < 1000 || f.population >= 10000 && f.population < 50000": "≥ 200, < 1,000 / ≥ 10,000, < 50,000",
+		`f.jpo in ["III", "V"]`: "JPO V (local) / JPO III (10 minutes)",
+	} {
+		g := guard(t, source)
+		f := Shipped().Fact(g.Facts()[0])
+		var cases []any
+		for _, v := range f.Cases() {
+			if g.Eval(Set{f.Key: v}) == True {
+				cases = append(cases, v)
+			}
+		}
+		if got := strings.ReplaceAll(f.SayCases(texts, i18n.En, cases), "\u202f", ","); got != want {
+			t.Errorf("%s: %q, want %q", source, got, want)
+		}
+	}
+}
+
 // BenchmarkEval is a guard over five facts of which three are known.
 func BenchmarkEval(b *testing.B) {
 	g := guard(b, `f.flood_zone && f.jpo != "none" && f.population >= 1000 && (f.school || f.care_home)`)

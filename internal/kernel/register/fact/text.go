@@ -46,24 +46,28 @@ func (f *Fact) Say(texts *i18n.Bundle, l i18n.Lang, v any) string {
 	return ""
 }
 
-// SayCases are some of the cases of a fact in words: of a number the range they make, which
-// has one open end.
+// SayCases are some of the cases of a fact in words, in their order: of a number the ranges
+// they make.
 func (f *Fact) SayCases(texts *i18n.Bundle, l i18n.Lang, cases []any) string {
-	if f.Kind == Number && len(cases) > 0 {
-		low, high := cases[0].(int), cases[len(cases)-1].(int)
-		if last := f.cases[len(f.cases)-1].(int); high == last {
-			return "≥ " + texts.Number(l, int64(low))
-		}
-		at := 0
-		for i, c := range f.Cuts {
-			if c > high {
-				at = i
-				break
-			}
-		}
-		return "< " + texts.Number(l, int64(f.Cuts[at]))
-	}
 	var all []string
+	if f.Kind == Number {
+		for i := 0; i < len(cases); {
+			from, _ := f.number(cases[i])
+			to := from
+			for i++; i < len(cases) && f.cases[min(to+1, len(f.cases)-1)] == cases[i]; i++ {
+				to++
+			}
+			var ends []string // case n lies from cut n-1 to below cut n
+			if from > 0 {
+				ends = append(ends, "≥ "+texts.Number(l, int64(f.Cuts[from-1])))
+			}
+			if to < len(f.Cuts) {
+				ends = append(ends, "< "+texts.Number(l, int64(f.Cuts[to])))
+			}
+			all = append(all, strings.Join(ends, ", "))
+		}
+		return strings.Join(all, " / ")
+	}
 	for _, v := range cases {
 		all = append(all, f.Say(texts, l, v))
 	}
