@@ -24,6 +24,14 @@ func (n *node) newChannels() (*channel.Service, error) {
 		Dir: c.dir, Place: c.Exchange.Operator, Base: c.Notify.BaseURL, Warnings: n.warnings.Warnings, Neighbour: n.tellNeighbour,
 		Gone:    func(tx *store.Tx, _, target string) error { return n.subs.Gone(tx, target) },
 		Reached: n.subscriberReached,
+		Addresses: func(tx *store.Tx, members []int64) (map[int64]channel.Address, error) {
+			found, err := n.subs.Addresses(tx, members)
+			all := make(map[int64]channel.Address, len(found))
+			for m, a := range found {
+				all[m] = channel.Address{Target: a.Target, Stop: a.End}
+			}
+			return all, err
+		},
 	})
 }
 

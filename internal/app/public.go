@@ -74,7 +74,7 @@ func (n *node) sendSubscribers() func(*store.Tx, ...subscription.Dispatch) error
 				source = n.config.Exchange.Operator
 			}
 			all = append(all, channel.Dispatch{
-				Channel: to[0].Name, Target: d.Target, Lang: d.Language, Kind: d.Kind, Reference: channel.Reference{Origin: channel.Subscription, ID: d.Ref, Revision: d.Revision},
+				Channel: to[0].Name, Member: d.Member, Target: d.Target, Lang: d.Language, Kind: d.Kind, Reference: channel.Reference{Origin: channel.Subscription, ID: d.Ref, Revision: d.Revision},
 				Title: d.Title, Body: d.Body, Link: d.Link, Stop: d.End, Source: source,
 			})
 		}

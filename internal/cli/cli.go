@@ -21,6 +21,10 @@ import (
 	"trojmezi/internal/demo"
 	"trojmezi/internal/kernel/i18n"
 	"trojmezi/internal/kernel/problem"
+	"trojmezi/internal/kernel/register/fact"
+	"trojmezi/internal/manual/book"
+	"trojmezi/internal/manual/content"
+	"trojmezi/internal/training/scenario"
 )
 
 //go:embed locales/*.json
@@ -35,9 +39,9 @@ const (
 
 // commands is the whole command line; the helps are translation keys.
 type commands struct {
-	Lang     string `enum:",cs,de,pl,en" default:"" env:"TROJMEZI_LANG" help:"cli.lang"`
-	JSON     bool   `name:"json" help:"cli.json"`
-	LogLevel string `enum:"debug,info,warn,error" default:"info" env:"TROJMEZI_LOG" help:"cli.log"`
+	Lang     []string `enum:"cs,de,pl,en" env:"TROJMEZI_LANG" help:"cli.lang"` // several where something is made in each
+	JSON     bool     `name:"json" help:"cli.json"`
+	LogLevel string   `enum:"debug,info,warn,error" default:"info" env:"TROJMEZI_LOG" help:"cli.log"`
 
 	Serve     serveCmd     `cmd:"" help:"cli.serve"`
 	Demo      demoCmd      `cmd:"" help:"cli.demo"`
@@ -64,6 +68,9 @@ type commands struct {
 	Feed           feedCmd           `cmd:"" help:"cli.feed"`
 	Simulate       simulateCmd       `cmd:"" help:"cli.simulate"`
 	Replay         replayCmd         `cmd:"" help:"cli.replay"`
+	Manual         manualCmd         `cmd:"" help:"cli.manual"`
+	Training       trainingCmd       `cmd:"" help:"cli.training"`
+	Law            lawCmd            `cmd:"" help:"cli.law"`
 	Phrase         phraseCmd         `cmd:"" help:"cli.phrase"`
 	Audit          auditCmd          `cmd:"" help:"cli.audit"`
 	DB             dbCmd             `cmd:"" name:"db" help:"cli.db"`
@@ -81,6 +88,7 @@ type env struct {
 	errw  io.Writer
 	texts *i18n.Bundle
 	lang  i18n.Lang
+	langs []i18n.Lang // all that were asked for; at least one
 	log   *slog.Logger
 	json  bool
 }
@@ -92,7 +100,7 @@ func (e exit) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
 // Main runs the command line and returns the exit code.
 func Main(args []string, in io.Reader, out, errw io.Writer) int {
-	texts, err := app.Texts(locales, demo.Locales(), bench.Locales())
+	texts, err := app.Texts(locales, demo.Locales(), bench.Locales(), fact.Locales(), content.Locales(), book.Locales(), scenario.Locales())
 	if err != nil {
 		fmt.Fprintln(errw, err)
 		return exitFailed
@@ -117,7 +125,14 @@ func Main(args []string, in io.Reader, out, errw io.Writer) int {
 	level.UnmarshalText([]byte(c.LogLevel))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	e := &env{ctx: ctx, in: in, out: out, errw: errw, texts: texts, lang: lang, json: c.JSON,
+	langs := []i18n.Lang{lang}
+	if len(c.Lang) > 0 {
+		langs = nil
+		for _, l := range c.Lang {
+			langs = append(langs, i18n.Lang(l))
+		}
+	}
+	e := &env{ctx: ctx, in: in, out: out, errw: errw, texts: texts, lang: lang, langs: langs, json: c.JSON,
 		log: slog.New(slog.NewJSONHandler(errw, &slog.HandlerOptions{Level: level}))}
 	return e.result(kctx.Run(e))
 }
@@ -215,17 +230,23 @@ func (e *env) show(v any, people func()) error {
 	return enc.Encode(v)
 }
 
+// firstOf is the first of a list with commas.
+func firstOf(list string) string {
+	first, _, _ := strings.Cut(list, ",")
+	return first
+}
+
 // languageOf finds the language before anything is parsed, since the help
 // itself is translated: --lang, TROJMEZI_LANG, then the locale of the terminal.
 func languageOf(args []string) i18n.Lang {
 	for i, a := range args {
 		if v, ok := strings.CutPrefix(a, "--lang="); ok {
-			if l, ok := i18n.Parse(v); ok {
+			if l, ok := i18n.Parse(firstOf(v)); ok {
 				return l
 			}
 		}
 		if a == "--lang" && i+1 < len(args) {
-			if l, ok := i18n.Parse(args[i+1]); ok {
+			if l, ok := i18n.Parse(firstOf(args[i+1])); ok {
 				return l
 			}
 		}

@@ -41,7 +41,10 @@ type Dispatch struct {
 	// Target is the address as the channel's sort writes it: of mail; a telephone number
 	// with + and the country's; a webhook as Hook.Target writes it; a push subscription
 	// as browsers give it, JSON; the OID of a neighbour; a name for a hand-over.
-	Target    string
+	Target string
+	// Member, in place of Target and Stop, is a number of Options.Addresses. Only for what a
+	// Subscription tells.
+	Member    int64
 	Lang      i18n.Lang
 	Kind      store.Kind // of the cause; the channel's must be the same
 	Reference Reference
@@ -116,6 +119,15 @@ var (
 	simple = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 )
 
+// Address is where a message goes, as Dispatch.Target, and where its receiver ends it.
+type Address struct{ Target, Stop string }
+
+// packable reports whether a dispatch may wait in a packet: of a receiver each is to be seen
+// at once.
+func (d *Dispatch) packable() bool {
+	return d.Reference.Origin == Subscription && d.Receiver == "" && !d.Ack
+}
+
 // check tells what is wrong with a dispatch for a channel.
 func (c *channel) check(d *Dispatch) error {
 	refuse := func(key string, args i18n.Args) error {
@@ -163,6 +175,10 @@ func (c *channel) checkAddress(d *Dispatch) error {
 		return refuse("control", nil)
 	case !isPage(d.Stop):
 		return refuse("link", nil)
+	case d.Member != 0:
+		if d.Target != "" || d.Stop != "" || !d.packable() {
+			return refuse("reference", nil)
+		}
 	case !c.takes(d.Target):
 		return refuse("target."+string(c.sort), nil)
 	}

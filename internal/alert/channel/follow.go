@@ -225,7 +225,7 @@ func (s *Service) Follow(ctx context.Context) error {
 	}
 	for _, w := range all {
 		is, whom := s.now(w)
-		if was := lastTold(known, w); was != nil && was.same(is) {
+		if was := lastTold(known, w); was != nil && was.same(is) && turned(known, w) == nil {
 			continue
 		}
 		err := s.DB.Write(ctx, func(tx *store.Tx) error {
@@ -233,17 +233,28 @@ func (s *Service) Follow(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			was := lastTold(known, w)
-			if was != nil && was.same(is) {
+			was, other := lastTold(known, w), turned(known, w)
+			if was != nil && was.same(is) && other == nil {
 				return nil
-			}
-			is.revision = 1
-			if was != nil {
-				is.revision = was.revision + 1
 			}
 			receivers, err := s.everybody(tx)
 			if err != nil {
 				return err
+			}
+			is.revision = 1
+			if other != nil {
+				other.revision++
+				if err := s.Queue(tx, s.bounded(s.withdrawn(receivers, w, other))...); err != nil {
+					return err
+				}
+				other.state = otherKind
+				if err := other.put(tx, s.Clock.Now()); err != nil {
+					return err
+				}
+				is.revision = other.revision + 1
+			}
+			if was != nil {
+				is.revision = max(is.revision, was.revision+1)
 			}
 			if err := s.Queue(tx, s.bounded(s.relays(receivers, w, was, is, whom))...); err != nil {
 				return err
@@ -270,6 +281,41 @@ func lastTold(known map[string]*told, w *warning.Warning) (last *told) {
 		}
 	}
 	return last
+}
+
+// otherKind is the state of what was told as another kind than it has turned out to be.
+const otherKind = "other_kind"
+
+// turned is what receivers hold for in force of another kind than a warning is now: of a
+// drill that was issued as a warning and has been recognised since, or the other way round.
+func turned(known map[string]*told, w *warning.Warning) (last *told) {
+	for _, m := range w.Members {
+		if t := known[m.ID]; t != nil && t.kind != w.Kind && t.state == inForce && (last == nil || t.revision > last.revision) {
+			last = t
+		}
+	}
+	return last
+}
+
+// withdrawn are the dispatches that take back what was told as another kind, by the ways of
+// that kind. They say nothing of what the warning says: those are words of the other kind.
+func (s *Service) withdrawn(receivers []*receiver, w *warning.Warning, was *told) (all []Dispatch) {
+	key := "drill"
+	if w.Kind == store.Live {
+		key = "earnest"
+	}
+	for _, r := range receivers {
+		if !r.meets(was.places) || !r.wants(Warning, was.severity) {
+			continue
+		}
+		say := func(key string, args i18n.Args) string { return s.Texts.Text(r.lang, "channel.relay."+key, args) }
+		source := warning.TermsOf(w.Lead.Source).Attribution + " " + say("received", i18n.Args{"time": w.Lead.First})
+		for _, t := range s.targets(r, was.kind) {
+			all = append(all, Dispatch{Channel: t.Channel, Target: t.To, Lang: r.lang, Kind: was.kind, Reference: Reference{Warning, w.ID, strconv.FormatInt(was.revision, 10)},
+				Title: say("turned."+key, nil), Body: say("turned."+key+".body", nil), Source: source, Ack: r.Acknowledge, Receiver: r.Name})
+		}
+	}
+	return all
 }
 
 // relays are the dispatches of a change of a warning.

@@ -202,6 +202,42 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// TestTurnsOut: who was told a warning that turns out to be a drill is told so, by the same
+// way and in no word of the drill; who is told drills is told the drill. The other way round
+// likewise.
+func TestTurnsOut(t *testing.T) {
+	c := folders(t, "siren", "drill")
+	c.Receivers = three("siren", "drill")
+	r := newRig(t, c)
+	n := 0
+	step := func(status feed.Status, want ...string) {
+		t.Helper()
+		n++
+		r.clk.Advance(time.Minute)
+		before := r.got()
+		w := storm("chmi/1", "Moderate", "CISORP 5102")
+		w.Status, w.Sent = status, feed.Moment{At: start}
+		r.ok(take(t.Context(), r.DB, r.book, n, r.clk.Now(), w))
+		r.ok(r.Follow(t.Context()))
+		r.ok(r.Follow(t.Context()))
+		var fresh []string
+		for _, x := range r.all() {
+			if line := x.Receiver + " " + x.Reference.ID + "." + x.Reference.Revision + " " + x.Title; !slices.Contains(before, line) {
+				fresh = append(fresh, x.Channel+": "+x.Title)
+			}
+		}
+		slices.Sort(fresh)
+		if !slices.Equal(fresh, want) {
+			t.Fatalf("step %d told %q, want %q", n, fresh, want)
+		}
+	}
+	step(feed.Actual, "siren: Silný vítr – Liberecký  kraj")
+	step(feed.Exercise, "drill: Silný vítr – Liberecký  kraj", "siren: Předaná výstraha se ukázala být cvičením")
+	step(feed.Exercise)
+	step(feed.Actual, "drill: Předané cvičení se ukázalo být skutečnou výstrahou", "siren: Silný vítr – Liberecký  kraj")
+	step(feed.Actual)
+}
+
 // The loop that a node runs tells without being asked, and a second instance tells
 // nothing twice.
 func TestRun(t *testing.T) {

@@ -22,7 +22,8 @@ const packFrom, mostPacked = 32, 500
 
 // packed is a message of a packet. What it says is a text of its own.
 type packed struct {
-	Target   string `json:"to"`
+	Member   int64  `json:"of,omitempty"`
+	Target   string `json:"to,omitempty"`
 	Stop     string `json:"stop,omitempty"`
 	Revision string `json:"rev"`
 	Content  string `json:"text"`
@@ -98,7 +99,7 @@ func (q *queueing) add(d *Dispatch) error {
 		q.keys[subject] = key
 	}
 	r := &row{channel: c.name, kind: d.Kind, key: key.ID(), receiver: d.Receiver, ref: d.Reference, content: text.id, ack: d.Ack, due: q.now, created: q.now, until: until, delete: deletion}
-	if d.Reference.Origin != Subscription || d.Receiver != "" || d.Ack { // of a receiver each is to be seen at once
+	if !d.packable() {
 		q.rows[c] = append(q.rows[c], q.seal(r, key, d.Target, d.Stop))
 		return nil
 	}
@@ -108,7 +109,7 @@ func (q *queueing) add(d *Dispatch) error {
 		p = &packet{id: q.Clock.NewID(), channel: c.name, kind: d.Kind, ref: Reference{Origin: d.Reference.Origin, ID: d.Reference.ID}, key: key.ID(), created: q.now, sealKey: key, way: c}
 		q.packets[name] = p
 	}
-	p.items = append(p.items, packed{d.Target, d.Stop, d.Reference.Revision, text.id, millis(until)})
+	p.items = append(p.items, packed{d.Member, d.Target, d.Stop, d.Reference.Revision, text.id, millis(until)})
 	if until.After(p.until) {
 		p.until = until
 	}
@@ -180,7 +181,11 @@ func (q *queueing) write() error {
 			q.full = append(q.full, p)
 			continue
 		}
-		q.rows[p.way] = append(q.rows[p.way], q.unpacked(p)...)
+		rows, err := q.unpacked(q.tx, p)
+		if err != nil {
+			return err
+		}
+		q.rows[p.way] = append(q.rows[p.way], rows...)
 	}
 	for _, p := range q.full {
 		plain, err := json.Marshal(p.items)
@@ -212,8 +217,31 @@ func (q *queueing) write() error {
 }
 
 // unpacked are the rows of a packet whose key is known.
-func (s *Service) unpacked(p *packet) (all []*row) {
+func (s *Service) unpacked(tx *store.Tx, p *packet) (all []*row, err error) {
+	var members []int64
 	for _, x := range p.items {
+		if x.Member != 0 {
+			members = append(members, x.Member)
+		}
+	}
+	var known map[int64]Address
+	if len(members) > 0 {
+		if known, err = s.Addresses(tx, members); err != nil {
+			return nil, err
+		}
+	}
+	for _, x := range p.items {
+		if x.Member != 0 {
+			a, there := known[x.Member]
+			if !there {
+				continue
+			}
+			if !p.way.takes(a.Target) { // its service is not permitted any more
+				s.Log.Error("channel: a member of the public is not told", "member", x.Member, "channel", p.channel, "of", p.ref.ID)
+				continue
+			}
+			x.Target, x.Stop = a.Target, a.Stop
+		}
 		until := moment(x.Until)
 		if p.until.Before(until) {
 			until = p.until
@@ -221,7 +249,7 @@ func (s *Service) unpacked(p *packet) (all []*row) {
 		r := &row{channel: p.channel, kind: p.kind, key: p.key, ref: Reference{p.ref.Origin, p.ref.ID, x.Revision}, content: x.Content, due: p.created, created: p.created, until: until, delete: p.delete}
 		all = append(all, s.seal(r, p.sealKey, x.Target, x.Stop))
 	}
-	return all
+	return all, nil
 }
 
 // unpack makes rows of the oldest packet of a channel, when its turn has come: fewer than
@@ -249,6 +277,11 @@ func (s *Service) unpack(tx *store.Tx, c *channel) (bool, error) {
 	if err := json.Unmarshal(plain, &p.items); err != nil {
 		return false, err
 	}
-	_, err = insertRows(tx, s.unpacked(p))
+	p.way = c
+	rows, err := s.unpacked(tx, p)
+	if err != nil {
+		return false, err
+	}
+	_, err = insertRows(tx, rows)
 	return true, err
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,6 +84,63 @@ func TestPacket(t *testing.T) {
 	if n := rows("channel_dispatch") + rows("channel_text"); n != 0 {
 		t.Errorf("%d are kept", n)
 	}
+}
+
+// TestMembers: addresses of members are asked for when the turn of a message has come. Who
+// has left meanwhile, or whose address is not permitted any more, is told nothing; few wait
+// in rows as if they had been given with the message.
+func TestMembers(t *testing.T) {
+	folder := t.TempDir()
+	r := newRig(t, Config{List: []Setup{{Name: "out", Sort: "handover", PerMinute: 100_000, Handover: FolderSetup{Directory: folder}}}})
+	var left sync.Map
+	var asked atomic.Int64
+	r.Addresses = func(_ *store.Tx, members []int64) (map[int64]Address, error) {
+		all := map[int64]Address{}
+		for _, m := range members {
+			asked.Add(1)
+			if _, gone := left.Load(m); !gone {
+				all[m] = Address{Target: fmt.Sprint("m", m), Stop: fmt.Sprintf("https://node.example/s/%d", m)}
+			}
+			if m == 3 {
+				all[m] = Address{Target: "no name"}
+			}
+		}
+		return all, nil
+	}
+	members := func(change string, n int) []Dispatch {
+		all := crowd("out", change, n)
+		for i := range all {
+			all[i].Target, all[i].Stop, all[i].Member = "", "", int64(i+1)
+		}
+		return all
+	}
+	r.ok(r.queue(members("many", packFrom+10)...))
+	if n := asked.Load(); n != 0 {
+		t.Errorf("%d addresses are asked for too early", n)
+	}
+	left.Store(int64(1), true)
+	left.Store(int64(2), true)
+	r.run(func() bool {
+		packets := 0
+		r.ok(r.DB.Read(t.Context(), func(tx *store.Tx) error { return tx.Row(`SELECT COUNT(*) FROM channel_packet`).Scan(&packets) }))
+		return packets == 0 && r.settled()
+	})
+	r.ok(r.queue(members("few", 5)...))
+	if n := asked.Load(); n != packFrom+10+5 {
+		t.Errorf("%d addresses are asked for", n)
+	}
+	r.run(r.settled)
+	files, err := os.ReadDir(folder)
+	r.ok(err)
+	if len(files) != packFrom+10-3+2 {
+		t.Errorf("%d left", len(files))
+	}
+	both := members("both", 1)
+	both[0].Target = "m1"
+	r.refused(r.queue(both...), "channel.refuse.reference")
+	notice := members("notice", 1)
+	notice[0].Reference.Origin = Notice
+	r.refused(r.queue(notice...), "channel.refuse.reference")
 }
 
 // A packet with one message that is wrong is not queued, and says why.

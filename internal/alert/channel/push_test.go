@@ -89,8 +89,16 @@ func TestPush(t *testing.T) {
 	if states[0].Status != Works {
 		t.Errorf("a busy service counts as broken: %+v", states[0])
 	}
-	svc.Answer(http.StatusGone, "")
+	// A text that is refused says nothing of the browser.
+	svc.Answer(http.StatusRequestEntityTooLarge, "")
 	r.clk.Advance(10 * time.Minute)
+	r.run(func() bool { return r.all()[0].State == Failed })
+	if len(r.gone) != 0 {
+		t.Errorf("gone: %v", r.gone)
+	}
+	svc.Answer(http.StatusGone, "")
+	busy.Reference.Revision = "3"
+	r.ok(r.queue(busy))
 	r.run(func() bool { return r.all()[0].State == Failed })
 	if len(r.gone) != 1 || !strings.Contains(r.gone[0], "/a") {
 		t.Errorf("gone: %v", r.gone)

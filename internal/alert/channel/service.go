@@ -83,6 +83,9 @@ type Options struct {
 	Warnings func(ctx context.Context) ([]*warning.Warning, *warning.Book, error)
 	// Neighbour puts a message into the outbox of the exchange; nil: a node without it.
 	Neighbour func(tx *store.Tx, m Message) error
+	// Addresses are those of members of the public, in the transaction in which the turn of
+	// what they are told has come; who is not there is told nothing.
+	Addresses func(tx *store.Tx, members []int64) (map[int64]Address, error)
 	// Gone is told of an address of the public that will never work again, in the
 	// transaction in which that is written down.
 	Gone func(tx *store.Tx, channel, target string) error
@@ -469,7 +472,7 @@ func (s *Service) deliver(ctx context.Context, c *channel, holder string, letter
 					return err
 				}
 			}
-			if o.state == Failed && !o.broken && l.Receiver == "" && s.Gone != nil && l.Target != "" {
+			if o.refused && l.Receiver == "" && s.Gone != nil && l.Target != "" {
 				if err := s.Gone(tx, c.name, l.Target); err != nil {
 					return err
 				}

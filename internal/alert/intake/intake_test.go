@@ -443,3 +443,53 @@ func TestPanic(t *testing.T) {
 		t.Errorf("%s", s.Status)
 	}
 }
+
+// TestHostileEverywhere: what TestHostile shows of one source holds for each: a page of
+// HTML, a document that is empty, cut, of other characters than it says or with an entity
+// is diagnosed, what was known stays, and the next good document is read.
+func TestHostileEverywhere(t *testing.T) {
+	for _, kind := range []string{"html", "empty", "half", "xxe", "charset"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, fakeAt(later))
+			names := r.all()
+			r.on(names...)
+			r.lookAt(names...)
+			before := map[string]int64{}
+			for _, n := range names {
+				before[n] = r.count(`SELECT COUNT(*) FROM test_warning WHERE source = $1`, n) + r.count(`SELECT COUNT(*) FROM test_level WHERE source = $1`, n)
+			}
+			for feed := range simulated.Paths() {
+				r.ok(r.sim.Set(feed, kind))
+			}
+			r.clk.Advance(5 * time.Minute)
+			r.lookAt(names...)
+			ill := 0
+			for _, n := range names {
+				s := r.state(n)
+				if kind == "charset" && s.Status == Fresh {
+					continue // an empty list has no letter to mistake
+				}
+				ill++
+				if s.Status != Failing || s.Failure == nil || s.Failure.Key == "" || s.Failure.Address == "" {
+					t.Errorf("%s: %s %+v", n, s.Status, s.Failure)
+				}
+				if got := r.count(`SELECT COUNT(*) FROM test_warning WHERE source = $1`, n) + r.count(`SELECT COUNT(*) FROM test_level WHERE source = $1`, n); got != before[n] {
+					t.Errorf("%s: %d, then %d", n, before[n], got)
+				}
+			}
+			if ill < len(names)/2 {
+				t.Errorf("only %d are ill", ill)
+			}
+			for feed := range simulated.Paths() {
+				r.ok(r.sim.Set(feed, ""))
+			}
+			r.lookAt(names...)
+			for _, n := range names {
+				if s := r.state(n); s.Status != Fresh || s.Failure != nil {
+					t.Errorf("%s, well again: %s %+v", n, s.Status, s.Failure)
+				}
+			}
+		})
+	}
+}

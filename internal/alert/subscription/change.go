@@ -49,6 +49,8 @@ type Said struct {
 	Source   string // the line that has to stand beside it
 	Owner    string // id of the organisation, of an own notice
 	Received time.Time
+	// Drill is set on what was told as a warning and has turned out to be an exercise.
+	Drill bool `json:",omitempty"`
 	// Gauge is what was measured; nil: it is a warning or a notice.
 	Gauge *Gauge `json:",omitempty"`
 }

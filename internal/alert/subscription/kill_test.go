@@ -45,10 +45,20 @@ func killed(db *store.DB, clk *clock.Clock, dir string) (*Service, *warning.Serv
 	log := slog.New(slog.DiscardHandler)
 	leaves := audit.New(db, key, clk, log)
 	book := warning.New(warning.Options{DB: db, Audit: leaves, Clock: clk, Log: log})
-	s, err := New(Options{DB: db, Audit: leaves, Clock: clk, Key: key, Texts: texts, Places: region.places, Areas: region.table, Log: log, Warnings: book.Warnings, Base: "https://node.example",
+	var s *Service
+	s, err = New(Options{DB: db, Audit: leaves, Clock: clk, Key: key, Texts: texts, Places: region.places, Areas: region.table, Log: log, Warnings: book.Warnings, Base: "https://node.example",
 		Send: func(tx *store.Tx, all ...Dispatch) error {
+			var members []int64
 			for _, d := range all {
-				if id, seq, ok := strings.Cut(d.Revision, "/"); ok { // a change for one person
+				members = append(members, d.Member)
+			}
+			whom, err := s.Addresses(tx, members)
+			if err != nil {
+				return err
+			}
+			for _, d := range all {
+				if _, seq, ok := strings.Cut(d.Revision, "/"); ok { // a change for one person
+					id, _, _ := strings.Cut(strings.TrimPrefix(whom[d.Member].End, "https://node.example"+Path), ".")
 					d.Ref, d.Revision = "subscription/"+seq, id
 				}
 				if _, err := tx.Exec(`INSERT INTO test_told (ref, revision) VALUES ($1, $2)`, d.Ref, d.Revision); err != nil {

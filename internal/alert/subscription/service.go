@@ -85,7 +85,9 @@ var zone = func() *time.Location {
 
 // Dispatch is one message to one person.
 type Dispatch struct {
-	Channel  string
+	Channel string
+	// Member is the number of who gets it, whose address Address knows; 0: Target has it.
+	Member   int64
 	Target   string // address of mail, or the subscription a browser gave
 	Language i18n.Lang
 	Kind     store.Kind
@@ -94,7 +96,7 @@ type Dispatch struct {
 	Title    string
 	Body     string
 	Link     string // of the page about it; "" when the node's address is not known
-	End      string // address that ends it by one POST (spec: RFC 8058)
+	End      string // address that ends it by one POST (spec: RFC 8058); of a member Address has it
 	Source   string // the line that has to stand beside it
 }
 
@@ -214,6 +216,28 @@ func (s *Service) Target(x *Subscription) (string, error) {
 	}
 	plain, err := s.box.Open(nil, x.sealed[:n], x.sealed[n:], []byte(x.ID))
 	return string(plain), err
+}
+
+// Address is where a message goes, and where its receiver ends it.
+type Address struct{ Target, End string }
+
+// Addresses are those of members who still want to be told, by number. They are asked for
+// when the turn of a message has come: they are copied nowhere, and who has ended it
+// meanwhile is told nothing.
+func (s *Service) Addresses(tx *store.Tx, members []int64) (map[int64]Address, error) {
+	people, err := confirmedOf(tx, members)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[int64]Address, len(people))
+	for n, x := range people {
+		target, err := s.Target(x)
+		if err != nil {
+			return nil, err
+		}
+		all[n] = Address{target, s.link(x.ID)}
+	}
+	return all, nil
 }
 
 // token opens the page of a subscription to who has the mail.
@@ -477,11 +501,14 @@ func (s *Service) Published(tx *store.Tx, p *notice.Publication) error {
 }
 
 // changes compares what official warnings say with what was told.
-func (s *Service) changes(all []*warning.Warning, told map[string]string) (now map[string]*Said, gone []string, merged map[string]bool) {
-	now, merged = map[string]*Said{}, map[string]bool{}
+func (s *Service) changes(all []*warning.Warning, told map[string]string) (now map[string]*Said, gone []string, merged, drills map[string]bool) {
+	now, merged, drills = map[string]*Said{}, map[string]bool{}, map[string]bool{}
 	ended := map[string]warning.Reason{}
 	for _, w := range all {
 		if w.Kind != store.Live || w.Lead.Kind != store.Live {
+			for _, m := range w.Members {
+				drills["warning/"+m.ID] = true
+			}
 			continue
 		}
 		ref := "warning/" + w.ID
@@ -509,7 +536,7 @@ func (s *Service) changes(all []*warning.Warning, told map[string]string) (now m
 		}
 	}
 	slices.Sort(gone)
-	return now, gone, merged
+	return now, gone, merged, drills
 }
 
 // Observe writes down what changed of official warnings.
@@ -524,7 +551,7 @@ func (s *Service) Observe(ctx context.Context) error {
 		if err != nil {
 			return false, err
 		}
-		now, gone, silent := s.changes(all, told)
+		now, gone, silent, drills := s.changes(all, told)
 		at := s.o.Clock.Now()
 		for _, w := range all {
 			ref := "warning/" + w.ID
@@ -558,6 +585,7 @@ func (s *Service) Observe(ctx context.Context) error {
 				if err != nil {
 					return true, err
 				}
+				before.Drill = drills[ref]
 				if err := (&Change{Ref: ref, Before: before, At: at}).insert(tx); err != nil {
 					return true, err
 				}
@@ -591,7 +619,7 @@ func (s *Service) Observe(ctx context.Context) error {
 
 // batch is how many people are told in one transaction: who else writes waits for so many
 // at most, and what a killed node had begun of it is begun again.
-const batch = 500
+const batch = 2000
 
 // turnover is a change on its way to everybody it is for.
 type turnover struct {
@@ -695,11 +723,7 @@ func (s *Service) tell(tx *store.Tx, send send, c *Change, numbers []int64) erro
 			}
 			continue
 		}
-		d, err := s.dispatch(x, c, what)
-		if err != nil {
-			return err
-		}
-		all = append(all, d)
+		all = append(all, s.dispatch(x, c, what))
 	}
 	return send(all...)
 }
@@ -726,11 +750,7 @@ func (s *Service) pageOf(x *Subscription) string {
 }
 
 // dispatch is a change for one person.
-func (s *Service) dispatch(x *Subscription, c *Change, what string) (Dispatch, error) {
-	target, err := s.Target(x)
-	if err != nil {
-		return Dispatch{}, err
-	}
+func (s *Service) dispatch(x *Subscription, c *Change, what string) Dispatch {
 	key := what + " " + string(x.Lang) + " " + strings.Join(x.Municipalities, " ")
 	w, ok := s.now.texts[key]
 	if !ok {
@@ -740,8 +760,8 @@ func (s *Service) dispatch(x *Subscription, c *Change, what string) (Dispatch, e
 		w = s.say(x, c, what)
 		s.now.texts[key] = w
 	}
-	return Dispatch{Channel: x.Channel, Target: target, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + c.Ref, Revision: x.ID + "/" + strconv.FormatInt(c.seq, 10), Title: w.title, Body: w.body,
-		Link: s.pageOf(x), End: s.link(x.ID), Source: c.said().Source}, nil
+	return Dispatch{Channel: x.Channel, Member: x.Number, Language: x.Lang, Kind: store.Live, Ref: "subscription/" + c.Ref, Revision: strconv.FormatInt(x.Number, 10) + "/" + strconv.FormatInt(c.seq, 10), Title: w.title, Body: w.body,
+		Link: s.pageOf(x), Source: c.said().Source}
 }
 
 // say is a change in the words of its sender.
@@ -761,6 +781,8 @@ func (s *Service) say(x *Subscription, c *Change, what string) words {
 		}
 	}
 	switch {
+	case what == isEnded && said.Drill:
+		lines = append(lines, say("drill", nil))
 	case what == isEnded:
 		lines = append(lines, say("ended", nil))
 	case said.Expires.IsZero():

@@ -1,6 +1,7 @@
 package subscription
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,6 +65,15 @@ func newRig(t *testing.T) *rig {
 	r.o = Options{DB: r.db, Audit: leaves, Clock: r.clk, Key: key, Texts: r.texts, Places: region.places, Areas: region.table, Log: log, Warnings: r.warnings.Warnings, Base: "https://node.example",
 		Owner: func(*store.Tx, string) string { return "Město Frýdlant" },
 		Send: func(tx *store.Tx, d ...Dispatch) error {
+			for i := range d {
+				if x := &d[i]; x.Member != 0 {
+					all, err := r.Addresses(tx, []int64{x.Member})
+					if err != nil {
+						return err
+					}
+					x.Target, x.End = all[x.Member].Target, all[x.Member].End
+				}
+			}
 			if r.fail != nil {
 				if err := r.fail(d); err != nil {
 					return err
@@ -112,7 +122,7 @@ func (r *rig) warn(all ...feed.Warning) {
 	r.t.Helper()
 	r.clk.Advance(time.Minute)
 	for i := range all {
-		all[i].Source, all[i].Sent, all[i].Status, all[i].State = "chmi", feed.Moment{At: r.clk.Now()}, feed.Actual, feed.InForce
+		all[i].Source, all[i].Sent, all[i].Status, all[i].State = "chmi", feed.Moment{At: r.clk.Now()}, cmp.Or(all[i].Status, feed.Actual), feed.InForce
 	}
 	r.ok(r.db.Write(r.t.Context(), func(tx *store.Tx) error {
 		_, err := r.warnings.Take(tx, warning.Fetched{Feed: "chmi", Series: "x", Kind: store.Live, At: r.clk.Now(), Ref: blob.Ref{1, byte(r.clk.Now().Unix()), byte(r.clk.Now().Unix() >> 8)}},
@@ -258,6 +268,25 @@ func TestOnlyChanges(t *testing.T) {
 	r.warn(wind("yellow", "5105"))
 	r.told("l@x.cz Nově platí: Silný vítr")
 	r.clk.Advance(13 * time.Hour)
+	r.told()
+}
+
+// TestTurnsOutADrill: who was told a warning that turns out to be an exercise is told so, in
+// the words he was told, and nobody is told of the exercise.
+func TestTurnsOutADrill(t *testing.T) {
+	r := newRig(t)
+	r.want(Subscription{Want: Want{Municipalities: []string{frydlant}}}, "f@x.cz")
+	r.take()
+	r.warn(wind("orange", "5102"))
+	r.told("f@x.cz Nově platí: Silný vítr")
+	drill := wind("orange", "5102")
+	drill.Status, drill.Texts[0].Headline = feed.Exercise, "CVIČENÍ vítr"
+	r.warn(drill)
+	all := r.told("f@x.cz Už neplatí: Silný vítr")
+	if !strings.Contains(all[0].Body, "Ukázalo se, že šlo") || strings.Contains(all[0].Body, "CVIČENÍ") || all[0].Kind != store.Live {
+		t.Errorf("%+v", all[0])
+	}
+	r.warn(drill)
 	r.told()
 }
 

@@ -47,13 +47,7 @@ var needsPatient = map[string]bool{"incident_transfer_with_patient": true, "pati
 
 // Apply applies the rules to an incident, which stays as it is.
 func (t *Table) Apply(c Case, i *incident.Incident) Outcome {
-	p := &pass{c: c, plan: t.plan(c)}
-	p.look = p.value
-	p.judge(reflect.ValueOf(i).Elem(), &model)
-	for n := range i.Extra {
-		p.path = append(p.path[:0], step{extraOther, n})
-		p.value(extraLeaf(i.Extra[n].Origin.Path), &i.Extra[n])
-	}
+	p := t.decide(c, i)
 	if len(p.gone) == 0 {
 		return Outcome{Incident: i, Decisions: p.decisions}
 	}
@@ -68,6 +62,18 @@ func (t *Table) Apply(c Case, i *incident.Incident) Outcome {
 		out.Notes = append(out.Notes, m.note())
 	}
 	return Outcome{Incident: &out, Decisions: p.decisions, Marks: marks, Sources: p.sources}
+}
+
+// decide finds the rule of every value.
+func (t *Table) decide(c Case, i *incident.Incident) *pass {
+	p := &pass{c: c, plan: t.plan(c)}
+	p.look = p.value
+	p.judge(reflect.ValueOf(i).Elem(), &model)
+	for n := range i.Extra {
+		p.path = append(p.path[:0], step{extraOther, n})
+		p.value(extraLeaf(i.Extra[n].Origin.Path), &i.Extra[n])
+	}
+	return p
 }
 
 // step is a name on the way to a value, with its number where it repeats, else -1.

@@ -16,8 +16,6 @@ type writer struct {
 	open    *element
 	closed  bool // nothing is open
 	repeat  bool // what is drawn has been content before
-	face    int
-	scratch []byte
 }
 
 // page is one that is drawn.

@@ -21,7 +21,6 @@ type file struct {
 	out     []byte
 	entries []entry // by object number
 	packed  []packed
-	size    int
 }
 
 // entry says where an object is: at a place of the file, or which one of a stream.

@@ -104,6 +104,7 @@ type Register struct {
 	byID     map[string]int
 	names    []entry
 	rivers   []River
+	facts    map[string]map[string]Known // of Czech municipalities, by code
 	derived  map[Country]*area
 	borders  []borderLine
 	official atomic.Pointer[imported]
@@ -118,14 +119,14 @@ type River struct {
 
 // Load reads the embedded register, without what the operator has imported.
 func Load() (*Register, error) {
-	r := &Register{byID: map[string]int{}}
+	r := &Register{byID: map[string]int{}, facts: map[string]map[string]Known{}}
 	r.official.Store(&imported{})
 	for _, step := range []struct {
 		file string
 		row  func(row) error
 	}{
 		{"municipalities.csv", r.municipality}, {"settlements.csv", r.settlement}, {"names.csv", r.name},
-		{"border.csv", r.border}, {"rivers.csv", r.river},
+		{"border.csv", r.border}, {"rivers.csv", r.river}, {"facts.csv", r.fact},
 	} {
 		if err := each(data, "data/"+step.file, step.row); err != nil {
 			return nil, fmt.Errorf("register.Load: %w", err)
