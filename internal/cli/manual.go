@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"trojmezi/internal/kernel/i18n"
+	"trojmezi/internal/kernel/pdf"
 	"trojmezi/internal/kernel/problem"
 	"trojmezi/internal/kernel/register"
 	"trojmezi/internal/kernel/register/fact"
@@ -200,6 +201,12 @@ func (c *manualBuildCmd) write(e *book.Edition, x *book.Town) (pages int, err er
 	second, err := cards.Bytes()
 	if err != nil {
 		return 0, err
+	}
+	// What nobody could have read aloud is not handed out.
+	for _, file := range [][]byte{text, second} {
+		if _, err := pdf.Check(file); err != nil {
+			return 0, err
+		}
 	}
 	return pages, errors.Join(os.WriteFile(filepath.Join(folder, "handbook.pdf"), text, 0o644), os.WriteFile(filepath.Join(folder, "cards.pdf"), second, 0o644))
 }
