@@ -1,6 +1,9 @@
 package pdf
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Style says what stands before the items of a list.
 type Style int
@@ -142,6 +145,7 @@ func (d *Document) Alternatives(parts ...Part) {
 const narrow = 45
 
 func (d *Document) columns(bar float64, parts []Part) {
+	parts = slices.Clone(parts)
 	docs := make([]*Document, len(parts))
 	var sum float64
 	for i, p := range parts {
@@ -157,17 +161,11 @@ func (d *Document) columns(bar float64, parts []Part) {
 		if bar > 0 {
 			pad = boxPad
 		}
-		lay := func(wides func(i int) float64) (subs []*flow) {
-			x := f.x
-			div.kids = nil
-			for i, p := range parts {
-				sub := f.inner(div.under("Div", p.Lang), x+bar+pad, wides(i)-bar-2*pad)
-				sub.title(p.Title)
-				docs[i].lay(sub)
-				subs = append(subs, sub)
-				x += wides(i) + columnGap
-			}
-			return subs
+		lay := func(i int, x, wide float64) *flow {
+			sub := f.inner(div.under("Div", parts[i].Lang), x+bar+pad, wide-bar-2*pad)
+			sub.title(parts[i].Title)
+			docs[i].lay(sub)
+			return sub
 		}
 		behind := func(x, wide float64) func(w *writer, y, h float64) {
 			return func(w *writer, y, h float64) {
@@ -179,20 +177,22 @@ func (d *Document) columns(bar float64, parts []Part) {
 		free := f.width - columnGap*float64(len(parts)-1)
 		side := func(i int) float64 { return free * parts[i].Share / sum }
 		var most float64
-		subs := lay(side)
-		for i, s := range subs {
-			most = max(most, height(s.strips)+2*pad)
+		var subs []*flow
+		x := f.x
+		for i := range parts {
+			subs = append(subs, lay(i, x, side(i)))
+			x += side(i) + columnGap
+			most = max(most, height(subs[i].strips)+2*pad)
 			if bar > 0 && side(i) < narrow*f.scale {
 				most = f.d.body()
 			}
 		}
 		f.gap = max(f.gap, f.size(1.5))
 		if len(parts) == 1 || most > f.d.body()*wholeShare {
-			full := func(int) float64 { return f.width }
-			for _, s := range lay(full) {
-				s.x = f.x
+			div.kids = nil
+			for i := range parts {
 				f.gap = max(f.gap, f.size(1.5))
-				f.join(s, pad, pad, behind(f.x, f.width))
+				f.join(lay(i, f.x, f.width), pad, pad, behind(f.x, f.width))
 			}
 			f.gap = f.size(2.5)
 			return
@@ -223,18 +223,18 @@ func (d *Document) columns(bar float64, parts []Part) {
 	})
 }
 
-// Contents adds a table of contents with all headings down to a level, their pages and
-// links to them. It does not list itself.
+// Contents adds a table of contents with the headings after it down to a level, their
+// pages and links to them.
 func (d *Document) Contents(title string, depth int) {
 	d.shared.contents = true
-	d.heading("", min(2, depth+1), title, true)
-	at := d.lang
+	d.Heading(2, title)
+	after, at := len(d.shared.headings), d.lang
 	d.add(func(f *flow) {
 		// A level below stands in a table of its own, within the one above.
 		lists := []*element{f.parent.under("TOC", "")}
 		levels := []int{0}
-		for _, h := range d.shared.headings {
-			if h.level > depth || h.unlisted {
+		for _, h := range d.shared.headings[after:] {
+			if h.level > depth {
 				continue
 			}
 			for len(levels) > 1 && levels[len(levels)-1] > h.level {

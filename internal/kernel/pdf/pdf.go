@@ -89,7 +89,6 @@ type shared struct {
 type heading struct {
 	level      int
 	text, lang string
-	unlisted   bool // not in the table of contents
 	page       int
 	y          float64
 }
@@ -127,15 +126,11 @@ func (d *Document) Heading(level int, text string) { d.HeadingIn("", level, text
 
 // HeadingIn is a heading in a language; "": the one around it.
 func (d *Document) HeadingIn(lang string, level int, text string) {
-	d.heading(lang, level, text, false)
-}
-
-func (d *Document) heading(lang string, level int, text string, unlisted bool) {
 	if headingSize[level] == 0 {
 		d.mistake("a heading of level %d", level)
 		return
 	}
-	h := &heading{level: level, text: shown(text), lang: cmp.Or(lang, d.lang), unlisted: unlisted}
+	h := &heading{level: level, text: shown(text), lang: cmp.Or(lang, d.lang)}
 	d.shared.headings = append(d.shared.headings, h)
 	d.add(func(f *flow) {
 		size := f.size(headingSize[level])

@@ -79,7 +79,11 @@ func TestBooks(t *testing.T) {
 			for _, o := range c.Fits() {
 				t.Errorf("%s %s: %s is %.0f mm too long", l, x.Name, o.Card, o.By)
 			}
-			doc(t, c)
+			for _, b := range [][]byte{text, doc(t, c)} {
+				if s, err := pdf.Check(b); err != nil || !s.UA {
+					t.Errorf("%s %s: %v", l, x.Name, err)
+				}
+			}
 		}
 	}
 }
