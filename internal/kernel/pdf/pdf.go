@@ -126,10 +126,6 @@ func (d *Document) Heading(level int, text string) { d.HeadingIn("", level, text
 
 // HeadingIn is a heading in a language; "": the one around it.
 func (d *Document) HeadingIn(lang string, level int, text string) {
-	d.heading(lang, level, text, false)
-}
-
-func (d *Document) heading(lang string, level int, text string, unlisted bool) {
 	if headingSize[level] == 0 {
 		d.mistake("a heading of level %d", level)
 		return
